@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstddef>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "runtime/endpoint.h"
+#include "runtime/shard.h"
+#include "runtime/task.h"
+
+namespace penumbra {
+
+/// One TCP connection, on one shard. Bytes that arrive are shown to the handler where they were read; bytes written are
+/// gathered and leave in one system call at the end of the turn. TLS has its place between the socket and the two buffers.
+///
+/// The owner keeps it alive until after on_closed() or its own close(), and destroys it with Shard::dispose() when it may
+/// be on the call stack.
+class Stream final : Watcher, Deferred {
+  public:
+    class Handler {
+      public:
+        /// Returns how many bytes it has dealt with. What it leaves is shown again, in front of what comes next.
+        virtual std::size_t on_data(MutableBytes data) = 0;
+        /// The peer hung up or the network failed; once, and never after close(). Nothing more arrives or leaves.
+        virtual void on_closed(const Error& why) = 0;
+        /// Unsent bytes fell below the mark given to tell_when_below().
+        virtual void on_drained() {}
+
+      protected:
+        ~Handler() = default;
+    };
+
+    /// Takes over a connected, non-blocking socket.
+    Stream(int fd, Endpoint peer);
+    ~Stream();
+    Stream(const Stream&) = delete;
+    Stream& operator=(const Stream&) = delete;
+
+    /// Handlers are called from now on, never inside start().
+    void start(Handler& handler);
+
+    void write(BytesView bytes) {
+        out_.insert(out_.end(), bytes.begin(), bytes.end());
+        Shard::here().defer(*this);
+    }
+    /// The outgoing buffer, to encode into without a copy; call flush_soon() afterwards.
+    Bytes& out() { return out_; }
+    void flush_soon() { Shard::here().defer(*this); }
+    std::size_t unsent() const { return out_.size() - sent_; }
+    /// One on_drained() when unsent() is next at or below `mark`.
+    void tell_when_below(std::size_t mark) { drain_mark_ = mark; waiting_drain_ = true; }
+
+    /// Stops reading: the peer's window fills and it waits. What was read and not dealt with is kept.
+    void pause() { paused_ = true; }
+    void resume();
+    bool paused() const { return paused_; }
+
+    /// Nothing more is read; what was written before still goes out, then the connection closes.
+    void close_after_flush();
+    /// At once; unsent bytes are lost. No handler is called any more.
+    void close();
+    bool is_open() const { return fd_ >= 0; }
+    const Endpoint& peer() const { return peer_; }
+    Endpoint local() const;
+    /// A hint that the bytes kept belong to something of this total size: one allocation instead of many.
+    void expect(std::size_t total_bytes) { expected_ = total_bytes; }
+    std::size_t buffered() const { return in_.capacity() + out_.capacity(); }
+
+  private:
+    void on_events(std::uint32_t events) override;
+    void run_deferred() override;
+    void read_some();
+    bool show(MutableBytes data, std::size_t& dealt);
+    void flush();
+    void fail_with(Error why);
+
+    int fd_;
+    Endpoint peer_;
+    Handler* handler_ = nullptr;
+    Bytes in_;   // what the handler left; empty for an idle connection
+    Bytes out_;
+    std::size_t sent_ = 0;
+    std::size_t expected_ = 0;
+    std::size_t drain_mark_ = 0;
+    bool waiting_drain_ = false;
+    bool paused_ = false;
+    bool readable_ = false;   // the socket may hold bytes that we have not read
+    bool writable_ = true;
+    bool closing_ = false;
+    bool in_handler_ = false;
+};
+
+/// A connected socket to `to`, or why not, by the deadline.
+Task<Result<int>> connect(Endpoint to, Deadline by);
+
+}  // namespace penumbra
