@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "cql/types/data_type.h"
+#include "cql/types/type.h"
 
 namespace penumbra::cql {
 
@@ -65,8 +65,6 @@ class Schema {
 };
 using SchemaPtr = std::shared_ptr<const Schema>;
 
-/// An identifier as CQL text: quoted unless it is lower case and no reserved word.
-std::string quote_name(std::string_view name);
 
 /// What keeps rows of `left` from being written into `right`: a missing table or column, another type or key. Empty: they agree.
 std::vector<std::string> differences(const Table& left, const Table* right);

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/function.h"
+#include "base/result.h"
+#include "base/strong.h"
+#include "runtime/shard.h"
+#include "runtime/task.h"
+
+namespace penumbra::journal {
+
+/// Names one record for as long as it is owed; grows with each append, also across restarts.
+using EntryId = Strong<std::uint64_t, struct EntryIdTag>;
+
+struct Options {
+    std::filesystem::path directory;
+    std::uint64_t segment_bytes = 64 << 20;
+    std::uint64_t quota_bytes = std::uint64_t{8} << 30;  ///< past it append fails with Errc::overloaded
+};
+
+/// What the journal knows of a record without reading it. `stream` is the cluster that is owed (0 source, 1 target),
+/// `scope` the migration it belongs to; both are the caller's numbers.
+struct EntryInfo {
+    EntryId id;
+    std::uint8_t stream = 0;
+    std::uint32_t scope = 0;
+    std::int64_t appended_at = 0;  ///< wall clock, microseconds
+};
+
+/// Counts of what is owed, for gates, status and metrics.
+struct Owed {
+    std::uint64_t entries = 0;
+    std::uint64_t set_aside = 0;            ///< of these: refused for good, waiting for an operator
+    std::int64_t oldest_appended_at = 0;    ///< wall clock, microseconds; 0 when nothing is owed
+};
+
+/// The durable log of shadow writes that the shadow has not acknowledged: append, group commit by fdatasync, recovery,
+/// deletion of segments whose records are all settled. What a record holds is the caller's business.
+///
+/// append(), settle(), release() and set_aside() are for any shard and never block it: a writer thread does the disk.
+/// Format: docs/journal.md.
+class Journal {
+  public:
+    /// Opens or creates; recovers what is owed. A torn tail of the last segment is its end; damage elsewhere is
+    /// Errc::corrupt and names file and offset. A directory in use by another process is Errc::conflict.
+    static Result<std::unique_ptr<Journal>> open(Options options, const Clock& clock);
+    ~Journal();  ///< writes and syncs what was appended
+
+    /// `durable` runs on the calling shard once the record is on disk (fdatasync returned), or with why it is not; then
+    /// nothing is owed. Until release() or settle() the record counts as under way and is not offered for replay.
+    void append(std::uint8_t stream, std::uint32_t scope, BytesView payload, UniqueFunction<void(Result<EntryId>)> durable);
+    /// The shadow has it: nothing is owed any more. Forgotten settles (a crash) only mean a replay.
+    void settle(EntryId id);
+    /// Whoever appended it gives up on it: offered for replay from now on.
+    void release(EntryId id);
+    /// The shadow refuses it for good: kept, counted, not offered again until retry_set_aside().
+    void set_aside(EntryId id, std::string reason);
+    void retry_set_aside(std::uint32_t scope);
+
+    /// At most `limit` released entries of `stream`, oldest first, that are not in `skip_scopes`. Any thread.
+    std::vector<EntryInfo> owed(std::uint8_t stream, std::size_t limit) const;
+    /// The payload; checksum verified. Blocks on the disk: call it on a Worker or a background shard.
+    Result<Bytes> read(EntryId id) const;
+
+    /// Under-way and released entries of one scope and stream. Any thread, exact at some moment during the call.
+    Owed owed_of(std::uint8_t stream, std::uint32_t scope) const;
+    Owed owed_total() const;
+    std::uint64_t bytes_on_disk() const;
+
+    /// Drops everything owed by a scope (its migration was cancelled or completed): nobody wants it any more.
+    void forget_scope(std::uint32_t scope);
+
+  private:
+    struct State;
+    explicit Journal(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace penumbra::journal

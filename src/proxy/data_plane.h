@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "routing/router.h"
+#include "runtime/task.h"
+#include "sync/live_traffic.h"
+
+namespace penumbra::proxy {
+
+/// Sums over all shards, at some moment.
+struct Traffic {
+    std::uint64_t connections = 0;
+    std::uint64_t connections_total = 0;
+    std::uint64_t requests = 0;
+    std::uint64_t errors = 0;          ///< ERROR answers given to clients
+    std::uint64_t held = 0;            ///< requests that waited for a fence
+    std::uint64_t longest_hold_nanos = 0;
+    std::uint64_t shadow_writes = 0;
+    std::uint64_t shadow_failures = 0;
+};
+
+/// How a hold went: for the operator and the audit log.
+struct HoldReport {
+    std::uint64_t requests_held = 0;
+    Nanos waited{0};  ///< from the first shard's hold to the last shard's release
+};
+
+/// All proxy shards as one, for the control plane. Calls may come from any shard and return there.
+class DataPlane : public sync::LiveTraffic {
+  public:
+    /// Every shard serves by `router` when this returns. Requests under way finish under the snapshot they took.
+    virtual Task<void> publish(routing::RouterPtr router) = 0;
+    virtual Task<Traffic> traffic() = 0;
+    /// Of the last hold of the scope that was released.
+    virtual Task<HoldReport> last_hold(routing::ScopeId scope) = 0;
+};
+
+}  // namespace penumbra::proxy

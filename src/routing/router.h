@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/strong.h"
+#include "cql/schema/schema.h"
+#include "routing/phase.h"
+#include "routing/scope.h"
+
+namespace penumbra::routing {
+
+/// Grows by one with every change of phase or scope; each request runs under exactly one.
+using Epoch = Strong<std::uint64_t, struct EpochTag>;
+
+/// Where the requests of one scope go.
+struct Route {
+    ScopeId scope = kDefaultScope;
+    Phase phase = Phase::source_only;
+};
+
+/// One migration as the router sees it.
+struct ScopeRoute {
+    ScopeId id;
+    std::string name;
+    Phase phase = Phase::source_only;
+    Scope scope;
+};
+
+/// How the requests for one table find their route.
+class TableRoutes {
+  public:
+    /// Column that holds the tenant; null when the table has none.
+    const cql::Column* tenant_column() const { return tenant_column_ ? &*tenant_column_ : nullptr; }
+    /// Route of rows of this tenant (the column's bytes).
+    const Route& of_tenant(BytesView tenant) const;
+    /// Route of a request that names no tenant although rows of several routes may be meant: reads go to the target only
+    /// when every migration of the table has it as primary and nothing else is left; writes go to both clusters when any
+    /// is shadowed.
+    const Route& without_tenant() const { return without_tenant_; }
+    /// Whether of_tenant() can differ from without_tenant(): if not, the tenant need not be looked for.
+    bool depends_on_tenant() const { return !by_tenant_.empty(); }
+    /// Every scope with rows in this table: what a request without tenant is counted against under a hold.
+    const std::vector<ScopeId>& scopes() const { return scopes_; }
+
+  private:
+    friend class Router;
+    struct BytesHash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view bytes) const noexcept { return std::hash<std::string_view>{}(bytes); }
+    };
+    std::optional<cql::Column> tenant_column_;
+    std::unordered_map<std::string, Route, BytesHash, std::equal_to<>> by_tenant_;  // key: the column's bytes
+    Route others_;          // tenants that no migration names
+    Route without_tenant_;
+    std::vector<ScopeId> scopes_;
+};
+
+/// The routing of everything under one epoch: immutable, built by the control plane, one pointer per shard, swapped whole.
+class Router {
+  public:
+    struct Input {
+        Epoch epoch{0};
+        Phase default_phase = Phase::source_only;
+        std::string tenant_column;           ///< empty: no tenants by column
+        std::vector<ScopeRoute> migrations;
+        cql::SchemaPtr schema;               ///< of the source: types of tenant columns
+    };
+    /// Tenants whose text is no value of a table's tenant column type do not route there; `warnings` says which.
+    static std::shared_ptr<const Router> build(Input input, std::vector<std::string>* warnings = nullptr);
+
+    Epoch epoch() const { return input_.epoch; }
+    const Route& default_route() const { return default_; }
+    Phase default_phase() const { return input_.default_phase; }
+    /// Routes of a table; for tables that no migration touches, one that always gives the default route. System keyspaces
+    /// go to the default primary alone.
+    const TableRoutes& table(std::string_view keyspace, std::string_view name) const;
+    const std::vector<ScopeRoute>& migrations() const { return input_.migrations; }
+    const std::string& tenant_column() const { return input_.tenant_column; }
+    /// Whether any scope or the default is shadowed: schema changes then matter to both clusters.
+    bool anything_shadowed() const;
+
+  private:
+    Input input_;
+    Route default_;
+    Route system_;
+    TableRoutes untouched_;
+    TableRoutes system_table_;
+    std::map<std::string, std::map<std::string, TableRoutes, std::less<>>, std::less<>> tables_;
+};
+using RouterPtr = std::shared_ptr<const Router>;
+
+}  // namespace penumbra::routing
