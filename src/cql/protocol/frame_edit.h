@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "cql/protocol/frame.h"
+#include "cql/protocol/requests.h"
+
+namespace penumbra::cql {
+
+/// A value to bind besides those that the client bound: a marker of our own. It goes in front of the client's value
+/// number `before`; those past the last one go behind it, in the order given.
+struct ExtraValue {
+    std::size_t before = 0;
+    CellView value;
+    std::string_view name = {};  ///< needed where the frame's values are named
+};
+
+/// Changes to one frame, collected and then written in one pass: the copy into a backend's buffer is also the edit. The
+/// frame itself is never touched, so the same one can be edited differently for two clusters.
+/// Offsets and views must come from decoding the very frame given. Edits must not overlap. Reuse the object: once its
+/// buffers have grown, an edit allocates nothing.
+class FrameEdit {
+  public:
+    FrameEdit() = default;
+    explicit FrameEdit(const FrameView& frame) { reset(frame); }
+    void reset(const FrameView& frame);
+
+    void set_stream(std::int16_t stream) { stream_ = stream; }
+    void clear_flag(std::uint8_t flag) { flags_ = static_cast<std::uint8_t>(flags_ & ~flag); }
+    void set_flag(std::uint8_t flag) { flags_ = static_cast<std::uint8_t>(flags_ | flag); }
+    /// Puts `inserted` (copied) in place of `removed` bytes of the body at `at`.
+    void splice(std::size_t at, std::size_t removed, BytesView inserted);
+
+    /// A default timestamp in microseconds where the frame carries none; one that is there stays.
+    void add_timestamp(const ParametersView& parameters, std::int64_t micros);
+    /// Writes the timestamp whether there was one or not.
+    void set_timestamp(const ParametersView& parameters, std::int64_t micros);
+    void replace_consistency(const ParametersView& parameters, Consistency consistency);
+    /// Null takes the paging state out.
+    void replace_paging_state(const ParametersView& parameters, CellView state);
+    void remove_keyspace(const ParametersView& parameters);
+    /// For QUERY and EXECUTE; once per frame. `extra` in ascending order of `before`.
+    void add_values(const ParametersView& parameters, std::span<const ExtraValue> extra);
+    void add_values(const BatchChild& child, std::span<const ExtraValue> extra);
+    void replace_query(const QueryView& query, std::string_view text);
+    void replace_query(const PrepareView& prepare, std::string_view text);
+    void replace_query(const BatchChild& child, std::string_view text);
+    void replace_id(const ExecuteView& execute, BytesView id);
+    void replace_id(const BatchChild& child, BytesView id);
+    void replace_result_metadata_id(const ExecuteView& execute, BytesView id);
+    /// ScyllaDB before 2026.2 reads a custom payload as part of the message (CQL-FACTS 1.2).
+    void strip_payload(const RequestPrefix& prefix);
+
+    /// Bytes of the frame as edited.
+    std::size_t size() const;
+    /// Appends the edited frame to `out`.
+    void append_to(Bytes& out);
+
+  private:
+    struct Splice {
+        std::uint32_t at;
+        std::uint32_t removed;
+        std::uint32_t inserted_at;  ///< in scratch_
+        std::uint32_t inserted;
+    };
+    void patch_parameter_flags(const ParametersView& parameters, std::uint32_t set, std::uint32_t cleared);
+    void append_extra(std::uint16_t count, const ValuesView& values, std::span<const ExtraValue> extra);
+
+    BytesView frame_;
+    std::uint8_t flags_ = 0;
+    std::int16_t stream_ = 0;
+    std::vector<Splice> splices_;
+    Bytes scratch_;
+};
+
+}  // namespace penumbra::cql
