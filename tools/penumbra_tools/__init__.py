@@ -1,0 +1,1 @@
+"""What the commands under tools/ share. Standard library only: these run before any virtual environment exists."""
