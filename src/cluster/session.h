@@ -17,8 +17,6 @@
 
 namespace penumbra::cluster {
 
-class Cluster;
-
 struct QueryOptions {
     cql::Consistency consistency = cql::Consistency::local_quorum;
     std::int32_t page_size = 0;                ///< rows; 0 is unpaged
@@ -28,33 +26,30 @@ struct QueryOptions {
 };
 
 /// Coroutine access to one cluster for everything that is not the request path: copy, verify, replay, system tables.
-/// One per shard, made by Cluster::session(); its calls share the shard's connections with nobody but other sessions.
+/// Belongs to one shard (Cluster::session() of that shard) and shares its connections.
 class Session {
   public:
-    explicit Session(Cluster& cluster) : cluster_(&cluster) {}
+    virtual ~Session() = default;
 
     /// Runs `text` (names qualified) with `values` for its markers, prepared behind the scenes when there are any and
     /// routed to a replica when the partition key is bound. An ERROR from the server is Errc::server with its code in
     /// `detail`; a write that ends as Errc::timeout or Errc::closed may have happened.
-    Task<Result<cql::Rows>> execute(std::string text, std::vector<cql::Cell> values, QueryOptions options);
+    virtual Task<Result<cql::Rows>> execute(std::string text, std::vector<cql::Cell> values, QueryOptions options) = 0;
 
     /// Sends one request frame (any stream id) to a node and gives the whole response frame, ERRORs included, as it came.
     /// `keyspace`: of the connection, empty for none.
-    Task<Result<Bytes>> send(Bytes frame, std::string keyspace, Deadline by);
+    virtual Task<Result<Bytes>> send(Bytes frame, std::string keyspace, Deadline by) = 0;
 
-    /// The id under which every node of this cluster knows the text, preparing it where needed. `keyspace` completes
+    /// The id under which the nodes of this cluster know the text, preparing it where needed. `keyspace` completes
     /// unqualified names.
-    Task<Result<Bytes>> prepare(std::string text, std::string keyspace, Deadline by);
+    virtual Task<Result<Bytes>> prepare(std::string text, std::string keyspace, Deadline by) = 0;
 
-    cql::SchemaPtr schema() const;
+    virtual cql::SchemaPtr schema() const = 0;
     /// All tokens of the ring, sorted; one range (previous, token] each, the first wraps.
-    std::vector<cql::Token> ring() const;
-    /// Release version of the oldest node, e.g. "4.1.9"; "3.0.8" also means any ScyllaDB (is_scylla tells).
-    std::string release_version() const;
-    bool is_scylla() const;
-
-  private:
-    Cluster* cluster_;
+    virtual std::vector<cql::Token> ring() const = 0;
+    /// Release version of the oldest node, e.g. "4.1.9"; ScyllaDB calls itself "3.0.8" (is_scylla tells).
+    virtual std::string release_version() const = 0;
+    virtual bool is_scylla() const = 0;
 };
 
 }  // namespace penumbra::cluster

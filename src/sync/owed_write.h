@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace penumbra::sync {
+
+/// The text behind a prepared id that occurs in an owed frame.
+struct OwedPrepared {
+    Bytes id;  ///< the id as it stands in the frame: ours, not a cluster's
+    std::string text;
+    std::string keyspace;  ///< completes unqualified names; may be empty
+};
+
+/// A write that the shadow should have been sent: the request frame (QUERY, EXECUTE or BATCH, timestamp included) with
+/// our own prepared ids, and what is needed to translate those. Sending it again is harmless: same values, same timestamp.
+struct OwedStatement {
+    std::string keyspace;  ///< of the client's connection; may be empty
+    std::vector<OwedPrepared> prepared;
+    Bytes frame;
+};
+
+/// The order to make the shadow equal to the primary: for what cannot be sent again (conditional writes, lists, counters
+/// of unknown fate).
+struct OwedResync {
+    std::string keyspace;
+    std::string table;
+    Bytes partition_key;  ///< serialized as for the token; empty: all rows of the entry's scope in this table
+    bool operator==(const OwedResync&) const = default;
+};
+
+using Owed = std::variant<OwedStatement, OwedResync>;
+
+/// The payload of a journal record. docs/journal.md has the layout. Encoding appends to `out`, whose capacity is reused.
+void encode_owed_resync(const OwedResync& order, Bytes& out);
+/// For the request path: the frame and the texts are where the caller has them.
+struct OwedPreparedView {
+    BytesView id;
+    std::string_view text;
+    std::string_view keyspace;
+};
+void encode_owed_statement(std::string_view keyspace, const std::vector<OwedPreparedView>& prepared, BytesView frame, Bytes& out);
+Result<Owed> decode_owed(BytesView payload);
+
+}  // namespace penumbra::sync
