@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -38,7 +39,7 @@ struct ScopeRoute {
 class TableRoutes {
   public:
     /// Column that holds the tenant; null when the table has none.
-    const cql::Column* tenant_column() const { return tenant_column_ ? &*tenant_column_ : nullptr; }
+    const cql::ColumnDef* tenant_column() const { return tenant_column_ ? &*tenant_column_ : nullptr; }
     /// Route of rows of this tenant (the column's bytes).
     const Route& of_tenant(BytesView tenant) const;
     /// Route of a request that names no tenant although rows of several routes may be meant: reads go to the target only
@@ -56,7 +57,7 @@ class TableRoutes {
         using is_transparent = void;
         std::size_t operator()(std::string_view bytes) const noexcept { return std::hash<std::string_view>{}(bytes); }
     };
-    std::optional<cql::Column> tenant_column_;
+    std::optional<cql::ColumnDef> tenant_column_;
     std::unordered_map<std::string, Route, BytesHash, std::equal_to<>> by_tenant_;  // key: the column's bytes
     Route others_;          // tenants that no migration names
     Route without_tenant_;

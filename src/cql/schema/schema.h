@@ -16,29 +16,29 @@ namespace penumbra::cql {
 enum class ColumnKind : std::uint8_t { partition_key, clustering, static_, regular };
 std::string_view to_string(ColumnKind kind);
 
-struct Column {
+struct ColumnDef {
     std::string name;
     TypePtr type;
     ColumnKind kind = ColumnKind::regular;
     int position = -1;        ///< within the partition key or the clustering columns
     bool descending = false;  ///< clustering order
-    bool operator==(const Column& other) const;
+    bool operator==(const ColumnDef& other) const;
 };
 
 /// One table (or materialized view) as a cluster has it.
 struct Table {
     std::string keyspace;
     std::string name;
-    std::vector<Column> columns;  ///< partition key, clustering, static, regular; the last two by name
+    std::vector<ColumnDef> columns;  ///< partition key, clustering, static, regular; the last two by name
     std::int32_t default_ttl = 0;         ///< seconds, 0 is none
     std::int32_t gc_grace_seconds = 864000;
     bool is_counter = false;
     bool is_view = false;
 
-    const Column* column(std::string_view column_name) const;
-    std::vector<const Column*> of_kind(ColumnKind kind) const;
-    std::vector<const Column*> partition_key() const { return of_kind(ColumnKind::partition_key); }
-    std::vector<const Column*> clustering() const { return of_kind(ColumnKind::clustering); }
+    const ColumnDef* column(std::string_view column_name) const;
+    std::vector<const ColumnDef*> of_kind(ColumnKind kind) const;
+    std::vector<const ColumnDef*> partition_key() const { return of_kind(ColumnKind::partition_key); }
+    std::vector<const ColumnDef*> clustering() const { return of_kind(ColumnKind::clustering); }
     /// keyspace.table with quotes where CQL needs them.
     std::string cql_name() const;
 };
