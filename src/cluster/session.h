@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "cql/protocol/responses.h"
+#include "cql/protocol/rows.h"
 #include "cql/schema/schema.h"
 #include "cql/types/cell.h"
 #include "cql/types/token.h"

@@ -25,4 +25,12 @@ class LiveTraffic {
     virtual Task<void> release(routing::ScopeId scope) = 0;
 };
 
+/// For runs without a proxy: nobody writes, so there is nothing to wait for.
+class NoTraffic final : public LiveTraffic {
+  public:
+    Task<Status> settle(routing::ScopeId, Deadline) override { co_return ok(); }
+    Task<Status> hold(routing::ScopeId, Deadline) override { co_return ok(); }
+    Task<void> release(routing::ScopeId) override { co_return; }
+};
+
 }  // namespace penumbra::sync

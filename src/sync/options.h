@@ -1,0 +1,59 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "cluster/session.h"
+#include "routing/phase.h"
+#include "routing/scope.h"
+#include "sync/live_traffic.h"
+#include "sync/token_range.h"
+
+namespace penumbra::sync {
+
+/// Between whom, and for which rows. The sessions, the traffic and whatever uses the pair live on one shard.
+struct Pair {
+    cluster::Session& from;  ///< the primary: never deleted from
+    cluster::Session& to;    ///< the shadow
+    LiveTraffic& traffic;
+    routing::ScopeId scope_id;
+    routing::Scope scope;
+    std::string tenant_column;                       ///< empty: no tenants by column
+    routing::Side primary = routing::Side::source;   ///< which side `from` is: for what people read
+
+    /// Where a cluster does not show when something was written (row markers; elements of collections before Cassandra
+    /// 5.0): just before the scope began to be shadowed, in microseconds. Every client write since then wins over it, and
+    /// everything older is in what we read.
+    std::int64_t unknown_timestamp = 0;
+};
+
+/// What one worker takes at a time: a token range of a table, or (`tenant` set) the one partition of a tenant whose
+/// column is the whole partition key. Also what a resumed run skips.
+struct Portion {
+    std::string keyspace;
+    std::string table;
+    TokenRange range;
+    std::string tenant;
+    auto operator<=>(const Portion&) const = default;
+};
+
+struct WorkOptions {
+    std::size_t parallelism = 8;        ///< portions at once
+    std::size_t writes_in_flight = 64;  ///< of each portion
+    std::uint64_t rows_per_second = 0;  ///< over all portions; 0: no bound
+    std::int32_t page_size = 500;
+    std::size_t splits = 4;             ///< portions per ring range
+    Nanos request_timeout = Seconds(10);
+    std::size_t attempts = 8;           ///< of a request that may be repeated, with growing pauses
+    std::vector<Portion> done;          ///< not to be done again
+    std::function<void(const Portion&)> finished;  ///< called on the shard of the run
+    cql::Consistency read_consistency = cql::Consistency::local_quorum;
+    cql::Consistency write_consistency = cql::Consistency::local_quorum;
+};
+
+}  // namespace penumbra::sync

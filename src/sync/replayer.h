@@ -1,0 +1,67 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "cluster/session.h"
+#include "journal/journal.h"
+#include "routing/phase.h"
+#include "routing/scope.h"
+#include "runtime/task.h"
+#include "sync/live_traffic.h"
+
+namespace penumbra::sync {
+
+/// What the replayer has to know of a scope for resync orders.
+struct ReplayScope {
+    routing::Scope scope;
+    std::string tenant_column;
+    std::int64_t unknown_timestamp = 0;
+};
+
+struct ReplayOptions {
+    std::uint8_t stream = 1;       ///< of the journal: the cluster that is owed (0 source, 1 target)
+    std::size_t parallelism = 32;
+    Nanos poll = Millis(20);       ///< how often the journal is asked for released entries
+    Nanos longest_pause = Seconds(5);  ///< between attempts while the cluster does not take them
+    Nanos request_timeout = Seconds(10);
+    /// How often ScyllaDB's catch-all error code may be met before an entry is taken to be refused for good.
+    std::size_t attempts_on_server_error = 8;
+    /// Nothing: the scope is gone, its entries are forgotten.
+    std::function<std::optional<ReplayScope>(routing::ScopeId)> scope_of;
+};
+
+struct ReplayCounts {
+    std::uint64_t statements = 0;  ///< sent and acknowledged
+    std::uint64_t resyncs = 0;
+    std::uint64_t retries = 0;
+    std::uint64_t set_aside = 0;
+    bool paused = false;           ///< the cluster does not take writes at the moment
+};
+
+/// Pays what the journal says one cluster is owed. Order does not matter: statements carry their timestamps, and a resync
+/// reads the primary when it runs. Lives on a background shard (it reads the journal's files there).
+class Replayer {
+  public:
+    /// `owed` is the cluster of options.stream, `other` the one that has what is owed.
+    Replayer(journal::Journal& journal, cluster::Session& owed, cluster::Session& other, LiveTraffic& traffic, ReplayOptions options);
+    ~Replayer();
+    Replayer(const Replayer&) = delete;
+
+    void start();
+    /// Ends after what is under way; entries not settled stay owed.
+    Task<void> stop();
+    /// Any thread.
+    ReplayCounts counts() const;
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace penumbra::sync
