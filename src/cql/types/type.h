@@ -51,13 +51,15 @@ using TypePtr = std::shared_ptr<const DataType>;
 
 enum class Frozen : std::uint8_t { no, yes };
 
-/// How deep types may nest when they are read from a peer or from text: a bound on recursion, far above any real schema.
+/// How deep types (and literals) may nest when they are read from a peer or from text: a bound on recursion, far above any
+/// real schema.
 inline constexpr int kMaxTypeDepth = 32;
 
 /// One CQL type, an immutable tree. Shared freely between threads.
 struct DataType {
     TypeKind kind = TypeKind::custom;
-    /// Collections and UDTs: a cell is replaced whole. As it was written; tuples and vectors are frozen either way.
+    /// Collections, tuples, UDTs, vectors: a cell is replaced whole. What is inside a frozen type is frozen too; tuples
+    /// and vectors always are. The wire does not say it: types read from frames have it only where that follows.
     bool frozen = false;
     /// list, set, vector: the element. map: key, value. tuple, udt: one each.
     std::vector<TypePtr> elements;
@@ -92,8 +94,8 @@ struct UdtField {
     TypePtr type;
 };
 TypePtr udt_of(std::string keyspace, std::string name, std::vector<UdtField> fields, Frozen frozen = Frozen::no);
-/// The same type, frozen or not at its outermost level.
-TypePtr with_frozen(const TypePtr& type, Frozen frozen);
+/// The type as it is inside frozen<>.
+TypePtr freeze(const TypePtr& type);
 
 /// Whether values of the two are the same bytes: ignores frozen and how the type was sent; UDTs compare by their names
 /// and fields.
