@@ -207,9 +207,11 @@ struct Statement {
     std::string_view verb;  ///< the first word as written
 
     /// The table read or written. DDL: the table it is about (CREATE INDEX .. ON this, the base table of a view).
-    /// GRANT, LIST PERMISSIONS, DESCRIBE, PRUNE: the table or view they name.
+    /// GRANT, LIST PERMISSIONS, DESCRIBE, PRUNE: the table, view, type or function they name.
     ObjectName table;
     std::string_view keyspace;  ///< of USE
+    /// Depends on the connection's keyspace by more than names that lack one: DESCRIBE TABLES, DESCRIBE x.
+    bool needs_keyspace = false;
 
     std::vector<Restriction> where;
     Condition condition = Condition::none;
@@ -254,8 +256,12 @@ struct Statement {
     /// The children of a batch, otherwise the statement itself.
     std::span<const Statement> parts() const;
     /// The term that `column` must equal or is set to by its row: INSERT's value, else a `=` of WHERE, tuples included.
-    /// Null where the text does not say, or says it more than once.
+    /// `c IN (x)` counts as `c = x`. UPDATE .. SET c counts where WHERE does not name c. Null where the text does not
+    /// say, or says it more than once.
     const Term* value_of(std::string_view column) const;
+    /// The column whose value, key or restriction stands at this place of the text: whose type decides what a literal
+    /// 'now' there means. "" if the place is none of these.
+    std::string_view column_at(TextRange range) const;
     /// The first relation of WHERE on this column alone (`column`, `element` or `field`), null if there is none.
     const Restriction* restriction_on(std::string_view column) const;
     /// Does the text set, change or (DELETE c) remove this column? INSERT JSON and deletion of whole rows name no

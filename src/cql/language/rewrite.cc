@@ -1,0 +1,331 @@
+#include "cql/language/rewrite.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/assert.h"
+#include "cql/language/lexer.h"
+
+namespace penumbra::cql {
+
+namespace {
+
+// Reserved in Cassandra (ReservedKeywords.java) or ScyllaDB (Cql.g), any version, and the words that are literals.
+constexpr auto kReserved = [] {
+    std::array words = std::to_array<std::string_view>({
+        "add",
+        "allow",
+        "alter",
+        "and",
+        "any",
+        "apply",
+        "asc",
+        "authorize",
+        "batch",
+        "begin",
+        "by",
+        "cast",
+        "columnfamily",
+        "create",
+        "default",
+        "delete",
+        "desc",
+        "describe",
+        "drop",
+        "entries",
+        "execute",
+        "false",
+        "from",
+        "full",
+        "grant",
+        "if",
+        "in",
+        "index",
+        "infinity",
+        "inet",
+        "insert",
+        "into",
+        "is",
+        "keyspace",
+        "limit",
+        "materialized",
+        "mbean",
+        "mbeans",
+        "modify",
+        "nan",
+        "norecursive",
+        "not",
+        "null",
+        "of",
+        "on",
+        "one",
+        "or",
+        "order",
+        "password",
+        "primary",
+        "quorum",
+        "rename",
+        "replace",
+        "revoke",
+        "schema",
+        "scylla_clustering_bound",
+        "scylla_counter_shard_list",
+        "scylla_timeuuid_list_index",
+        "select",
+        "set",
+        "table",
+        "to",
+        "token",
+        "true",
+        "truncate",
+        "unlogged",
+        "unset",
+        "update",
+        "use",
+        "using",
+        "vector",
+        "view",
+        "where",
+        "with",
+    });
+    std::sort(words.begin(), words.end());
+    return words;
+}();
+
+bool is_lower(char c) {
+    return c >= 'a' && c <= 'z';
+}
+
+/// Calls `f` with every name of the statement that a keyspace may stand before.
+template <class F>
+void each_name(const Statement& s, F&& f) {
+    for (const auto& child : s.children) each_name(child, f);
+    if (s.kind != StatementKind::schema_change) {
+        if (s.table) f(s.table);
+        return;
+    }
+    const auto& change = *s.schema;
+    using Object = SchemaChange::Object;
+    switch (change.object) {
+        case Object::keyspace:
+        case Object::unknown:
+            return;
+        case Object::trigger:
+            if (s.table) f(s.table);
+            return;
+        case Object::index:
+            // A new index lives in the keyspace of its table.
+            if (change.verb == SchemaChange::Verb::create) {
+                if (s.table) f(s.table);
+                return;
+            }
+            break;
+        default:
+            break;
+    }
+    if (change.name) f(change.name);
+    if (change.like) f(change.like);
+    if (s.table && s.table.range != change.name.range) f(s.table);
+}
+
+bool names_a_table(StatementKind kind) {
+    return kind == StatementKind::insert || kind == StatementKind::update || kind == StatementKind::delete_ ||
+           kind == StatementKind::truncate || kind == StatementKind::prune;
+}
+
+}  // namespace
+
+std::string replace(std::string_view text, std::span<const Replacement> replacements) {
+    std::size_t size = text.size();
+    for (const auto& r : replacements) size += r.with.size();
+    std::string out;
+    out.reserve(size);
+    std::uint32_t at = 0;
+    for (const auto& r : replacements) {
+        ASSERT(at <= r.range.begin && r.range.begin <= r.range.end && r.range.end <= text.size());
+        out.append(text.substr(at, r.range.begin - at)).append(r.with);
+        at = r.range.end;
+    }
+    out.append(text.substr(at));
+    return out;
+}
+
+bool fully_qualified(const Statement& s) {
+    if (s.needs_keyspace) return false;
+    if (names_a_table(s.kind)) return s.table.qualified();
+    switch (s.kind) {
+        case StatementKind::select:
+            return s.table ? s.table.qualified() : s.complete;  // ScyllaDB: SELECT without FROM
+        case StatementKind::use:
+        case StatementKind::service_level:
+            return true;
+        case StatementKind::unknown:
+            return false;
+        default:
+            break;
+    }
+    if (!s.complete) return false;
+    bool all = true;
+    each_name(s, [&](const ObjectName& name) { all = all && name.qualified(); });
+    return all;
+}
+
+std::string qualify(const Statement& s, std::string_view keyspace) {
+    std::vector<std::uint32_t> places;
+    each_name(s, [&](const ObjectName& name) {
+        if (!name.qualified()) places.push_back(name.range.begin);
+    });
+    std::sort(places.begin(), places.end());
+    const auto prefix = identifier(keyspace) + ".";
+    std::vector<Replacement> insertions;
+    insertions.reserve(places.size());
+    for (const auto place : places) insertions.push_back({{place, place}, prefix});
+    return replace(s.text, insertions);
+}
+
+WithMarkers with_markers(const Statement& s, std::span<const std::size_t> volatile_indexes) {
+    WithMarkers result;
+    const bool named = !s.marker_names.empty();
+    std::size_t number = 0;
+    const auto fresh_name = [&] {
+        for (;;) {
+            auto name = "penumbra_" + std::to_string(number++);
+            if (std::find(s.marker_names.begin(), s.marker_names.end(), name) == s.marker_names.end()) return name;
+        }
+    };
+    std::vector<std::string> texts;
+    texts.reserve(volatile_indexes.size());
+    for (const auto index : volatile_indexes) {
+        const auto& v = s.volatiles[index];
+        auto& added = result.added.emplace_back();
+        added.volatile_index = index;
+        added.ordinal = v.markers_before + static_cast<std::uint32_t>(result.added.size() - 1);
+        auto& marker = texts.emplace_back();
+        // Between a type hint and a colon nobody could tell the marker of a map's key from the colon of its value.
+        const auto next = s.text.find_first_not_of(" \t\r\n", v.range.end);
+        const bool map_key = named && next != std::string_view::npos && s.text[next] == ':';
+        if (const auto type = cql_type(v.kind); !type.empty() && !map_key) marker.append("(").append(type).append(")");
+        if (named) {
+            added.name = fresh_name();
+            marker.append(":").append(added.name);
+            if (map_key) marker.append(" ");
+        } else {
+            marker.append("?");
+        }
+    }
+    std::vector<Replacement> replacements;
+    replacements.reserve(texts.size());
+    for (std::size_t i = 0; i < texts.size(); ++i)
+        replacements.push_back({s.volatiles[volatile_indexes[i]].range, texts[i]});
+    result.text = replace(s.text, replacements);
+    return result;
+}
+
+std::string identifier(std::string_view name) {
+    const bool bare = !name.empty() && is_lower(name[0]) && std::all_of(name.begin(), name.end(), [](char c) {
+        return is_lower(c) || (c >= '0' && c <= '9') || c == '_';
+    }) && !std::binary_search(kReserved.begin(), kReserved.end(), name);
+    if (bare) return std::string(name);
+    std::string out = "\"";
+    for (const char c : name) {
+        if (c == '"') out += '"';
+        out += c;
+    }
+    return out + '"';
+}
+
+std::string string_literal(std::string_view value) {
+    std::string out = "'";
+    for (const char c : value) {
+        if (c == '\'') out += '\'';
+        out += c;
+    }
+    return out + '\'';
+}
+
+bool json_has_now(std::string_view json) {
+    const auto hex = [](char c) {
+        return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+    };
+    for (std::size_t i = 0; i < json.size();) {
+        if (json[i++] != '"') continue;
+        std::size_t matched = 0;  // characters of "now" so far; 4: it is something else
+        while (i < json.size() && json[i] != '"') {
+            int c = static_cast<unsigned char>(json[i++]);
+            if (c == '\\' && i < json.size()) {
+                c = static_cast<unsigned char>(json[i++]);
+                if (c == 'u') {
+                    c = 0;
+                    for (int digits = 0; digits < 4 && i < json.size() && hex(json[i]) >= 0; ++digits, ++i)
+                        c = c * 16 + hex(json[i]);
+                } else {
+                    c = 0;  // no other escape stands for a letter of "now"
+                }
+            }
+            matched = matched < 3 && c < 128 && (c | 0x20) == "now"[matched] ? matched + 1 : 4;
+        }
+        if (i < json.size() && matched == 3) return true;
+        ++i;
+    }
+    return false;
+}
+
+std::string shape(std::string_view text, std::size_t limit) {
+    Lexer lexer(text);
+    std::string out;
+    TokenKind before[2] = {TokenKind::end, TokenKind::end};  // [0] the latest
+    const auto literal = [](TokenKind kind) { return kind >= TokenKind::string && kind <= TokenKind::marker; };
+    const auto glued = [](TokenKind left, TokenKind right) {
+        switch (left) {
+            case TokenKind::end:
+            case TokenKind::open_paren:
+            case TokenKind::open_bracket:
+            case TokenKind::open_brace:
+            case TokenKind::dot:
+                return true;
+            default:
+                break;
+        }
+        switch (right) {
+            case TokenKind::comma:
+            case TokenKind::semicolon:
+            case TokenKind::dot:
+            case TokenKind::colon:
+            case TokenKind::close_paren:
+            case TokenKind::close_bracket:
+            case TokenKind::close_brace:
+            case TokenKind::open_bracket:
+                return true;
+            default:
+                return false;
+        }
+    };
+    for (Token token = lexer.next(); token.kind != TokenKind::end; token = lexer.next()) {
+        if (out.size() >= limit) return out + " ...";
+        if (literal(token.kind)) {
+            // One value stands for any number of them, so that lists of all lengths have one shape.
+            if (before[0] == TokenKind::comma && before[1] == TokenKind::marker) {
+                out.pop_back();
+                before[0] = TokenKind::marker;
+                before[1] = TokenKind::end;
+                continue;
+            }
+            token.kind = TokenKind::marker;
+        }
+        if (!glued(before[0], token.kind)) out += ' ';
+        if (token.kind == TokenKind::marker) {
+            out += '?';
+        } else if (token.kind == TokenKind::bad) {
+            out += '#';  // may be a string without its end
+        } else if (token.kind == TokenKind::word) {
+            for (const char c : token.range.in(text)) out += c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+        } else {
+            out.append(token.range.in(text));
+        }
+        before[1] = std::exchange(before[0], token.kind);
+    }
+    return out;
+}
+
+}  // namespace penumbra::cql
