@@ -32,7 +32,7 @@ class FrameEdit {
     void set_stream(std::int16_t stream) { stream_ = stream; }
     void clear_flag(std::uint8_t flag) { flags_ = static_cast<std::uint8_t>(flags_ & ~flag); }
     void set_flag(std::uint8_t flag) { flags_ = static_cast<std::uint8_t>(flags_ | flag); }
-    /// Puts `inserted` (copied) in place of `removed` bytes of the body at `at`.
+    /// Puts `inserted` (copied) in place of `removed` bytes of the body at `at`; in front of other edits at that place.
     void splice(std::size_t at, std::size_t removed, BytesView inserted);
 
     /// A default timestamp in microseconds where the frame carries none; one that is there stays.
@@ -58,17 +58,24 @@ class FrameEdit {
     /// Bytes of the frame as edited.
     std::size_t size() const;
     /// Appends the edited frame to `out`.
-    void append_to(Bytes& out);
+    void append_to(Bytes& out) const;
 
   private:
+    /// Parts of a message in their order in it: which of two edits comes first where both insert at one offset.
+    enum class Part : std::uint8_t {
+        prefix, statement, result_metadata_id, consistency, flags, values, paging_state, timestamp, keyspace
+    };
     struct Splice {
         std::uint32_t at;
+        Part part;
         std::uint32_t removed;
         std::uint32_t inserted_at;  ///< in scratch_
         std::uint32_t inserted;
     };
+    void put(Part part, std::size_t at, std::size_t removed, BytesView inserted);
     void patch_parameter_flags(const ParametersView& parameters, std::uint32_t set, std::uint32_t cleared);
-    void append_extra(std::uint16_t count, const ValuesView& values, std::span<const ExtraValue> extra);
+    void insert_extra(const ValuesView& values, std::span<const ExtraValue> extra);
+    void replace_short_bytes(Part part, std::size_t at, std::size_t old_size, BytesView bytes);
 
     BytesView frame_;
     std::uint8_t flags_ = 0;

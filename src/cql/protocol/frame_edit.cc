@@ -1,0 +1,213 @@
+#include "cql/protocol/frame_edit.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/assert.h"
+
+namespace penumbra::cql {
+
+void FrameEdit::reset(const FrameView& frame) {
+    frame_ = frame.whole;
+    flags_ = frame.header.flags;
+    stream_ = frame.header.stream;
+    splices_.clear();
+    scratch_.clear();
+}
+
+void FrameEdit::splice(std::size_t at, std::size_t removed, BytesView inserted) { put(Part::prefix, at, removed, inserted); }
+
+void FrameEdit::put(Part part, std::size_t at, std::size_t removed, BytesView inserted) {
+    ASSERT(at + removed + kHeaderSize <= frame_.size());
+    const Splice splice{static_cast<std::uint32_t>(at), part, static_cast<std::uint32_t>(removed),
+                        static_cast<std::uint32_t>(scratch_.size()), static_cast<std::uint32_t>(inserted.size())};
+    scratch_.insert(scratch_.end(), inserted.begin(), inserted.end());
+    // Kept in the order of the frame; within one part at one place, in the order given.
+    const auto order = [](const Splice& s) { return std::pair(s.at, s.part); };
+    const auto behind = std::ranges::upper_bound(splices_, order(splice), {}, order);
+    ASSERT(behind == splices_.begin() || std::prev(behind)->at + std::prev(behind)->removed <= splice.at);
+    ASSERT(behind == splices_.end() || splice.at + splice.removed <= behind->at);
+    splices_.insert(behind, splice);
+}
+
+/// The flags of the parameters are the one place that several edits touch: they meet in one splice.
+void FrameEdit::patch_parameter_flags(const ParametersView& parameters, std::uint32_t set, std::uint32_t cleared) {
+    const auto size = parameters.flags_size();
+    auto found = std::ranges::find_if(splices_, [&](const Splice& s) { return s.at == parameters.flags_at && s.part == Part::flags; });
+    if (found == splices_.end()) {
+        put(Part::flags, parameters.flags_at, size, frame_.subspan(kHeaderSize + parameters.flags_at, size));
+        found = std::ranges::find_if(splices_, [&](const Splice& s) { return s.at == parameters.flags_at && s.part == Part::flags; });
+    }
+    Byte* const flags = scratch_.data() + found->inserted_at;
+    if (size == 1) {
+        *flags = static_cast<Byte>((*flags | set) & ~cleared);
+    } else {
+        store_be(flags, (load_be<std::uint32_t>(flags) | set) & ~cleared);
+    }
+}
+
+void FrameEdit::add_timestamp(const ParametersView& parameters, std::int64_t micros) {
+    if (!parameters.timestamp) set_timestamp(parameters, micros);
+}
+
+void FrameEdit::set_timestamp(const ParametersView& parameters, std::int64_t micros) {
+    Byte bytes[8];
+    store_be(bytes, micros);
+    put(Part::timestamp, parameters.timestamp_at, parameters.timestamp ? 8 : 0, bytes);
+    patch_parameter_flags(parameters, query_flag::kTimestamp, 0);
+}
+
+void FrameEdit::replace_consistency(const ParametersView& parameters, Consistency consistency) {
+    Byte bytes[2];
+    store_be(bytes, static_cast<std::uint16_t>(consistency));
+    put(Part::consistency, parameters.consistency_at, 2, bytes);
+}
+
+void FrameEdit::replace_paging_state(const ParametersView& parameters, CellView state) {
+    const std::size_t old = parameters.serial_consistency_at - parameters.paging_state_at;
+    if (!state.has_value()) {
+        put(Part::paging_state, parameters.paging_state_at, old, {});
+        patch_parameter_flags(parameters, 0, query_flag::kPagingState);
+        return;
+    }
+    Byte size[4];
+    store_be(size, static_cast<std::uint32_t>(state.bytes().size()));
+    put(Part::paging_state, parameters.paging_state_at, old, size);
+    put(Part::paging_state, parameters.serial_consistency_at, 0, state.bytes());
+    patch_parameter_flags(parameters, query_flag::kPagingState, 0);
+}
+
+void FrameEdit::remove_keyspace(const ParametersView& parameters) {
+    put(Part::keyspace, parameters.keyspace_at, parameters.now_in_seconds_at - parameters.keyspace_at, {});
+    patch_parameter_flags(parameters, 0, query_flag::kKeyspace);
+}
+
+/// Each extra value at its place.
+void FrameEdit::insert_extra(const ValuesView& values, std::span<const ExtraValue> extra) {
+    ASSERT(values.size() + extra.size() <= 0xFFFF);
+    auto it = values.begin();
+    const auto end = values.end();
+    std::size_t index = 0;
+    auto place = values.at();
+    for (const auto& value : extra) {
+        for (; index < value.before && it != end; ++it, ++index) place = (*it).at + (*it).size;
+        Byte size[4];
+        const auto bytes = value.value.bytes();
+        store_be(size, value.value.has_value() ? static_cast<std::int32_t>(bytes.size()) : value.value.is_null() ? -1 : -2);
+        if (values.named()) {
+            Byte name_size[2];
+            store_be(name_size, static_cast<std::uint16_t>(value.name.size()));
+            put(Part::values, place, 0, name_size);
+            put(Part::values, place, 0, bytes_of(value.name));
+        }
+        put(Part::values, place, 0, size);
+        put(Part::values, place, 0, bytes);
+    }
+}
+
+void FrameEdit::add_values(const ParametersView& parameters, std::span<const ExtraValue> extra) {
+    if (extra.empty()) return;
+    Byte count[2];
+    const auto sum = static_cast<std::uint16_t>(parameters.values.size() + extra.size());
+    store_be(count, sum);
+    const bool had = parameters.has(query_flag::kValues);
+    put(Part::values, parameters.values_at, had ? 2 : 0, count);
+    // Without values of its own the frame has no names either, and nothing to put in front of.
+    const ValuesView none(0, ValuesView::Named::no, parameters.version, parameters.values_at, {});
+    insert_extra(had ? parameters.values : none, extra);
+    patch_parameter_flags(parameters, query_flag::kValues, had ? 0 : query_flag::kNames);
+}
+
+void FrameEdit::add_values(const BatchChild& child, std::span<const ExtraValue> extra) {
+    if (extra.empty()) return;
+    Byte count[2];
+    store_be(count, static_cast<std::uint16_t>(child.values.size() + extra.size()));
+    put(Part::values, child.values_at, 2, count);
+    insert_extra(child.values, extra);
+}
+
+namespace {
+
+std::array<Byte, 4> long_size(std::size_t size) {
+    std::array<Byte, 4> bytes;
+    store_be(bytes.data(), static_cast<std::uint32_t>(size));
+    return bytes;
+}
+
+}  // namespace
+
+void FrameEdit::replace_query(const QueryView& query, std::string_view text) {
+    put(Part::statement, query.query_at, 4, long_size(text.size()));
+    put(Part::statement, query.query_at + 4, query.query.size(), bytes_of(text));
+}
+
+void FrameEdit::replace_query(const PrepareView& prepare, std::string_view text) {
+    put(Part::statement, prepare.query_at, 4, long_size(text.size()));
+    put(Part::statement, prepare.query_at + 4, prepare.query.size(), bytes_of(text));
+}
+
+void FrameEdit::replace_query(const BatchChild& child, std::string_view text) {
+    ASSERT(!child.prepared);
+    put(Part::statement, child.statement_at, 4, long_size(text.size()));
+    put(Part::statement, child.statement_at + 4, child.query.size(), bytes_of(text));
+}
+
+void FrameEdit::replace_short_bytes(Part part, std::size_t at, std::size_t old_size, BytesView bytes) {
+    ASSERT(bytes.size() <= 0xFFFF);
+    if (old_size == bytes.size()) {
+        put(part, at + 2, old_size, bytes);
+        return;
+    }
+    Byte size[2];
+    store_be(size, static_cast<std::uint16_t>(bytes.size()));
+    put(part, at, 2, size);
+    put(part, at + 2, old_size, bytes);
+}
+
+void FrameEdit::replace_id(const ExecuteView& execute, BytesView id) { replace_short_bytes(Part::statement, execute.id_at, execute.id.size(), id); }
+
+void FrameEdit::replace_id(const BatchChild& child, BytesView id) {
+    ASSERT(child.prepared);
+    replace_short_bytes(Part::statement, child.statement_at, child.id.size(), id);
+}
+
+void FrameEdit::replace_result_metadata_id(const ExecuteView& execute, BytesView id) {
+    ASSERT(execute.result_metadata_id.has_value());
+    replace_short_bytes(Part::result_metadata_id, execute.result_metadata_id_at, execute.result_metadata_id->size(), id);
+}
+
+void FrameEdit::strip_payload(const RequestPrefix& prefix) {
+    if (prefix.size == 0) return;
+    splice(0, prefix.size, {});
+    clear_flag(header_flag::kCustomPayload);
+}
+
+std::size_t FrameEdit::size() const {
+    std::size_t size = frame_.size();
+    for (const auto& splice : splices_) size += splice.inserted - static_cast<std::size_t>(splice.removed);
+    return size;
+}
+
+void FrameEdit::append_to(Bytes& out) const {
+    const auto start = out.size();
+    const auto total = size();
+    out.resize(start + total);
+    Byte* to = out.data() + start;
+    const auto copy = [&to](BytesView bytes) { to = std::ranges::copy(bytes, to).out; };
+    copy(frame_.first(kHeaderSize));
+    const auto body = frame_.subspan(kHeaderSize);
+    std::size_t done = 0;
+    for (const auto& splice : splices_) {
+        copy(body.subspan(done, splice.at - done));
+        copy(BytesView(scratch_).subspan(splice.inserted_at, splice.inserted));
+        done = splice.at + splice.removed;
+    }
+    copy(body.subspan(done));
+    Byte* const frame = out.data() + start;
+    frame[kFlagsAt] = flags_;
+    store_be(frame + kStreamAt, stream_);
+    store_be(frame + kLengthAt, static_cast<std::uint32_t>(total - kHeaderSize));
+}
+
+}  // namespace penumbra::cql
