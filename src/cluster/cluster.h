@@ -1,0 +1,117 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/function.h"
+#include "base/log.h"
+#include "cluster/pool.h"
+#include "cluster/session.h"
+#include "cluster/topology.h"
+#include "cql/schema/schema.h"
+#include "runtime/async.h"
+
+namespace penumbra::cluster {
+
+struct ClusterOptions {
+    PoolOptions pool;
+    std::vector<HostPort> contact_points;
+    Nanos request_timeout = std::chrono::seconds(10);  ///< of requests that bring no deadline of their own
+};
+
+/// One CQL cluster: knows its nodes and schema through a control connection, and gives each shard its Pool and Sessions.
+///
+/// The control connection lives on the control shard: it loads topology and schema, hears events, loads again, and moves
+/// to another node when its own goes away. What it learned goes to every shard as an immutable snapshot.
+class Cluster final : Connection::Owner {
+  public:
+    /// `shards`: all that will send requests to this cluster.
+    Cluster(ClusterOptions options, Shard& control, std::vector<Shard*> shards);
+    ~Cluster();
+
+    /// Called on the control shard for each schema loaded, the first included; awaited before the load counts as done, so
+    /// that whoever asked for a refresh knows that routing follows it.
+    void on_schema(std::function<Task<void>(cql::SchemaPtr)> listener) { on_schema_ = std::move(listener); }
+    /// Called on the control shard with each SCHEMA_CHANGE event frame, after on_schema().
+    void on_schema_event(std::function<void(const Bytes& frame)> listener) { on_schema_event_ = std::move(listener); }
+
+    /// On the control shard. Makes the pools, connects, loads. When no contact point answers by the deadline that is the
+    /// error; trying goes on in the background all the same.
+    Task<Status> start(Deadline by);
+    /// On the control shard.
+    Task<void> stop();
+
+    /// Of the calling shard.
+    Pool& pool();
+    std::unique_ptr<Session> session();
+
+    /// On the control shard: loads the schema anew and returns when every listener has it.
+    Task<Status> refresh_schema();
+
+    /// Any thread. Null, or without nodes, until the first load.
+    cql::SchemaPtr schema() const;
+    TopologyPtr topology() const;
+    const ClusterOptions& options() const { return options_; }
+    /// The authenticator's class when the nodes ask for authentication.
+    std::optional<std::string> authenticator() const;
+    const std::string& name() const { return options_.pool.cluster; }
+    /// Whether the control connection is up now. Any thread.
+    bool is_connected() const { return connected_; }
+
+  private:
+    class PoolSession;
+    /// What one shard has of this cluster.
+    struct PerShard {
+        Shard* shard;
+        std::unique_ptr<Pool> pool;
+        std::unordered_map<std::string, Bytes> prepared;  ///< by keyspace and text: the id that this cluster gives it
+    };
+
+    void on_connection_lost(Connection& connection, const Error& why) override;
+    void on_capacity(Connection&) override {}
+    void on_event(const cql::FrameView& frame) override;
+
+    static Task<void> watch(Cluster* self);
+    static Task<void> refresh_loop(Cluster* self);
+    Task<Status> connect_and_load();
+    Task<Result<std::vector<Endpoint>>> candidates();
+    Task<Status> load_topology();
+    Task<Result<cql::SchemaPtr>> load_schema();
+    Task<Result<cql::Rows>> read(std::string text);
+    Task<void> publish_topology(TopologyPtr topology);
+    PerShard& here();
+
+    ClusterOptions options_;
+    Shard& control_;
+    std::vector<PerShard> shards_;
+    Log log_{"cluster"};
+    Gate gate_;
+    StopSignal stop_;
+    Worker resolver_{"resolver"};
+    std::unique_ptr<Connection> connection_;
+    std::function<Task<void>(cql::SchemaPtr)> on_schema_;
+    std::function<void(const Bytes&)> on_schema_event_;
+    std::vector<OneShot<Status>> refresh_waiters_;
+    std::vector<Bytes> schema_events_;
+    bool refreshing_ = false;
+    bool topology_dirty_ = false;
+    OneShot<Unit> wake_;
+    OneShot<Status> first_load_;
+    std::atomic<bool> connected_{false};
+
+    mutable std::mutex mutex_;  // guards the three below: read by any thread, written by the control shard
+    cql::SchemaPtr schema_;
+    TopologyPtr topology_;
+    std::optional<std::string> authenticator_;
+};
+
+/// Puts a Schema together from the rows of system_schema.
+Result<cql::SchemaPtr> build_schema(const cql::Rows& keyspaces, const cql::Rows& tables, const cql::Rows& columns, const cql::Rows& types,
+                                    const cql::Rows& views);
+
+}  // namespace penumbra::cluster
