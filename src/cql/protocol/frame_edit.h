@@ -57,7 +57,7 @@ class FrameEdit {
 
     /// Bytes of the frame as edited.
     std::size_t size() const;
-    /// Appends the edited frame to `out`.
+    /// Appends the edited frame to `out`, which must not be the buffer that holds the frame.
     void append_to(Bytes& out) const;
 
   private:

@@ -147,19 +147,27 @@ struct ColumnSpec {
     TypePtr type;
 };
 
+/// Where all columns are of one table and the metadata names it only once (kGlobalTable).
+struct GlobalTable {
+    std::string_view keyspace;
+    std::string_view table;
+};
+
 struct RowsMetadata {
     std::uint32_t flags = 0;  ///< as sent; writers set the bits of paging state and new id themselves
     std::int32_t column_count = 0;
-    std::optional<CellView> paging_state;             ///< there are more pages
-    std::optional<BytesView> new_metadata_id;         ///< v5
-    std::vector<ColumnSpec> columns;                  ///< empty with kNoMetadata
+    std::optional<CellView> paging_state = {};       ///< there are more pages
+    std::optional<BytesView> new_metadata_id = {};   ///< v5
+    GlobalTable global = {};
+    std::vector<ColumnSpec> columns = {};            ///< empty with kNoMetadata
 };
 
 struct PreparedMetadata {
     std::uint32_t flags = 0;
     std::int32_t column_count = 0;
-    std::vector<std::uint16_t> pk_indices;  ///< v4 and later
-    std::vector<ColumnSpec> columns;
+    std::vector<std::uint16_t> pk_indices = {};  ///< v4 and later
+    GlobalTable global = {};
+    std::vector<ColumnSpec> columns = {};
 };
 
 /// The cells of a result, checked when they were decoded.
@@ -177,6 +185,7 @@ class RowsView {
     /// Calls `row(std::span<const CellView>)` for each row; the span is reused.
     template <class F>
     void for_each(F row) const {
+        if (row_count_ == 0) return;  // a column count without rows promises nothing
         std::vector<CellView> cells(column_count());
         Reader in(cells_);
         for (std::int32_t r = 0; r < row_count_; ++r) {
@@ -195,9 +204,9 @@ class RowsView {
 struct PreparedResult {
     BytesView id;
     std::uint32_t id_at = 0;  ///< its length, in the body
-    std::optional<BytesView> result_metadata_id;  ///< v5
-    PreparedMetadata metadata;  ///< of the bind markers
-    RowsMetadata result_metadata;
+    std::optional<BytesView> result_metadata_id = {};  ///< v5
+    PreparedMetadata metadata = {};  ///< of the bind markers
+    RowsMetadata result_metadata = {};
 };
 
 /// Also the SCHEMA_CHANGE event.
