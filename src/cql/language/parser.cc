@@ -229,6 +229,8 @@ class Parser {
     bool delete_(Statement& s);
     bool batch(Statement& s);
     bool modification(Statement& s);
+    bool modification_body(Statement& s);
+    void salvage(Statement& s);
     bool truncate(Statement& s);
     bool prune(Statement& s);
     bool create(Statement& s);
@@ -948,7 +950,11 @@ bool Parser::select(Statement& s) {
         s.distinct = true;
         advance();
     }
-    if (!selectors(s)) return false;
+    if (!selectors(s)) understood_ = false;
+    // Which table it is and what WHERE says is worth knowing also where a selector is beyond us.
+    const auto end = token_.range.begin;
+    skip_until({"from", "where", "order", "limit", "allow", "using"});
+    if (token_.range.begin != end) understood_ = false;
     if (accept_word("from")) {
         if (at_word("mutation_fragments") && peek().kind == TokenKind::open_paren) {
             s.mutation_fragments = true;
@@ -1080,7 +1086,7 @@ bool Parser::delete_(Statement& s) {
     return accept_word("where") && where(s.where) && conditions(s);
 }
 
-bool Parser::modification(Statement& s) {
+bool Parser::modification_body(Statement& s) {
     if (accept_word("insert")) {
         s.kind = StatementKind::insert;
         return insert(s);
@@ -1094,6 +1100,30 @@ bool Parser::modification(Statement& s) {
         return delete_(s);
     }
     return false;
+}
+
+bool Parser::modification(Statement& s) {
+    const bool ok = modification_body(s);
+    // What follows a statement of a batch directly is the next one.
+    if (ok && (at_end() || at_word("insert") || at_word("update") || at_word("delete") || at_word("apply")))
+        return true;
+    salvage(s);
+    return false;
+}
+
+/// The clauses behind one that we do not understand: WHERE may name the row, and IF decides who may execute the
+/// statement.
+void Parser::salvage(Statement& s) {
+    for (;;) {
+        skip_until({"where", "if", "insert", "update", "delete", "apply"});
+        if (accept_word("where")) {
+            if (s.where.empty()) where(s.where);
+        } else if (accept_word("if")) {
+            if (s.condition == Condition::none) condition(s);
+        } else {
+            return;
+        }
+    }
 }
 
 bool Parser::batch(Statement& s) {
@@ -1119,9 +1149,8 @@ bool Parser::batch(Statement& s) {
         open(child);
         child.complete = modification(child);
         if (!child.complete) {
+            // It may be of a newer grammar than ours; the ones after it need not be.
             all = false;
-            // The child may be of a newer grammar than ours; the ones after it need not be.
-            skip_until({"insert", "update", "delete", "apply"});
         }
         close(child);
         accept(TokenKind::semicolon);

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 #include "cql/language/statement.h"
@@ -17,5 +19,8 @@ inline constexpr std::size_t kMaxParsedBytes = 32 << 20;
 /// Reads one CQL text, of Cassandra 3.11 to 5.x or ScyllaDB. Never fails and never throws for what the text holds: what
 /// is not understood is in the result (Statement::complete). The text has to outlive the result.
 Statement parse(std::string_view text);
+/// Not of a temporary: the result would point into it.
+template <std::same_as<std::string> Text>
+Statement parse(Text&& text) = delete;
 
 }  // namespace penumbra::cql

@@ -129,6 +129,15 @@ void each_name(const Statement& s, F&& f) {
     if (s.table && s.table.range != change.name.range) f(s.table);
 }
 
+/// Would these two characters, one after the other, be read as one token or as a comment?
+bool would_merge(char left, char right) {
+    const auto word = [](char c) {
+        return is_lower(static_cast<char>(c | 0x20)) || (c >= '0' && c <= '9') || c == '_';
+    };
+    if (word(left) && word(right)) return true;
+    return left == right && (left == '\'' || left == '"' || left == '-' || left == '/' || left == '$');
+}
+
 bool names_a_table(StatementKind kind) {
     return kind == StatementKind::insert || kind == StatementKind::update || kind == StatementKind::delete_ ||
            kind == StatementKind::truncate || kind == StatementKind::prune;
@@ -138,16 +147,21 @@ bool names_a_table(StatementKind kind) {
 
 std::string replace(std::string_view text, std::span<const Replacement> replacements) {
     std::size_t size = text.size();
-    for (const auto& r : replacements) size += r.with.size();
+    for (const auto& r : replacements) size += r.with.size() + 2;
     std::string out;
     out.reserve(size);
+    const auto append = [&](std::string_view piece) {
+        if (!piece.empty() && !out.empty() && would_merge(out.back(), piece.front())) out += ' ';
+        out += piece;
+    };
     std::uint32_t at = 0;
     for (const auto& r : replacements) {
         ASSERT(at <= r.range.begin && r.range.begin <= r.range.end && r.range.end <= text.size());
-        out.append(text.substr(at, r.range.begin - at)).append(r.with);
+        append(text.substr(at, r.range.begin - at));
+        append(r.with);
         at = r.range.end;
     }
-    out.append(text.substr(at));
+    append(text.substr(at));
     return out;
 }
 

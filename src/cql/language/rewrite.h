@@ -16,6 +16,7 @@ struct Replacement {
 };
 
 /// The text with ranges replaced; they must be in text order and not overlap. An empty range inserts.
+/// Where tokens would run together (FROM"t" and ks.) a space goes between them.
 std::string replace(std::string_view text, std::span<const Replacement> replacements);
 
 /// Every name that the connection's keyspace would complete carries its own. True also where nothing needs one (USE,

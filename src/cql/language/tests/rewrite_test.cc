@@ -41,6 +41,7 @@ TEST(Rewrite, qualifies_every_name_that_needs_a_keyspace) {
         EXPECT_TRUE(fully_qualified(parse(text))) << text;
         EXPECT_EQ(qualify(parse(text), "other"), text);
     }
+    EXPECT_EQ(qualify(parse("SELECT * FROM\"t\""), "ks"), "SELECT * FROM ks.\"t\"");
     EXPECT_EQ(qualify(parse("SELECT * FROM t"), "Ks"), "SELECT * FROM \"Ks\".t");
     for (const std::string_view text : {"USE x", "CREATE KEYSPACE x WITH a = 1", "DROP KEYSPACE x", "CREATE ROLE r",
                                         "LIST ROLES", "DESCRIBE KEYSPACES"})
@@ -60,7 +61,7 @@ std::string with_all_markers(std::string_view text, std::vector<std::uint32_t>* 
     EXPECT_EQ(again.complete, s.complete) << result.text;
     for (const auto& a : result.added) {
         if (ordinals) ordinals->push_back(a.ordinal);
-        if (!a.name.empty()) EXPECT_EQ(again.marker_names.at(a.ordinal), a.name) << result.text;
+        EXPECT_EQ(a.name.empty() ? "" : again.marker_names.at(a.ordinal), a.name) << result.text;
     }
     return result.text;
 }
@@ -90,6 +91,18 @@ TEST(Rewrite, replaces_by_literals) {
                                         {s.volatiles[1].range, "null"}};
     EXPECT_EQ(replace(s.text, replacements),
               "INSERT INTO t (a, b) VALUES (50554d6e-29bb-11e5-b345-feff819cdc9f, null)");
+}
+
+TEST(Rewrite, keeps_tokens_apart) {
+    const auto replaced = [](std::string_view text, std::string_view with) {
+        const auto s = parse(text);
+        const Replacement replacements[] = {{s.volatiles.at(0).range, with}};
+        return replace(s.text, replacements);
+    };
+    EXPECT_EQ(replaced("DELETE FROM t WHERE k =now()AND c = 1", "5"), "DELETE FROM t WHERE k =5 AND c = 1");
+    EXPECT_EQ(replaced("UPDATE t SET v = 3 -now() WHERE k = 1", "-5"), "UPDATE t SET v = 3 - -5 WHERE k = 1");
+    EXPECT_EQ(replaced("DELETE FROM t WHERE k = :x AND c=now()AND d = 1", ":y"),
+              "DELETE FROM t WHERE k = :x AND c=:y AND d = 1");
 }
 
 TEST(Rewrite, quotes_what_needs_it) {

@@ -153,9 +153,9 @@ TEST(Soup, never_crashes_and_keeps_count) {
         ASSERT_LE(in_children, markers);
         show(s);
         shape(text);
-        const auto qualified = parse(qualify(s, "ks"));
-        ASSERT_EQ(qualified.kind, s.kind);
-        ASSERT_EQ(qualified.marker_count, s.marker_count);
+        const OwnedStatement qualified(qualify(s, "ks"));
+        ASSERT_EQ(qualified->kind, s.kind);
+        ASSERT_EQ(qualified->marker_count, s.marker_count);
     }
 }
 

@@ -129,6 +129,8 @@ def describe(text):
         "insert": r"^\s*INSERT\s+INTO\s+" + TABLE,
         "update": r"^\s*UPDATE\s+" + TABLE,
         "truncate": r"^\s*TRUNCATE\s+(?:(?:TABLE|COLUMNFAMILY)\s+)?" + TABLE,
+        "access_control": r"^\s*(?:GRANT|REVOKE)\b.*?\bON\s+(?!(?:ALL|KEYSPACE|ROLE)\b)(?:(?:TABLE|FUNCTION)\s+)?" + TABLE,
+        "describe": r"^\s*\w+\s+(?:TABLE|INDEX|TYPE|FUNCTION|AGGREGATE|MATERIALIZED\s+VIEW)\s+" + TABLE,
         "prune": r"^\s*PRUNE\s+MATERIALIZED\s+VIEW\s+" + TABLE,
     }.get(kind)
     if kind == "schema_change":
