@@ -21,7 +21,7 @@ std::string_view to_string(Side side);
 ///
 /// Reads and answers come from the primary; in the middle three a write goes to both clusters.
 enum class Phase : std::uint8_t { source_only, shadow_async, shadow_sync, target_primary, target_only };
-constexpr std::array kPhases{Phase::source_only, Phase::shadow_async, Phase::shadow_sync, Phase::target_primary, Phase::target_only};
+inline constexpr std::array kPhases{Phase::source_only, Phase::shadow_async, Phase::shadow_sync, Phase::target_primary, Phase::target_only};
 std::string_view to_string(Phase phase);
 Result<Phase> parse_phase(std::string_view name);
 
