@@ -1,0 +1,103 @@
+"""Fixtures. Clusters are shared by all tests of a run, keyspaces are each test's own.
+
+PENUMBRA_BIN            the program under test (build/release/penumbra)
+PENUMBRA_KEEP_CLUSTERS  if set, source and target stay up after the run; the next one finds them in a second
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from cassandra.cluster import Session
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "demo"))
+
+import support  # noqa: E402
+from support import CassandraCluster, Penumbra  # noqa: E402
+
+_PROCESSES = pytest.StashKey[list[Penumbra]]()
+
+
+def _shared(name: str, version: str, address: str) -> Iterator[CassandraCluster]:
+    cluster = CassandraCluster.up(name, "--version", version, "--address", address)
+    yield cluster
+    if not os.environ.get("PENUMBRA_KEEP_CLUSTERS"):
+        cluster.down()
+
+
+@pytest.fixture(scope="session")
+def source() -> Iterator[CassandraCluster]:
+    yield from _shared("test-source", "4.1", support.SOURCE_ADDRESS)
+
+
+@pytest.fixture(scope="session")
+def target() -> Iterator[CassandraCluster]:
+    yield from _shared("test-target", "5.0", support.TARGET_ADDRESS)
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., Session]]:
+    """connect(source), connect(penumbra) or connect("host:port", …): a session of the stock driver, closed at the end."""
+    sessions: list[Session] = []
+
+    def made(where: CassandraCluster | Penumbra | str, **options: object) -> Session:
+        contact_point = where if isinstance(where, str) else where.contact_point
+        sessions.append(support.connect(contact_point, **options))
+        return sessions[-1]
+    yield made
+    for session in sessions:
+        session.cluster.shutdown()
+
+
+@pytest.fixture
+def keyspace(source: CassandraCluster, target: CassandraCluster, connect: Callable[..., Session]) -> Iterator[str]:
+    """A name of this test's own; the keyspace is dropped at the end on both clusters, if it is there."""
+    name = "t_" + uuid.uuid4().hex[:12]
+    yield name
+    for cluster in (source, target):
+        connect(cluster).execute(f"DROP KEYSPACE IF EXISTS {name}", timeout=60)
+
+
+@pytest.fixture
+def both(source: CassandraCluster, target: CassandraCluster, keyspace: str,
+         connect: Callable[..., Session]) -> tuple[Session, Session]:
+    """Sessions of source and target, with the test's keyspace made on each."""
+    sessions = (connect(source), connect(target))
+    for session in sessions:
+        session.execute(f"CREATE KEYSPACE {keyspace} WITH replication = "
+                        f"{{'class': 'SimpleStrategy', 'replication_factor': 1}}", timeout=60)
+        session.set_keyspace(keyspace)
+    return sessions
+
+
+@pytest.fixture
+def penumbra(request: pytest.FixtureRequest, tmp_path: Path, source: CassandraCluster,
+             target: CassandraCluster) -> Iterator[Callable[..., Penumbra]]:
+    """penumbra("--phase", "shadow_async"): a running process between source and target. Stopped at the end, gracefully;
+    its log is shown when the test fails."""
+    made: list[Penumbra] = request.node.stash.setdefault(_PROCESSES, [])
+
+    def start(*flags: str, start: bool = True, source: CassandraCluster = source, target: CassandraCluster = target,
+              **options: object) -> Penumbra:
+        process = Penumbra(tmp_path / f"penumbra{len(made)}", source.contact_point, target.contact_point, flags,
+                           **options)
+        made.append(process)
+        return process.start() if start else process
+    yield start
+    for process in made:
+        process.stop()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for process in item.stash.get(_PROCESSES, []):
+            report.sections.append((f"log of penumbra, {process.log}", process.log_tail(120)))
