@@ -29,7 +29,7 @@ from cassandra.cluster import (EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, 
                                Session)
 from cassandra.policies import WhiteListRoundRobinPolicy
 from cassandra.protocol import ResultMessage, _ProtocolHandler, read_int
-from cassandra.query import named_tuple_factory
+from cassandra.query import BoundStatement, named_tuple_factory
 
 MURMUR3 = "org.apache.cassandra.dht.Murmur3Partitioner"
 RAW = "raw"   # The execution profile that leaves rows as they are.
@@ -214,7 +214,7 @@ class Scan:
 
     def one(self, key: tuple[bytes | None, ...]) -> Row | None:
         """A row by its whole key, or by its partition key alone any row, for the static columns."""
-        statement = (self._one if len(key) == len(self._plan.key) else self._first).bind([])
+        statement = BoundStatement(self._one if len(key) == len(self._plan.key) else self._first)
         statement.values = list(key)   # Bytes as the server sent them: decoding and encoding could change them.
         asked = time.time()
         rows = list(self._side.raw.execute(statement, execution_profile=RAW))

@@ -6,6 +6,7 @@ PENUMBRA_KEEP_CLUSTERS  if set, source and target stay up after the run; the nex
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import uuid
@@ -20,6 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "demo"))
 
 import support  # noqa: E402
 from support import CassandraCluster, Penumbra  # noqa: E402
+
+# What the driver logs, it also raises; its log would bury what a failed test has to say.
+logging.getLogger("cassandra").setLevel(logging.CRITICAL)
 
 _PROCESSES = pytest.StashKey[list[Penumbra]]()
 
