@@ -1,5 +1,6 @@
 #include "cql/types/calendar.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -121,9 +122,10 @@ Result<std::int64_t> parse_timestamp(std::string_view text) {
     std::int64_t year = 0;
     std::int64_t month = 0;
     std::int64_t day = 0;
-    // Java's `yyyy`: four digits, or more behind a plus sign.
-    const bool plus = in.take('+');
-    if (!in.number(plus ? 5 : 4, plus ? 9 : 4, year) || !in.take('-') || !in.number(1, 2, month) || !in.take('-') ||
+    // Four digits, or more behind a sign.
+    const bool minus = in.take('-');
+    const bool plus = !minus && in.take('+');
+    if (!in.number(plus ? 5 : 4, minus || plus ? 9 : 4, year) || !in.take('-') || !in.number(1, 2, month) || !in.take('-') ||
         !in.number(1, 2, day)) {
         return refused();
     }
@@ -164,10 +166,11 @@ Result<std::int64_t> parse_timestamp(std::string_view text) {
             return fail(Errc::unsupported, fmt::format("the zone of timestamp '{}' is none of Z, UTC, GMT or an offset", text.substr(0, 100)));
         }
     }
-    if (!in.done() || month < 1 || month > 12 || day < 1 || day > days_in_month(year, static_cast<unsigned>(month)) || hour > 23 ||
-        minute > 59 || second > 59) {
-        return refused();
-    }
+    if (!in.done() || month < 1 || month > 12 || day < 1 || day > 31 || hour > 24 || minute > 59 || second > 59) return refused();
+    if (hour == 24 && (minute != 0 || second != 0 || nanos != 0)) return refused();
+    if (minus) year = -year;
+    // Cassandra's formatter resolves 2019-02-29 to the last day of that month; only for timestamps, not for dates.
+    day = std::min<std::int64_t>(day, days_in_month(year, static_cast<unsigned>(month)));
     const std::int64_t seconds = days_from_civil(year, static_cast<unsigned>(month), static_cast<unsigned>(day)) * 86'400 +
                                  hour * 3600 + (minute - offset_minutes) * 60 + second;
     std::int64_t millis = 0;
@@ -364,7 +367,7 @@ Result<Duration> parse_duration(std::string_view text) {
     Scanner in(text);
     const bool negative = in.take('-');
     DurationSum sum;
-    const bool good = in.take('P') || in.take('p') ? parse_iso_duration(in, sum) : parse_standard_duration(in, sum);
+    const bool good = in.take('P') ? parse_iso_duration(in, sum) : parse_standard_duration(in, sum);
     if (!good) return refuse("duration", text);
     const std::int64_t sign = negative ? -1 : 1;
     return Duration{static_cast<std::int32_t>(sign * sum.months), static_cast<std::int32_t>(sign * sum.days), sign * sum.nanos};

@@ -105,7 +105,7 @@ Result<Bytes> decimal(const DataType& type, std::string_view text) {
         }
     }
     const std::int64_t scale = static_cast<std::int64_t>(parts->fraction.size()) - exponent;
-    if (scale < INT32_MIN || scale > INT32_MAX) return not_a(type, text);
+    if (scale <= INT32_MIN || scale > INT32_MAX) return not_a(type, text);  // Java's BigDecimal cannot read its smallest scale
     TRY(const auto unscaled, BigInteger::parse(std::string(parts->whole).append(parts->fraction)));
     Bytes bytes(4);
     store_be(bytes.data(), static_cast<std::int32_t>(scale));

@@ -149,8 +149,9 @@ Result<std::string> write(const DataType& type, CellView cell, Style style) {
         }
         case TypeKind::decimal: {
             if (value.size() < 4) return fail(Errc::malformed, fmt::format("a decimal of {} bytes", value.size()));
-            if (style == Style::literal && value.size() <= BigInteger::kMaxBytes &&
-                !equal(BigInteger::from_bytes(value.subspan(4)).to_bytes(), value.subspan(4))) {
+            const bool exact = value.size() > BigInteger::kMaxBytes || (equal(BigInteger::from_bytes(value.subspan(4)).to_bytes(), value.subspan(4)) &&
+                                                                        load_be<std::int32_t>(value.data()) != INT32_MIN);
+            if (style == Style::literal && !exact) {
                 return from_blob(type, value, style);
             }
             return decimal_text(value);
