@@ -138,7 +138,7 @@ Result<std::int64_t> parse_timestamp(std::string_view text) {
         if (in.number(1, 2, hour)) {
             if (!in.take(':') || !in.number(1, 2, minute)) return refused();
             if (in.take(':') && !in.number(1, 2, second)) return refused();
-            if (in.take('.') && !fraction(in, nanos)) return refused();
+            if (in.take('.') && in.peek() >= '0' && in.peek() <= '9' && !fraction(in, nanos)) return refused();  // `06.` is fine
         } else if (before_space.peek() != ' ') {
             return refused();
         } else {
@@ -146,7 +146,7 @@ Result<std::int64_t> parse_timestamp(std::string_view text) {
         }
     }
     std::int64_t offset_minutes = 0;
-    in.take(' ');
+    if (in.take(' ') && in.done()) return refused();
     if (in.peek() == '+' || in.peek() == '-') {
         const std::int64_t sign = in.take('-') ? -1 : 1;
         in.take('+');
