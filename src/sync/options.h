@@ -42,6 +42,11 @@ struct Portion {
     auto operator<=>(const Portion&) const = default;
 };
 
+/// Repair cannot make the shadow's cell older than it is. Where it won over the primary's by a write that the primary never
+/// took, the primary's value goes to the shadow above that time, and, with `yes`, to the primary at the same: its value
+/// and expiry stay what they were, only the write time rises, under a hold. With `no` such cells keep differing in time.
+enum class RaisePrimary : std::uint8_t { no, yes };
+
 struct WorkOptions {
     std::size_t parallelism = 8;        ///< portions at once
     std::size_t writes_in_flight = 64;  ///< of each portion
@@ -52,6 +57,7 @@ struct WorkOptions {
     std::size_t attempts = 8;           ///< of a request that may be repeated, with growing pauses
     std::vector<Portion> done;          ///< not to be done again
     std::function<void(const Portion&)> finished;  ///< called on the shard of the run
+    RaisePrimary raise_primary = RaisePrimary::yes;  ///< repair and resync only; a copy never writes to the primary
     cql::Consistency read_consistency = cql::Consistency::local_quorum;
     cql::Consistency write_consistency = cql::Consistency::local_quorum;
 };

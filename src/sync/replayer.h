@@ -30,8 +30,9 @@ struct ReplayOptions {
     Nanos poll = Millis(20);       ///< how often the journal is asked for released entries
     Nanos longest_pause = Seconds(5);  ///< between attempts while the cluster does not take them
     Nanos request_timeout = Seconds(10);
-    /// How often ScyllaDB's catch-all error code may be met before an entry is taken to be refused for good.
-    std::size_t attempts_on_server_error = 8;
+    /// How often an entry may fail in a way that says neither "later" nor "never" (the catch-all error code, rows that go on
+    /// differing) before it is set aside.
+    std::size_t attempts_when_unclear = 8;
     /// Nothing: the scope is gone, its entries are forgotten.
     std::function<std::optional<ReplayScope>(routing::ScopeId)> scope_of;
 };

@@ -20,6 +20,7 @@ enum class DifferenceKind : std::uint8_t {
     unexpected,   ///< the cell is on the shadow only
     write_time,   ///< the same value, written at another time
     expiry,       ///< the same value, ending at another time
+    refused,      ///< the other cluster does not take the value (see Report::refused)
 };
 std::string_view to_string(DifferenceKind kind);
 
@@ -45,12 +46,14 @@ struct Report {
     std::uint64_t lists_rewritten = 0;
     std::uint64_t counters_settled = 0;
     std::uint64_t expired = 0;      ///< not written: what was left of their TTL had run out
+    std::uint64_t refused = 0;      ///< statements that a server does not take for what they hold: those rows lack something
     std::uint64_t unknown_fate = 0; ///< counter updates that may or may not have happened: verify again
     std::uint64_t retries = 0;
     std::vector<Difference> samples;  ///< the first of the differences
 
     static constexpr std::size_t kMaxSamples = 100;
     void add(Report other);
+    void add_sample(Difference sample);
 };
 
 struct Progress {

@@ -1,0 +1,90 @@
+#include "sync/owed_write.h"
+
+#include "base/bytes.h"
+
+namespace penumbra::sync {
+
+// Layout (docs/journal.md): kind u8, then
+//   1 statement: keyspace, u16 count, count * (id, text, keyspace), frame to the end
+//   2 resync: keyspace, table, partition key to the end
+// A string or byte run is a u32 length and its bytes. The frame is last and without a length: what is long is copied once.
+
+namespace {
+
+enum class Kind : std::uint8_t { statement = 1, resync = 2 };
+
+void write_run(Writer& out, BytesView bytes) {
+    out.u32(static_cast<std::uint32_t>(bytes.size()));
+    out.raw(bytes);
+}
+void write_run(Writer& out, std::string_view text) { write_run(out, bytes_of(text)); }
+
+Result<BytesView> read_run(Reader& in) {
+    TRY(const auto size, in.u32());
+    return in.take(size);
+}
+Result<std::string> read_text(Reader& in) {
+    TRY(const auto bytes, read_run(in));
+    return std::string(text_of(bytes));
+}
+Bytes copy_of(BytesView bytes) { return {bytes.begin(), bytes.end()}; }
+
+Result<Owed> decode_statement(Reader& in) {
+    OwedStatement owed;
+    TRY(owed.keyspace, read_text(in));
+    TRY(const auto count, in.u16());
+    for (std::uint16_t i = 0; i < count; ++i) {
+        OwedPrepared prepared;
+        TRY(const auto id, read_run(in));
+        prepared.id = copy_of(id);
+        TRY(prepared.text, read_text(in));
+        TRY(prepared.keyspace, read_text(in));
+        owed.prepared.push_back(std::move(prepared));
+    }
+    owed.frame = copy_of(in.rest());
+    if (owed.frame.empty()) return fail(Errc::malformed, "an owed statement without its frame");
+    return Owed(std::move(owed));
+}
+
+Result<Owed> decode_resync(Reader& in) {
+    OwedResync owed;
+    TRY(owed.keyspace, read_text(in));
+    TRY(owed.table, read_text(in));
+    owed.partition_key = copy_of(in.rest());
+    return Owed(std::move(owed));
+}
+
+}  // namespace
+
+void encode_owed_resync(const OwedResync& order, Bytes& out) {
+    Writer writer(out);
+    writer.u8(static_cast<std::uint8_t>(Kind::resync));
+    write_run(writer, order.keyspace);
+    write_run(writer, order.table);
+    writer.raw(order.partition_key);
+}
+
+void encode_owed_statement(std::string_view keyspace, const std::vector<OwedPreparedView>& prepared, BytesView frame, Bytes& out) {
+    Writer writer(out);
+    writer.u8(static_cast<std::uint8_t>(Kind::statement));
+    write_run(writer, keyspace);
+    writer.u16(static_cast<std::uint16_t>(prepared.size()));
+    for (const auto& one : prepared) {
+        write_run(writer, one.id);
+        write_run(writer, one.text);
+        write_run(writer, one.keyspace);
+    }
+    writer.raw(frame);
+}
+
+Result<Owed> decode_owed(BytesView payload) {
+    Reader in(payload);
+    TRY(const auto kind, in.u8());
+    switch (static_cast<Kind>(kind)) {
+        case Kind::statement: return decode_statement(in);
+        case Kind::resync: return decode_resync(in);
+    }
+    return fail(Errc::malformed, "an owed write of unknown kind " + std::to_string(kind));
+}
+
+}  // namespace penumbra::sync

@@ -1,0 +1,252 @@
+#include "sync/replayer.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "runtime/async.h"
+#include "runtime/gate.h"
+#include "sync/owed_frame.h"
+#include "sync/owed_write.h"
+#include "sync/requester.h"
+#include "sync/resync.h"
+
+namespace penumbra::sync {
+
+namespace {
+
+constexpr Nanos kFirstPause = Millis(50);
+
+/// What became of one entry.
+enum class Outcome : std::uint8_t {
+    settled,
+    set_aside,
+    later,  ///< the cluster does not take anything now
+    again,  ///< this one did not work out; others may
+    kept,   ///< somebody else's to settle, or stopped
+};
+
+}  // namespace
+
+struct Replayer::State {
+    State(journal::Journal& j, cluster::Session& o, cluster::Session& x, LiveTraffic& t, ReplayOptions r)
+        : journal(j), owed(o), other(x), traffic(t), options(std::move(r)) {}
+
+    journal::Journal& journal;
+    cluster::Session& owed;
+    cluster::Session& other;
+    LiveTraffic& traffic;
+    ReplayOptions options;
+    Log log{"sync"};
+    LogLimit pause_limit{Seconds(30)};
+    Gate gate;
+    StopSignal stop;
+    std::unordered_map<journal::EntryId, std::size_t> tries;  // of entries whose failure is unclear
+
+    std::atomic<std::uint64_t> statements{0}, resyncs{0}, retries{0}, set_aside{0};
+    std::atomic<bool> paused{false};
+
+    /// Entries that one piece of work settles: one statement, or all orders to resync one partition.
+    struct Job {
+        std::vector<journal::EntryId> entries;
+        routing::ScopeId scope;
+        Owed work;
+    };
+    struct Batch {
+        std::vector<Job> jobs;
+        std::size_t next = 0;
+        bool later = false;
+        bool again = false;
+    };
+
+    std::shared_ptr<Batch> next_batch();
+    void put_aside(journal::EntryId id, std::string reason);
+
+    static Task<void> loop(State* self);
+    static Task<Unit> lane(State* self, std::shared_ptr<Batch> batch);
+    Task<Outcome> run(const Job* job);
+    Task<Outcome> send(const Job* job, const OwedStatement* statement);
+    Task<Outcome> resync(const Job* job, const OwedResync* order);
+    Outcome judge(const Job& job, const Error& error);
+};
+
+Replayer::Replayer(journal::Journal& journal, cluster::Session& owed, cluster::Session& other, LiveTraffic& traffic, ReplayOptions options)
+    : state_(std::make_unique<State>(journal, owed, other, traffic, std::move(options))) {}
+Replayer::~Replayer() = default;
+
+void Replayer::start() { state_->gate.spawn(State::loop(state_.get())); }
+
+Task<void> Replayer::stop() {
+    state_->gate.close();
+    state_->stop.request();
+    co_await state_->gate.drained();
+}
+
+ReplayCounts Replayer::counts() const {
+    return {state_->statements, state_->resyncs, state_->retries, state_->set_aside, state_->paused};
+}
+
+void Replayer::State::put_aside(journal::EntryId id, std::string reason) {
+    log.warn("an owed write was set aside: it will not be tried again by itself", {kv("entry", id), kv("reason", reason)});
+    journal.set_aside(id, std::move(reason));
+    tries.erase(id);
+    ++set_aside;
+}
+
+std::shared_ptr<Replayer::State::Batch> Replayer::State::next_batch() {
+    auto batch = std::make_shared<Batch>();
+    // One partition resynced once pays all orders for it that came before.
+    std::map<std::tuple<std::uint32_t, std::string, std::string, Bytes>, std::size_t> orders;
+    for (const auto& entry : journal.owed(options.stream, options.parallelism * 8)) {
+        auto payload = journal.read(entry.id);
+        if (!payload) {
+            // Settled or forgotten meanwhile; anything else is damage that an operator has to see.
+            if (payload.error().code != Errc::not_found) put_aside(entry.id, to_string(payload.error()));
+            continue;
+        }
+        auto work = decode_owed(payload.value());
+        if (!work) {
+            put_aside(entry.id, to_string(work.error()));
+            continue;
+        }
+        if (const auto* order = std::get_if<OwedResync>(&work.value())) {
+            const auto [at, fresh] = orders.try_emplace({entry.scope, order->keyspace, order->table, order->partition_key}, batch->jobs.size());
+            if (!fresh) {
+                batch->jobs[at->second].entries.push_back(entry.id);
+                continue;
+            }
+        }
+        batch->jobs.push_back({{entry.id}, routing::ScopeId(entry.scope), std::move(work.value())});
+    }
+    return batch;
+}
+
+Task<void> Replayer::State::loop(State* self) {
+    auto pause = kFirstPause;
+    while (!self->stop.requested()) {
+        const auto batch = self->next_batch();
+        if (batch->jobs.empty()) {
+            self->paused = false;
+            co_await sleep(self->options.poll, &self->stop);
+            continue;
+        }
+        std::vector<Task<Unit>> lanes;
+        for (std::size_t i = 0; i < std::min(self->options.parallelism, batch->jobs.size()); ++i) lanes.push_back(lane(self, batch));
+        co_await when_all(std::move(lanes));
+        self->paused = batch->later;
+        if (!batch->later && !batch->again) {
+            pause = kFirstPause;
+            continue;
+        }
+        std::uint64_t dropped = 0;
+        if (self->pause_limit.pass(Shard::here().now(), dropped)) {
+            self->log.info("the cluster does not take owed writes now; trying on", {kv("stream", static_cast<int>(self->options.stream)), kv("dropped", dropped)});
+        }
+        ++self->retries;
+        co_await sleep(pause, &self->stop);
+        pause = std::min(pause * 2, self->options.longest_pause);
+    }
+}
+
+Task<Unit> Replayer::State::lane(State* self, std::shared_ptr<Batch> batch) {
+    // The first entry that the cluster does not take ends the batch: the rest would only pile timeouts upon it.
+    while (batch->next < batch->jobs.size() && !batch->later && !self->stop.requested()) {
+        const auto& job = batch->jobs[batch->next++];
+        const auto outcome = co_await self->run(&job);
+        if (outcome == Outcome::later) batch->later = true;
+        if (outcome == Outcome::again) batch->again = true;
+        if (outcome != Outcome::settled) continue;
+        for (const auto id : job.entries) {
+            self->journal.settle(id);
+            self->tries.erase(id);
+        }
+    }
+    co_return Unit{};
+}
+
+Task<Outcome> Replayer::State::run(const Job* job) {
+    if (const auto* statement = std::get_if<OwedStatement>(&job->work)) {
+        const auto outcome = co_await send(job, statement);
+        co_return outcome;
+    }
+    const auto outcome = co_await resync(job, std::get_if<OwedResync>(&job->work));
+    co_return outcome;
+}
+
+Outcome Replayer::State::judge(const Job& job, const Error& error) {
+    if (error.code == Errc::cancelled || error.code == Errc::shutting_down) return Outcome::kept;
+    // The catch-all code of ScyllaDB may mean either, and rows that differ after a repair may only have been written again:
+    // a number of tries.
+    const bool unclear = (error.code == Errc::server && error.detail == 0) || error.code == Errc::conflict;
+    if (!unclear && classify(error) == Failure::passing) return Outcome::later;
+    // A missing right or table is refused for good too: an operator has to act, and then retries what was set aside.
+    bool for_good = !unclear;
+    for (const auto id : job.entries) for_good = ++tries[id] >= options.attempts_when_unclear || for_good;
+    if (!for_good) return Outcome::again;
+    for (const auto id : job.entries) put_aside(id, to_string(error));
+    return Outcome::set_aside;
+}
+
+Task<Outcome> Replayer::State::send(const Job* job, const OwedStatement* statement) {
+    for (int attempt = 0;; ++attempt) {
+        const auto by = Deadline::in(Shard::here().clock(), options.request_timeout);
+        std::vector<Bytes> ids;
+        for (const auto& prepared : statement->prepared) {
+            auto id = co_await owed.prepare(prepared.text, prepared.keyspace.empty() ? statement->keyspace : prepared.keyspace, by);
+            if (!id) co_return judge(*job, id.error());
+            ids.push_back(std::move(id.value()));
+        }
+        auto frame = translate_frame(*statement, ids);
+        if (!frame) co_return judge(*job, frame.error());
+        auto reply = co_await owed.send(std::move(frame.value()), statement->keyspace, by);
+        if (!reply) co_return judge(*job, reply.error());
+        const auto answer = answer_of(reply.value());
+        if (answer) {
+            ++statements;
+            co_return Outcome::settled;
+        }
+        // The node that got it had not prepared it, or has forgotten: nothing was done. Preparing again reaches it.
+        const bool unprepared = answer.error().code == Errc::server && answer.error().detail == static_cast<std::int32_t>(cql::ErrorCode::unprepared);
+        if (!unprepared || attempt >= 3) co_return judge(*job, answer.error());
+    }
+}
+
+Task<Outcome> Replayer::State::resync(const Job* job, const OwedResync* order) {
+    const auto scope = options.scope_of ? options.scope_of(job->scope) : std::nullopt;
+    if (!scope) {
+        // Its migration was cancelled or completed: nobody wants it any more.
+        co_return Outcome::settled;
+    }
+    Pair pair{other, owed, traffic, job->scope, scope->scope, scope->tenant_column,
+              options.stream == 1 ? routing::Side::source : routing::Side::target, scope->unknown_timestamp};
+    WorkOptions work;
+    work.attempts = 3;
+    work.parallelism = 2;
+    work.request_timeout = options.request_timeout;
+    Resync one(std::move(pair), std::move(work));
+    Result<Report> done = fail(Errc::internal, "not run");
+    if (order->partition_key.empty()) {
+        done = co_await one.table(order->keyspace, order->table, stop);
+    } else {
+        done = co_await one.partition(order->keyspace, order->table, order->partition_key, stop);
+    }
+    if (!done) co_return judge(*job, done.error());
+    const auto& report = done.value();
+    if (report.unknown_fate > 0 || report.refused > 0) {
+        auto why = fmt::format("{}.{}: {} counter updates of unknown fate, {} values refused", order->keyspace, order->table, report.unknown_fate, report.refused);
+        for (const auto id : job->entries) put_aside(id, why);
+        co_return Outcome::set_aside;
+    }
+    // What differs after a repair under a hold was written again meanwhile, or is a time that cannot be lowered.
+    if (report.repaired < report.differences) co_return judge(*job, Error(Errc::conflict, "differences left"));
+    ++resyncs;
+    co_return Outcome::settled;
+}
+
+}  // namespace penumbra::sync
