@@ -419,7 +419,8 @@ void Lexer::colon(Token& token) {
     token.kind = TokenKind::colon;
     ++at_;
     // In {a: b} the first colon that follows a whole term separates. All others begin a marker.
-    if (!brackets_.empty() && untracked_ == 0 && brackets_.back() == Bracket::brace_key && ends_term(before_[0].kind)) {
+    if (!brackets_.empty() && untracked_ == 0 && brackets_.back() == Bracket::brace_key && ends_term(before_[0].kind) &&
+        !closed_type_) {
         brackets_.back() = Bracket::brace_value;
         return;
     }
@@ -484,7 +485,37 @@ void Lexer::note_string(const Token& token) {
     if (json && json_has_now(content)) add_volatile(VolatileKind::now_in_json, token.range);
 }
 
+void Lexer::note_type(const Token& token) {
+    closed_type_ = false;
+    switch (token.kind) {
+        case TokenKind::open_paren:
+            maybe_type_ = before_[0].kind != TokenKind::word && before_[0].kind != TokenKind::quoted;
+            return;
+        case TokenKind::close_paren:
+            closed_type_ = maybe_type_ && before_[0].kind != TokenKind::open_paren;
+            break;
+        case TokenKind::word:
+            for (const std::string_view literal : {"null", "true", "false", "nan", "infinity"}) {
+                if (is_word(text_, token, literal)) maybe_type_ = false;
+            }
+            return;
+        case TokenKind::quoted:
+        case TokenKind::dot:
+        case TokenKind::lt:
+        case TokenKind::gt:
+        case TokenKind::integer:  // vector<float, 3>
+        case TokenKind::comma:
+            // Alone, a number is a number.
+            if (before_[0].kind == TokenKind::open_paren && token.kind == TokenKind::integer) break;
+            return;
+        default:
+            break;
+    }
+    maybe_type_ = false;
+}
+
 void Lexer::note(const Token& token) {
+    if (!brackets_.empty()) note_type(token);
     switch (token.kind) {
         case TokenKind::open_paren:
         case TokenKind::open_bracket:

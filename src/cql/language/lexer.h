@@ -101,6 +101,7 @@ class Lexer {
     void note(const Token& token);
     void open_bracket(Bracket bracket);
     void close_bracket();
+    void note_type(const Token& token);
     void note_string(const Token& token);
     void add_volatile(VolatileKind kind, TextRange range);
     std::size_t ident_end(std::size_t at, bool& upper) const;
@@ -115,6 +116,10 @@ class Lexer {
     /// The open brackets, innermost last. Only in a brace, and once per entry, a colon separates key and value.
     std::vector<Bracket> brackets_;
     std::size_t untracked_ = 0;  ///< open brackets past kMaxBrackets
+    /// Is what the latest parenthesis held so far a type, and did the latest token close one? Behind (type) a colon
+    /// begins a marker.
+    bool maybe_type_ = false;
+    bool closed_type_ = false;
     /// The tokens before the current one: before_[0] the latest.
     Token before_[4];
     std::size_t unterminated_ = std::string_view::npos;  ///< where a block comment without end begins

@@ -205,6 +205,8 @@ class Parser {
     bool object_name(ObjectName& out);
     bool identifiers(std::vector<std::string_view>& out);
     bool where(std::vector<Restriction>& out);
+    bool where_clause(Statement& s);
+    bool at_clause_end() const;
     bool relation(std::vector<Restriction>& out);
     bool relation_body(Restriction& r);
     bool relation_operator(Restriction& r);
@@ -216,7 +218,7 @@ class Parser {
     bool selectors(Statement& s);
     bool select_tail(Statement& s);
     bool property(Property& p);
-    bool properties(SchemaChange& change);
+    bool properties(SchemaStatement& change);
     bool if_exists() { return if_words(false); }
     bool if_not_exists() { return if_words(true); }
     bool if_words(bool negated);
@@ -236,10 +238,10 @@ class Parser {
     bool create(Statement& s);
     bool alter(Statement& s);
     bool drop(Statement& s);
-    bool schema_object(SchemaChange& change);
-    bool create_table(Statement& s, SchemaChange& change);
-    bool create_index(Statement& s, SchemaChange& change);
-    bool create_view(Statement& s, SchemaChange& change);
+    bool schema_object(SchemaStatement& change);
+    bool create_table(Statement& s, SchemaStatement& change);
+    bool create_index(Statement& s, SchemaStatement& change);
+    bool create_view(Statement& s, SchemaStatement& change);
     bool grant(Statement& s);
     bool list(Statement& s);
     bool resource(Statement& s);
@@ -345,6 +347,7 @@ bool Parser::combine(Term& left, TextRange sign, bool (Parser::*operand)(Term&),
     whole.elements.push_back(std::move(left));
     const bool ok = (this->*operand)(whole.elements.emplace_back());
     whole.range.end = end_;
+    if (!ok) whole.kind = TermKind::other;
     left = std::move(whole);
     return ok && spend(2 * sizeof(Term));
 }
@@ -454,9 +457,11 @@ bool Parser::primary(Term& out) {
             break;
         }
         default:
+            out.range = {};
             return false;
     }
-    out.range.end = end_;
+    out.range.end = std::max(out.range.begin, end_);
+    if (!ok) out.kind = TermKind::other;  // nobody may count on the elements of a term that broke off
     return ok && spend(sizeof(Term));
 }
 
@@ -590,14 +595,18 @@ bool Parser::postfix(Term& out) {
         Term whole;
         whole.range.begin = out.range.begin;
         if (accept(TokenKind::dot)) {
-            if (!name(whole.text)) return false;
+            if (!name(whole.text)) {
+                out.kind = TermKind::other;
+                return false;
+            }
             if (at(TokenKind::open_paren) && out.is(TermKind::column)) {
                 whole.kind = TermKind::function;
                 whole.qualifier = out.text;
                 const bool ok = arguments(whole);
                 note_function(whole, before);
-                if (!ok) return false;
+                if (!ok) whole.kind = TermKind::other;
                 out = std::move(whole);
+                if (!ok) return false;
                 continue;
             }
             whole.kind = TermKind::field;
@@ -623,7 +632,11 @@ bool Parser::postfix(Term& out) {
                 }
                 ok = ok && accept(TokenKind::close_bracket);
             }
-            if (!ok) return false;
+            whole.range.end = end_;
+            if (!ok) whole.kind = TermKind::other;
+            out = std::move(whole);
+            if (!ok || !spend(2 * sizeof(Term))) return false;
+            continue;
         }
         whole.range.end = end_;
         out = std::move(whole);
@@ -660,6 +673,21 @@ bool Parser::where(std::vector<Restriction>& out) {
         if (!relation(out)) return false;
     } while (accept_word("and"));
     return true;
+}
+
+/// Where WHERE can end. Anything else behind it (OR, an operator) would change what it says.
+bool Parser::at_clause_end() const {
+    if (at_end()) return true;
+    for (const std::string_view word :
+         {"if", "group", "order", "per", "limit", "allow", "bypass", "using", "insert", "update", "delete", "apply"}) {
+        if (at_word(word)) return true;
+    }
+    return false;
+}
+
+bool Parser::where_clause(Statement& s) {
+    s.row_understood = where(s.where) && at_clause_end();
+    return s.row_understood;
 }
 
 bool Parser::relation(std::vector<Restriction>& out) {
@@ -742,6 +770,7 @@ bool Parser::in_values(Term& out) {
         ok = terms(out.elements, TokenKind::close_paren);
     }
     out.range.end = end_;
+    if (!ok) out.kind = TermKind::other;
     return ok;
 }
 
@@ -791,7 +820,8 @@ bool Parser::relation_operator(Restriction& r) {
         r.value.elements.reserve(2);
         const bool ok =
             term(r.value.elements.emplace_back()) && accept_word("and") && term(r.value.elements.emplace_back());
-        r.value.range.end = end_;
+        r.value.range.end = std::max(r.value.range.begin, end_);
+        if (!ok) r.value.kind = TermKind::other;
         return ok;
     }
     if (!negated && at_word("like")) return simple(Operator::like);
@@ -972,7 +1002,7 @@ bool Parser::select_tail(Statement& s) {
     // The grammars fix the order. We need not: an order that they refuse is refused there.
     while (!at_end()) {
         if (accept_word("where")) {
-            if (!where(s.where)) return false;
+            if (!where_clause(s)) return false;
         } else if (accept_words("group", "by")) {
             do {
                 if (!term(s.group_by.emplace_back())) return false;
@@ -1042,6 +1072,7 @@ bool Parser::insert(Statement& s) {
             if (!term(s.assignments[i++].value)) return false;
         } while (accept(TokenKind::comma));
         if (i != s.assignments.size() || !accept(TokenKind::close_paren)) return false;
+        s.row_understood = true;
     }
     if (accept_word("if") && !condition(s)) return false;
     return !accept_word("using") || using_clause(s.with);
@@ -1055,7 +1086,7 @@ bool Parser::update(Statement& s) {
     do {
         if (!assignment(s.assignments.emplace_back())) return false;
     } while (accept(TokenKind::comma));
-    return accept_word("where") && where(s.where) && conditions(s);
+    return accept_word("where") && where_clause(s) && conditions(s);
 }
 
 /// The end of UPDATE and DELETE.
@@ -1083,7 +1114,7 @@ bool Parser::delete_(Statement& s) {
     }
     if (!accept_word("from") || !object_name(s.table)) return false;
     if (accept_word("using") && !using_clause(s.with)) return false;
-    return accept_word("where") && where(s.where) && conditions(s);
+    return accept_word("where") && where_clause(s) && conditions(s);
 }
 
 bool Parser::modification_body(Statement& s) {
@@ -1117,7 +1148,7 @@ void Parser::salvage(Statement& s) {
     for (;;) {
         skip_until({"where", "if", "insert", "update", "delete", "apply"});
         if (accept_word("where")) {
-            if (s.where.empty()) where(s.where);
+            if (s.where.empty()) where_clause(s);
         } else if (accept_word("if")) {
             if (s.condition == Condition::none) condition(s);
         } else {
@@ -1129,9 +1160,9 @@ void Parser::salvage(Statement& s) {
 bool Parser::batch(Statement& s) {
     // BEGIN without BATCH (Cassandra's BEGIN TRANSACTION) is not this statement.
     if (accept_word("unlogged")) {
-        s.batch_type = BatchType::unlogged;
+        s.batch_type = BatchKind::unlogged;
     } else if (accept_word("counter")) {
-        s.batch_type = BatchType::counter;
+        s.batch_type = BatchKind::counter;
     }
     if (!accept_word("batch")) return false;
     s.kind = StatementKind::batch;
@@ -1170,8 +1201,8 @@ bool Parser::prune(Statement& s) {
 }
 
 /// The word or two that say what kind of object it is.
-bool Parser::schema_object(SchemaChange& change) {
-    using Object = SchemaChange::Object;
+bool Parser::schema_object(SchemaStatement& change) {
+    using Object = SchemaStatement::Object;
     if (accept_word("keyspace") || accept_word("schema")) {
         change.object = Object::keyspace;
     } else if (accept_word("table") || accept_word("columnfamily")) {
@@ -1211,7 +1242,7 @@ bool Parser::property(Property& p) {
     return ok;
 }
 
-bool Parser::properties(SchemaChange& change) {
+bool Parser::properties(SchemaStatement& change) {
     do {
         if (!spend(sizeof(Property)) || !property(change.properties.emplace_back())) return false;
     } while (accept_word("and"));
@@ -1228,7 +1259,7 @@ bool Parser::rest() {
 }
 
 bool Parser::create(Statement& s) {
-    auto change = std::make_shared<SchemaChange>();
+    auto change = std::make_shared<SchemaStatement>();
     change->or_replace = accept_words("or", "replace");
     if (!schema_object(*change)) {
         if (at_word("role") || at_word("user")) {
@@ -1245,7 +1276,7 @@ bool Parser::create(Statement& s) {
     }
     s.kind = StatementKind::schema_change;
     s.schema = change;
-    using Object = SchemaChange::Object;
+    using Object = SchemaStatement::Object;
     change->if_not_exists = if_not_exists();
     switch (change->object) {
         case Object::keyspace: {
@@ -1270,7 +1301,7 @@ bool Parser::create(Statement& s) {
     return !accept_word("with") || properties(*change);
 }
 
-bool Parser::create_table(Statement& s, SchemaChange& change) {
+bool Parser::create_table(Statement& s, SchemaStatement& change) {
     if (!object_name(change.name)) return false;
     s.table = change.name;
     if (accept_word("like")) {
@@ -1281,7 +1312,7 @@ bool Parser::create_table(Statement& s, SchemaChange& change) {
     return !accept_word("with") || properties(change);
 }
 
-bool Parser::create_index(Statement& s, SchemaChange& change) {
+bool Parser::create_index(Statement& s, SchemaStatement& change) {
     if (!at_word("on") && !object_name(change.name)) return false;
     if (!accept_word("on") || !object_name(s.table)) return false;
     if (!at(TokenKind::open_paren) || !skip_group()) return false;
@@ -1289,7 +1320,7 @@ bool Parser::create_index(Statement& s, SchemaChange& change) {
     return !accept_word("with") || properties(change);
 }
 
-bool Parser::create_view(Statement& s, SchemaChange& change) {
+bool Parser::create_view(Statement& s, SchemaStatement& change) {
     if (!object_name(change.name) || !accept_word("as") || !accept_word("select")) return false;
     skip_until({"from"});
     if (!accept_word("from") || !object_name(s.table)) return false;
@@ -1298,8 +1329,8 @@ bool Parser::create_view(Statement& s, SchemaChange& change) {
 }
 
 bool Parser::alter(Statement& s) {
-    auto change = std::make_shared<SchemaChange>();
-    change->verb = SchemaChange::Verb::alter;
+    auto change = std::make_shared<SchemaStatement>();
+    change->verb = SchemaStatement::Verb::alter;
     if (!schema_object(*change)) {
         if (at_word("role") || at_word("user")) {
             s.kind = StatementKind::access_control;
@@ -1316,21 +1347,21 @@ bool Parser::alter(Statement& s) {
     s.kind = StatementKind::schema_change;
     s.schema = change;
     change->if_exists = if_exists();
-    if (change->object == SchemaChange::Object::keyspace) {
+    if (change->object == SchemaStatement::Object::keyspace) {
         auto& n = change->name;
         n.range.begin = token_.range.begin;
         if (!name(n.keyspace)) return false;
         n.range.end = end_;
     } else {
         if (!object_name(change->name)) return false;
-        if (change->object == SchemaChange::Object::table) s.table = change->name;
+        if (change->object == SchemaStatement::Object::table) s.table = change->name;
     }
     return accept_word("with") ? properties(*change) : rest();
 }
 
 bool Parser::drop(Statement& s) {
-    auto change = std::make_shared<SchemaChange>();
-    change->verb = SchemaChange::Verb::drop;
+    auto change = std::make_shared<SchemaStatement>();
+    change->verb = SchemaStatement::Verb::drop;
     if (!schema_object(*change)) {
         if (at_word("role") || at_word("user") || at_word("identity")) {
             s.kind = StatementKind::access_control;
@@ -1347,7 +1378,7 @@ bool Parser::drop(Statement& s) {
     s.kind = StatementKind::schema_change;
     s.schema = change;
     change->if_exists = if_exists();
-    using Object = SchemaChange::Object;
+    using Object = SchemaStatement::Object;
     switch (change->object) {
         case Object::keyspace: {
             auto& n = change->name;

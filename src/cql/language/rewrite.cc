@@ -106,7 +106,7 @@ void each_name(const Statement& s, F&& f) {
         return;
     }
     const auto& change = *s.schema;
-    using Object = SchemaChange::Object;
+    using Object = SchemaStatement::Object;
     switch (change.object) {
         case Object::keyspace:
         case Object::unknown:
@@ -116,7 +116,7 @@ void each_name(const Statement& s, F&& f) {
             return;
         case Object::index:
             // A new index lives in the keyspace of its table.
-            if (change.verb == SchemaChange::Verb::create) {
+            if (change.verb == SchemaStatement::Verb::create) {
                 if (s.table) f(s.table);
                 return;
             }
@@ -216,14 +216,10 @@ WithMarkers with_markers(const Statement& s, std::span<const std::size_t> volati
         added.volatile_index = index;
         added.ordinal = v.markers_before + static_cast<std::uint32_t>(result.added.size() - 1);
         auto& marker = texts.emplace_back();
-        // Between a type hint and a colon nobody could tell the marker of a map's key from the colon of its value.
-        const auto next = s.text.find_first_not_of(" \t\r\n", v.range.end);
-        const bool map_key = named && next != std::string_view::npos && s.text[next] == ':';
-        if (const auto type = cql_type(v.kind); !type.empty() && !map_key) marker.append("(").append(type).append(")");
+        if (const auto type = cql_type(v.kind); !type.empty()) marker.append("(").append(type).append(")");
         if (named) {
             added.name = fresh_name();
             marker.append(":").append(added.name);
-            if (map_key) marker.append(" ");
         } else {
             marker.append("?");
         }

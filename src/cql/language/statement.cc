@@ -38,7 +38,7 @@ std::string_view to_string(StatementKind kind) {
 }
 
 std::string_view to_string(Access access) {
-    return pick(access, std::to_array<std::string_view>({"read", "write", "session"}));
+    return pick(access, std::to_array<std::string_view>({"read", "write", "connection"}));
 }
 
 std::string_view to_string(Operator op) {
@@ -58,7 +58,7 @@ std::string_view to_string(Condition condition) {
     return pick(condition, std::to_array<std::string_view>({"none", "if_exists", "if_not_exists", "if_columns"}));
 }
 
-std::string_view to_string(BatchType type) {
+std::string_view to_string(BatchKind type) {
     return pick(type, std::to_array<std::string_view>({"logged", "unlogged", "counter"}));
 }
 
@@ -91,11 +91,11 @@ std::string_view cql_type(VolatileKind kind) {
     return "";
 }
 
-std::string_view to_string(SchemaChange::Verb verb) {
+std::string_view to_string(SchemaStatement::Verb verb) {
     return pick(verb, std::to_array<std::string_view>({"create", "alter", "drop"}));
 }
 
-std::string_view to_string(SchemaChange::Object object) {
+std::string_view to_string(SchemaStatement::Object object) {
     return pick(object, std::to_array<std::string_view>({"keyspace", "table", "type", "index", "materialized_view",
                                                          "function", "aggregate", "trigger", "unknown"}));
 }
@@ -107,7 +107,7 @@ Access Statement::access() const {
         case StatementKind::describe:
             return Access::read;
         case StatementKind::use:
-            return Access::session;
+            return Access::connection;
         case StatementKind::insert:
         case StatementKind::update:
         case StatementKind::delete_:
@@ -144,6 +144,7 @@ std::span<const Statement> Statement::parts() const {
 }
 
 const Term* Statement::value_of(std::string_view column) const {
+    if (!row_understood) return nullptr;
     const Term* found = nullptr;
     const auto take = [&](const Term& term) {
         const bool first = found == nullptr;
@@ -164,7 +165,7 @@ const Term* Statement::value_of(std::string_view column) const {
             }
         }
     }
-    if (found) return found;
+    if (found || (kind != StatementKind::insert && !complete)) return found;
     for (const auto& a : assignments) {
         if (a.column == column && a.kind == AssignmentKind::set && !take(a.value)) return nullptr;
     }

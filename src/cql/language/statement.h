@@ -21,7 +21,7 @@ enum class StatementKind : std::uint8_t {
     batch,
     truncate,
     use,
-    schema_change,   ///< CREATE, ALTER, DROP of what a keyspace holds: see SchemaChange
+    schema_change,   ///< CREATE, ALTER, DROP of what a keyspace holds: see SchemaStatement
     access_control,  ///< roles, users, identities, GRANT, REVOKE
     service_level,   ///< ScyllaDB: CREATE/ALTER/DROP SERVICE LEVEL, ATTACH, DETACH
     list,            ///< LIST ROLES, PERMISSIONS, USERS, SERVICE LEVELS, ...
@@ -33,7 +33,7 @@ enum class StatementKind : std::uint8_t {
 std::string_view to_string(StatementKind kind);
 
 /// What a statement does to data, as far as one must know to be safe with it. A verb that we do not know may write.
-enum class Access : std::uint8_t { read, write, session };
+enum class Access : std::uint8_t { read, write, connection };
 
 std::string_view to_string(Access access);
 
@@ -124,11 +124,11 @@ struct Ordering {
 };
 
 enum class Condition : std::uint8_t { none, if_exists, if_not_exists, if_columns };
-enum class BatchType : std::uint8_t { logged, unlogged, counter };
+enum class BatchKind : std::uint8_t { logged, unlogged, counter };
 enum class JsonDefault : std::uint8_t { null, unset };
 
 std::string_view to_string(Condition condition);
-std::string_view to_string(BatchType type);
+std::string_view to_string(BatchKind type);
 
 /// Something whose value may differ when it is evaluated a second time.
 enum class VolatileKind : std::uint8_t {
@@ -168,7 +168,7 @@ struct Property {
     TextRange range;
 };
 
-struct SchemaChange {
+struct SchemaStatement {
     enum class Verb : std::uint8_t { create, alter, drop };
     enum class Object : std::uint8_t {
         keyspace,
@@ -191,8 +191,8 @@ struct SchemaChange {
     std::vector<Property> properties;
 };
 
-std::string_view to_string(SchemaChange::Verb verb);
-std::string_view to_string(SchemaChange::Object object);
+std::string_view to_string(SchemaStatement::Verb verb);
+std::string_view to_string(SchemaStatement::Object object);
 
 /// What one CQL text says. Views point into the parsed text, which has to outlive it (OwnedStatement keeps both
 /// together), or into storage that copies share. Plain data, immutable once parsed, hence usable on any thread.
@@ -214,6 +214,9 @@ struct Statement {
     bool needs_keyspace = false;
 
     std::vector<Restriction> where;
+    /// WHERE, or the VALUES of an INSERT, was understood to its end, whatever else was not: the row is what it seems to
+    /// be.
+    bool row_understood = false;
     Condition condition = Condition::none;
     std::vector<Restriction> conditions;  ///< IF c = ..
     Using with;                           ///< USING ..
@@ -235,10 +238,10 @@ struct Statement {
     Term limit;
     Term per_partition_limit;
 
-    BatchType batch_type = BatchType::logged;
+    BatchKind batch_type = BatchKind::logged;
     std::vector<Statement> children;
 
-    std::shared_ptr<const SchemaChange> schema;  ///< of schema_change, null otherwise
+    std::shared_ptr<const SchemaStatement> schema;  ///< of schema_change, null otherwise
 
     /// Bind markers, counted by occurrence as Cassandra does (ScyllaDB gives equal names one slot).
     std::uint32_t marker_count = 0;
@@ -256,8 +259,8 @@ struct Statement {
     /// The children of a batch, otherwise the statement itself.
     std::span<const Statement> parts() const;
     /// The term that `column` must equal or is set to by its row: INSERT's value, else a `=` of WHERE, tuples included.
-    /// `c IN (x)` counts as `c = x`. UPDATE .. SET c counts where WHERE does not name c. Null where the text does not
-    /// say, or says it more than once.
+    /// Nothing where the row is not understood: `k = 1 OR k = 2` is not `k = 1`. `c IN (x)` counts as `c = x`. UPDATE
+    /// .. SET c counts where WHERE does not name c. Null where the text does not say, or says it more than once.
     const Term* value_of(std::string_view column) const;
     /// The column whose value, key or restriction stands at this place of the text: whose type decides what a literal
     /// 'now' there means. "" if the place is none of these.

@@ -42,7 +42,7 @@ enum class TermKind : std::uint8_t {
     slice,       ///< x[a..b]: elements are x, a, b; an open end is a `none` term
     field,       ///< x.f: `text` is f, elements[0] is x
     arithmetic,  ///< a + b, a - b, a * b, a / b, a % b, -a: `text` is the operator, elements the operands
-    other,       ///< not understood, or nested deeper than kMaxDepth: `range` still says where it is
+    other,       ///< not understood, or nested deeper than kMaxDepth: `range` says where it is, elements mean nothing
 };
 
 std::string_view to_string(TermKind kind);

@@ -1,4 +1,4 @@
-// Any bytes as a CQL text: parsing and every helper stay within the text, agree with the lexer, and rewritten texts
+// Any bytes as a CQL text: parsing and every function stay within the text, agree with the lexer, and rewritten texts
 // parse to the same.
 
 #include <cstddef>
@@ -19,6 +19,31 @@ using namespace penumbra::cql;
 
 void check(const Term& term, std::string_view text) {
     ASSERT(term.range.begin <= term.range.end && term.range.end <= text.size());
+    // What TermKind promises about elements holds also in statements that break off.
+    const auto n = term.elements.size();
+    switch (term.kind) {
+        case TermKind::map:
+        case TermKind::udt:
+            ASSERT(n % 2 == 0);
+            break;
+        case TermKind::cast:
+            ASSERT(n == 1);
+            break;
+        case TermKind::field:
+            ASSERT(n == 1);
+            break;
+        case TermKind::element:
+            ASSERT(n == 2);
+            break;
+        case TermKind::slice:
+            ASSERT(n == 3);
+            break;
+        case TermKind::arithmetic:
+            ASSERT(n == 1 || n == 2);
+            break;
+        default:
+            break;
+    }
     for (const auto& element : term.elements) check(element, text);
 }
 
@@ -73,7 +98,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto again = parse(qualified);
     ASSERT(again.kind == s.kind && again.complete == s.complete && again.marker_count == s.marker_count);
     ASSERT(again.table.name == s.table.name && again.conditional() == s.conditional());
-    ASSERT(again.volatiles.size() == s.volatiles.size());
+    // A table called now before () is no statement, but looks like a call until it is qualified.
+    if (s.complete) ASSERT(again.volatiles.size() == s.volatiles.size());
     if (fully_qualified(s)) ASSERT(qualified == text);
 
     std::vector<std::size_t> chosen;
@@ -84,7 +110,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto result = with_markers(s, chosen);
         const auto marked = parse(result.text);
         ASSERT(marked.kind == s.kind);
-        ASSERT(marked.marker_count == markers + chosen.size());
+        if (s.complete) ASSERT(marked.complete && marked.marker_count == markers + chosen.size());
     }
     shape(text, 200);
     json_has_now(text);

@@ -129,12 +129,13 @@ TEST(Recordings, markers_are_what_the_servers_say) {
         for (const auto& [ordinal, name] : ours) {
             ASSERT_LT(ordinal, names.size());
             // ScyllaDB 5.2 has names of its own for some places: CQL-level names of columns are the same.
-            if (scylla && (name[0] == '[' || (name + names[ordinal]).find_first_of(".(") != std::string::npos)) continue;
+            if (scylla && (name[0] == '[' || (name + names[ordinal]).find_first_of(".(") != std::string::npos))
+                continue;
             EXPECT_EQ(names[ordinal], name);
             ++named;
         }
         if (row[2] == "-" || row[2].empty()) continue;
-        // The partition key: of a batch, of its last statement (see CQL facts on prepared batches).
+        // The partition key: of a batch, of its last statement, as Cassandra has it.
         const auto& part = s.parts().back();
         for (const auto& index : split(row[2], ',')) {
             const auto ordinal = static_cast<std::uint32_t>(std::stoul(index));

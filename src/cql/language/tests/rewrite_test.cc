@@ -77,8 +77,10 @@ TEST(Rewrite, turns_volatiles_into_markers) {
     EXPECT_EQ(with_all_markers("INSERT INTO t (a, b) VALUES (:a, now())"),
               "INSERT INTO t (a, b) VALUES (:a, (timeuuid):penumbra_0)");
     EXPECT_EQ(with_all_markers("INSERT INTO t (a, b) VALUES (:penumbra_0, {now() : now(), toDate(now()): :x})"),
-              "INSERT INTO t (a, b) VALUES (:penumbra_0, {:penumbra_1  : (timeuuid):penumbra_2, "
+              "INSERT INTO t (a, b) VALUES (:penumbra_0, {(timeuuid):penumbra_1 : (timeuuid):penumbra_2, "
               "toDate((timeuuid):penumbra_3): :x})");
+    EXPECT_EQ(with_all_markers("INSERT INTO t (s) VALUES ({:a, now(), :b})"),
+              "INSERT INTO t (s) VALUES ({:a, (timeuuid):penumbra_0, :b})");
     EXPECT_EQ(with_all_markers("INSERT INTO t (m) VALUES ({now(): 1})"), "INSERT INTO t (m) VALUES ({(timeuuid)?: 1})");
     EXPECT_EQ(with_all_markers(
                   "BEGIN BATCH INSERT INTO t (a, b) VALUES (?, uuid()); DELETE FROM t WHERE a = now() APPLY BATCH"),

@@ -66,13 +66,13 @@ std::string show(const Deletion& d) {
     return "?";
 }
 
-std::string show(const SchemaChange& c) {
+std::string show(const SchemaStatement& c) {
     std::string out = text(to_string(c.verb));
     if (c.or_replace) out += " or replace";
     out += " " + text(to_string(c.object));
     if (c.if_exists) out += " if exists";
     if (c.if_not_exists) out += " if not exists";
-    if (c.name) out += " " + (c.object == SchemaChange::Object::keyspace ? text(c.name.keyspace) : show(c.name));
+    if (c.name) out += " " + (c.object == SchemaStatement::Object::keyspace ? text(c.name.keyspace) : show(c.name));
     if (c.like) out += " like " + show(c.like);
     if (!c.properties.empty()) {
         out += " with " + join(c.properties, " and ",

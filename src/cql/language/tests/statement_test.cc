@@ -29,6 +29,14 @@ TEST(Statement, finds_the_value_that_a_column_has_in_the_row) {
     EXPECT_EQ(value("UPDATE t SET v = 1, n = n + 2 WHERE a = ?", "v"), "1");
     EXPECT_EQ(value("UPDATE t SET v = 1, n = n + 2 WHERE a = ?", "n"), "nothing");
     EXPECT_EQ(value("UPDATE t SET v = 1 WHERE m['a'] = 1", "m"), "nothing");
+    // What was not understood must not change what the row is.
+    EXPECT_EQ(value("SELECT a new thing FROM t WHERE k = ? LIMIT 1", "k"), "?0");
+    EXPECT_EQ(value("UPDATE t SET v ~= 1 WHERE k = ?", "k"), "?0");
+    EXPECT_EQ(value("INSERT INTO t (k) VALUES (?) WITH new THING", "k"), "?0");
+    EXPECT_EQ(value("SELECT * FROM t WHERE k = 1 OR k = 2", "k"), "nothing");
+    EXPECT_EQ(value("DELETE FROM t WHERE k = 1 ^ 2", "k"), "nothing");
+    EXPECT_EQ(value("INSERT INTO t (k, c) VALUES (1 ^ 2, 3)", "k"), "nothing");
+    EXPECT_EQ(value("UPDATE t SET v = 1 ^ 2 WHERE k = 3", "v"), "nothing");
 }
 
 TEST(Statement, finds_the_column_that_a_literal_belongs_to) {
