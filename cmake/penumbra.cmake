@@ -26,6 +26,8 @@ endif()
 if(PENUMBRA_SANITIZE)
   target_compile_options(penumbra_options INTERFACE -fsanitize=${PENUMBRA_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(penumbra_options INTERFACE -fsanitize=${PENUMBRA_SANITIZE})
+  # Named faults (base/inject.h) exist where tests run, not in what ships.
+  target_compile_definitions(penumbra_options INTERFACE PENUMBRA_FAULTS)
 endif()
 if(PENUMBRA_FUZZ)
   target_compile_options(penumbra_options INTERFACE -fsanitize=fuzzer-no-link)

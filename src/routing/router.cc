@@ -13,11 +13,6 @@ const Route& TableRoutes::of_tenant(BytesView tenant) const {
     return found == by_tenant_.end() ? others_ : found->second;
 }
 
-namespace {
-
-/// One route for rows of several: the reads must find every row, the writes must reach every cluster that has them.
-/// The source has all rows until a scope is complete (in target_primary it is kept in step), so it stays the primary for
-/// as long as anybody needs it.
 Phase meet(const std::vector<Phase>& phases) {
     const bool all_on_target = std::ranges::all_of(phases, [](Phase phase) { return primary_of(phase) == Side::target; });
     const bool same = std::ranges::all_of(phases, [&](Phase phase) { return phase == phases.front(); });
@@ -28,7 +23,11 @@ Phase meet(const std::vector<Phase>& phases) {
     return wait ? Phase::shadow_sync : Phase::shadow_async;
 }
 
-}  // namespace
+Phase Router::of_everything() const {
+    std::vector<Phase> phases{input_.default_phase};
+    for (const auto& migration : input_.migrations) phases.push_back(migration.phase);
+    return meet(phases);
+}
 
 std::shared_ptr<const Router> Router::build(Input input, std::vector<std::string>* warnings) {
     auto router = std::make_shared<Router>();

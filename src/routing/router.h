@@ -85,6 +85,9 @@ class Router {
     const TableRoutes& table(std::string_view keyspace, std::string_view name) const;
     const std::vector<ScopeRoute>& migrations() const { return input_.migrations; }
     const std::string& tenant_column() const { return input_.tenant_column; }
+    const cql::SchemaPtr& schema() const { return input_.schema; }
+    /// Of a statement that may touch anything: not understood, or no table of the schema.
+    Phase of_everything() const;
     /// Whether any scope or the default is shadowed: schema changes then matter to both clusters.
     bool anything_shadowed() const;
 
@@ -97,5 +100,10 @@ class Router {
     std::map<std::string, std::map<std::string, TableRoutes, std::less<>>, std::less<>> tables_;
 };
 using RouterPtr = std::shared_ptr<const Router>;
+
+/// One phase for a request that touches rows of several: its reads must find every row, its writes must reach every
+/// cluster that has them. The source has all rows until a scope is complete (in target_primary it is kept in step), so it
+/// answers for as long as anybody needs it.
+Phase meet(const std::vector<Phase>& phases);
 
 }  // namespace penumbra::routing

@@ -1,0 +1,456 @@
+#include "proxy/client_connection.h"
+
+#include <fmt/format.h>
+
+#include "cql/language/parser.h"
+#include "cql/protocol/requests.h"
+#include "proxy/paging.h"
+#include "proxy/proxy_shard.h"
+#include "sync/owed_write.h"
+
+namespace penumbra::proxy {
+
+namespace {
+
+bool is_spoken(std::uint8_t version) { return version == 3 || version == 4; }
+
+/// An ERROR frame in the layout of the version that the client spoke, which we may not know otherwise: v1 and v2 have a
+/// one-byte stream id.
+Bytes version_error(std::uint8_t asked) {
+    const auto text = fmt::format("Invalid or unsupported protocol version ({}); supported versions are (3/v3, 4/v4)", asked);
+    Bytes frame;
+    Writer out(frame);
+    const bool old = asked == 1 || asked == 2;
+    out.u8(old ? static_cast<std::uint8_t>(cql::kResponseBit | asked) : static_cast<std::uint8_t>(cql::kResponseBit | 4));
+    out.u8(0);
+    if (old) {
+        out.u8(0);
+    } else {
+        out.i16(0);
+    }
+    out.u8(static_cast<std::uint8_t>(cql::Opcode::error));
+    out.i32(static_cast<std::int32_t>(4 + 2 + text.size()));
+    out.i32(static_cast<std::int32_t>(cql::ErrorCode::protocol_error));
+    cql::write_string(out, text);
+    return frame;
+}
+
+/// What the answer to a request run by a coroutine becomes.
+void reply_outcome(ClientConnection& client, std::int16_t stream, const Result<Bytes>& reply, routing::Side side) {
+    if (reply) {
+        if (const auto frame = cql::view_frame(reply.value(), cql::Direction::response)) {
+            client.reply(stream, frame.value(), side);
+            return;
+        }
+        client.reply_error(stream, cql::ErrorCode::server_error, "the cluster's answer could not be read");
+        return;
+    }
+    const auto& error = reply.error();
+    const auto code = error.code == Errc::unavailable ? cql::ErrorCode::overloaded : cql::ErrorCode::server_error;
+    client.reply_error(stream, code, error.what);
+}
+
+bool is_result(const Result<Bytes>& reply) {
+    return reply && reply.value().size() > cql::kOpcodeAt && reply.value()[cql::kOpcodeAt] == static_cast<Byte>(cql::Opcode::result);
+}
+
+std::string error_text(const Result<Bytes>& reply) {
+    if (!reply) return reply.error().what;
+    const auto frame = cql::view_frame(reply.value(), cql::Direction::response);
+    if (!frame) return frame.error().what;
+    const auto error = cql::decode_error(frame.value());
+    return error ? std::string(error.value().message) : error.error().what;
+}
+
+Bytes text_request(cql::ProtocolVersion version, std::string_view text) {
+    cql::RequestHead head;
+    head.version = version;
+    cql::Parameters parameters;
+    parameters.consistency = cql::Consistency::quorum;
+    Bytes frame;
+    cql::encode_query(frame, head, text, parameters);
+    return frame;
+}
+
+}  // namespace
+
+ClientConnection::ClientConnection(ProxyShard& shard, int fd, const Endpoint& peer) : shard_(shard), stream_(std::make_unique<Stream>(fd, peer)) {
+    ++references_;  // its own, while the socket is open
+    shard_.client_opened(*this);
+    stream_->start(*this);
+}
+
+ClientConnection::~ClientConnection() = default;
+
+void intrusive_ptr_release(ClientConnection* client) {
+    if (--client->references_ == 0) Shard::here().dispose(std::unique_ptr<ClientConnection>(client));
+}
+
+void ClientConnection::close() {
+    if (!is_open()) return;
+    stream_->close();
+    shard_.client_closed(*this);
+    intrusive_ptr_release(this);
+}
+
+void ClientConnection::on_closed(const Error&) {
+    shard_.client_closed(*this);
+    intrusive_ptr_release(this);
+}
+
+void ClientConnection::on_drained() {
+    if (in_flight_ < shard_.options().max_in_flight_per_client) stream_->resume();
+}
+
+void ClientConnection::exchange_ended() {
+    --in_flight_;
+    if (is_open() && stream_->paused() && in_flight_ < shard_.options().max_in_flight_per_client / 2 &&
+        stream_->unsent() < shard_.options().max_unsent_per_client) {
+        stream_->resume();
+    }
+}
+
+void ClientConnection::hold_back_if_busy() {
+    // A client that does not read its answers, or asks faster than the clusters answer, waits in its own socket.
+    if (stream_->unsent() >= shard_.options().max_unsent_per_client) {
+        stream_->pause();
+        stream_->tell_when_below(shard_.options().max_unsent_per_client / 2);
+    } else if (in_flight_ >= shard_.options().max_in_flight_per_client) {
+        stream_->pause();
+    }
+}
+
+std::size_t ClientConnection::on_data(MutableBytes data) {
+    std::size_t at = 0;
+    while (at < data.size() && is_open() && !stream_->paused()) {
+        if (skip_ > 0) {
+            const auto passed = std::min(skip_, data.size() - at);
+            skip_ -= passed;
+            at += passed;
+            continue;
+        }
+        const auto rest = BytesView(data).subspan(at);
+        // v5 and the unknown are refused by their first byte, before their different layout matters.
+        if (!is_spoken(rest[0] & 0x7F) && !(rest[0] & cql::kResponseBit)) {
+            refuse_version(rest[0] & 0x7F);
+            return data.size();
+        }
+        const auto scan = cql::next_frame(rest, cql::Direction::request, shard_.options().max_frame_bytes);
+        switch (scan.verdict) {
+            case cql::FrameVerdict::incomplete: stream_->expect(scan.total); return at;
+            case cql::FrameVerdict::unsupported_version: refuse_version(rest[0] & 0x7F); return data.size();
+            case cql::FrameVerdict::wrong_direction:
+                reply_error(0, cql::ErrorCode::protocol_error, cql::frame_error(scan).what);
+                stream_->close_after_flush();
+                return data.size();
+            case cql::FrameVerdict::too_long:
+                reply_error(scan.frame.header.stream, cql::ErrorCode::invalid,
+                            fmt::format("Request is too big: length {} exceeds maximum allowed length {}.", scan.frame.header.length,
+                                        shard_.options().max_frame_bytes));
+                skip_ = scan.total;
+                continue;
+            case cql::FrameVerdict::complete: break;
+        }
+        at += scan.total;
+        if (!handle(scan.frame)) return data.size();
+        hold_back_if_busy();
+    }
+    return at;
+}
+
+void ClientConnection::refuse_version(std::uint8_t version) {
+    const auto frame = version_error(version);
+    stream_->write(frame);
+    stream_->close_after_flush();
+}
+
+bool ClientConnection::handle(const cql::FrameView& frame) {
+    const auto stream = frame.header.stream;
+    ++shard_.counters().requests;
+    if (state_ == State::new_) {
+        version_ = frame.version();
+    } else if (frame.version() != version_) {
+        const auto asked = static_cast<int>(frame.version());
+        const auto agreed = static_cast<int>(version_);
+        reply_error(stream, cql::ErrorCode::protocol_error,
+                    fmt::format("Invalid message version. Got {}/v{} but previous messages on this connection had version {}/v{}", asked, asked, agreed, agreed));
+        return true;
+    }
+    if (frame.is_compressed()) {
+        reply_error(stream, cql::ErrorCode::protocol_error, "the frame is compressed, but no compression was agreed in STARTUP");
+        return true;
+    }
+    const auto opcode = frame.header.opcode;
+    if (opcode == cql::Opcode::options) {
+        const auto topology = shard_.context().cluster(shard_.default_primary()).topology();
+        std::string cql_version = "3.4.5";
+        if (topology && !topology->system_local.empty()) {
+            if (auto text = topology->system_local[0].text("cql_version")) cql_version = text.value();
+        }
+        const cql::StringLists options{{"CQL_VERSION", {cql_version}}, {"COMPRESSION", {}}, {"PROTOCOL_VERSIONS", {"3/v3", "4/v4"}}};
+        respond(stream, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_supported(out, head, options); });
+        return true;
+    }
+    if (opcode == cql::Opcode::startup) {
+        handle_startup(frame);
+        return true;
+    }
+    if (opcode == cql::Opcode::auth_response && state_ == State::authenticating) {
+        const auto response = cql::decode_auth_response(frame);
+        const auto token = response ? response.value().token.bytes() : BytesView();
+        shard_.tasks().spawn(authenticate(this, stream, Bytes(token.begin(), token.end())));
+        return true;
+    }
+    if (state_ != State::ready) {
+        reply_error(stream, cql::ErrorCode::protocol_error,
+                    fmt::format("Unexpected message {}, expecting {}", cql::to_string(opcode), state_ == State::new_ ? "STARTUP or OPTIONS" : "AUTH_RESPONSE"));
+        return true;
+    }
+    switch (opcode) {
+        case cql::Opcode::register_: handle_register(frame); return true;
+        case cql::Opcode::query: {
+            const auto query = cql::decode_query(frame);
+            if (!query) break;
+            const auto statement = cql::parse(query.value().query);
+            if (statement.kind == cql::StatementKind::select || statement.is_dml()) {
+                const auto keyspace = statement.table.qualified() ? statement.table.keyspace : std::string_view(keyspace_);
+                if (keyspace != "system") break;
+            }
+            handle_text(frame, query.value().query, statement);
+            return is_open();
+        }
+        case cql::Opcode::execute: {
+            const auto execute = cql::decode_execute(frame);
+            if (!execute) break;
+            const auto prepared = shard_.statements().find(execute.value().id);
+            if (!prepared) break;
+            const auto kind = Statements::plan_of(*prepared, shard_.router())->kind;
+            if (kind == Plan::Kind::read || kind == Plan::Kind::write || kind == Plan::Kind::primary_only) break;
+            handle_text(frame, prepared->text->text(), *prepared->text->statement);
+            return is_open();
+        }
+        case cql::Opcode::prepare:
+        case cql::Opcode::batch: break;
+        default:
+            reply_error(stream, cql::ErrorCode::protocol_error, fmt::format("Unknown or unexpected opcode {}", static_cast<int>(opcode)));
+            return true;
+    }
+    shard_.take_exchange().begin(this, frame);
+    return is_open();
+}
+
+void ClientConnection::handle_startup(const cql::FrameView& frame) {
+    const auto stream = frame.header.stream;
+    const auto startup = cql::decode_startup(frame);
+    if (!startup) {
+        reply_error(stream, cql::ErrorCode::protocol_error, startup.error().what);
+        return;
+    }
+    if (state_ == State::ready) {
+        reply_error(stream, cql::ErrorCode::protocol_error, "the connection is already initialized");
+        return;
+    }
+    if (!startup.value().option("CQL_VERSION")) {
+        reply_error(stream, cql::ErrorCode::protocol_error, "Missing value CQL_VERSION in STARTUP message");
+        return;
+    }
+    if (const auto compression = startup.value().option("COMPRESSION")) {
+        reply_error(stream, cql::ErrorCode::protocol_error, fmt::format("Unknown compression algorithm: {}", *compression));
+        return;
+    }
+    if (const auto authenticator = shard_.context().cluster(shard_.default_primary()).authenticator()) {
+        state_ = State::authenticating;
+        respond(stream, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_authenticate(out, head, *authenticator); });
+        return;
+    }
+    state_ = State::ready;
+    respond(stream, [](Bytes& out, const cql::ResponseHead& head) { cql::encode_ready(out, head); });
+}
+
+Task<void> ClientConnection::authenticate(Ptr self, std::int16_t stream, Bytes token) {
+    // The primary itself judges the client's credentials, on a connection of its own that is closed again.
+    auto& cluster = self->shard_.context().cluster(self->shard_.default_primary());
+    const auto topology = cluster.topology();
+    cluster::ConnectionOptions options;
+    options.sasl_token = std::move(token);
+    Error last(Errc::unavailable, fmt::format("no node of the {} cluster is known", cluster.name()));
+    if (topology) {
+        for (const auto& node : topology->nodes) {
+            const auto by = Deadline::in(Shard::here().clock(), cluster.options().pool.connect_timeout);
+            auto opened = co_await cluster::Connection::open(node.endpoint, options, nullptr, by);
+            if (opened) {
+                Shard::here().dispose(std::move(opened).value());
+                self->state_ = State::ready;
+                self->respond(stream, [](Bytes& out, const cql::ResponseHead& head) { cql::encode_auth_success(out, head, cql::CellView::null()); });
+                co_return;
+            }
+            last = opened.error();
+            if (last.code == Errc::server) break;  // it answered: that is the verdict
+        }
+    }
+    const auto code = last.code == Errc::server ? static_cast<cql::ErrorCode>(last.detail) : cql::ErrorCode::server_error;
+    self->reply_error(stream, code, last.what);
+}
+
+void ClientConnection::handle_register(const cql::FrameView& frame) {
+    const auto stream = frame.header.stream;
+    const auto asked = cql::decode_register(frame);
+    if (!asked) {
+        reply_error(stream, cql::ErrorCode::protocol_error, asked.error().what);
+        return;
+    }
+    for (const auto event : asked.value().events) {
+        if (event != "TOPOLOGY_CHANGE" && event != "STATUS_CHANGE" && event != "SCHEMA_CHANGE") {
+            reply_error(stream, cql::ErrorCode::protocol_error, fmt::format("Invalid value '{}' for Type", event));
+            return;
+        }
+        wants_schema_events_ |= event == "SCHEMA_CHANGE";
+    }
+    respond(stream, [](Bytes& out, const cql::ResponseHead& head) { cql::encode_ready(out, head); });
+}
+
+void ClientConnection::handle_text(const cql::FrameView& frame, std::string_view text, const cql::Statement& statement) {
+    const auto stream = frame.header.stream;
+    const auto plan = make_plan(statement, keyspace_, shard_.router());
+    switch (plan->kind) {
+        case Plan::Kind::use: shard_.tasks().spawn(use(this, stream, std::string(statement.keyspace))); return;
+        case Plan::Kind::virtual_table: answer_virtual(stream, statement); return;
+        case Plan::Kind::schema_change:
+            shard_.tasks().spawn(change_schema(this, stream, text_request(version_, text)));
+            return;
+        case Plan::Kind::truncate: shard_.tasks().spawn(truncate(this, stream, std::string(text), text_request(version_, text))); return;
+        case Plan::Kind::read:
+        case Plan::Kind::write:
+        case Plan::Kind::primary_only: shard_.take_exchange().begin(this, frame); return;
+    }
+}
+
+void ClientConnection::answer_virtual(std::int16_t stream, const cql::Statement& statement) {
+    auto& cluster = shard_.context().cluster(shard_.default_primary());
+    const auto topology = cluster.topology();
+    const auto schema = cluster.schema();
+    if (!topology || !schema) {
+        reply_error(stream, cql::ErrorCode::overloaded, fmt::format("the {} cluster has not answered yet", cluster.name()));
+        return;
+    }
+    auto rows = shard_.virtual_tables().answer(statement, *topology, *schema);
+    if (!rows) {
+        reply_error(stream, cql::ErrorCode::invalid, rows.error().what);
+        return;
+    }
+    reply_rows(stream, rows.value().view());
+}
+
+Task<void> ClientConnection::use(Ptr self, std::int16_t stream, std::string keyspace) {
+    auto schema = self->shard_.router()->schema();
+    if (!schema || !schema->has_keyspace(keyspace)) {
+        auto refreshed = co_await self->shard_.context().refresh_schema();
+        schema = refreshed ? self->shard_.router()->schema() : nullptr;
+    }
+    if (!schema || !schema->has_keyspace(keyspace)) {
+        self->reply_error(stream, cql::ErrorCode::invalid, fmt::format("Keyspace '{}' does not exist", keyspace));
+        co_return;
+    }
+    self->keyspace_ = keyspace;
+    self->respond(stream, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_set_keyspace(out, head, keyspace); });
+}
+
+Task<void> ClientConnection::change_schema(Ptr self, std::int16_t stream, Bytes frame) {
+    auto& shard = self->shard_;
+    const auto primary = shard.default_primary();
+    const auto by = Deadline::in(Shard::here().clock(), shard.options().request_timeout);
+    auto reply = co_await shard.session(primary).send(frame, self->keyspace_, by);
+    if (is_result(reply)) {
+        // Both clusters need the schema before rows come, whatever the phase: a tenant's first step must not wait for it.
+        auto shadowed = co_await shard.session(routing::other(primary)).send(std::move(frame), self->keyspace_, by);
+        if (!is_result(shadowed)) {
+            shard.log().error("a schema change was refused by the other cluster; migrations of its tables will not pass their gates until it is made there too",
+                              {kv("cluster", routing::other(primary)), kv("error", error_text(shadowed))});
+        }
+        // Routing knows the new schema before the client does: its next write may be for the new table.
+        auto refreshed = co_await shard.context().refresh_schema();
+        if (!refreshed) shard.log().warn("cannot load the schema after a change", {kv("error", refreshed.error().what)});
+    }
+    reply_outcome(*self, stream, reply, primary);
+}
+
+Task<void> ClientConnection::truncate(Ptr self, std::int16_t stream, std::string text, Bytes frame) {
+    auto& shard = self->shard_;
+    const auto statement = cql::parse(text);
+    const auto plan = make_plan(statement, self->keyspace_, shard.router());
+    std::vector<routing::Phase> phases;
+    std::vector<routing::ScopeId> scopes;
+    collect_routes(*plan, {}, phases, scopes);
+    const auto phase = routing::meet(phases);
+    const auto primary = routing::primary_of(phase);
+    const auto by = Deadline::in(Shard::here().clock(), shard.options().request_timeout);
+    auto reply = co_await shard.session(primary).send(frame, self->keyspace_, by);
+    if (routing::is_shadowed(phase)) {
+        auto shadowed = co_await shard.session(routing::other(primary)).send(std::move(frame), self->keyspace_, by);
+        if (is_result(reply) != is_result(shadowed)) {
+            shard.log().error("TRUNCATE ended differently on the two clusters; the table will be resynced",
+                              {kv("primary", error_text(reply)), kv("shadow", error_text(shadowed))});
+            for (const auto scope : scopes) {
+                for (const auto& part : plan->parts) {
+                    Bytes payload;
+                    sync::encode_owed_resync({part.keyspace, part.table, {}}, payload);
+                    auto* journal = shard.context().journal;
+                    const auto owed_to = static_cast<std::uint8_t>(routing::other(primary));
+                    journal->append(owed_to, scope.value(), payload, [journal](Result<journal::EntryId> entry) {
+                        if (entry) journal->release(entry.value());
+                    });
+                }
+            }
+        }
+    }
+    reply_outcome(*self, stream, reply, primary);
+}
+
+void ClientConnection::reply(std::int16_t stream, const cql::FrameView& frame, routing::Side side) {
+    if (!is_open()) return;
+    auto& out = stream_->out();
+    const auto at = out.size();
+    out.insert(out.end(), frame.whole.begin(), frame.whole.end());
+    if (frame.header.opcode == cql::Opcode::result) {
+        const auto kind = cql::peek_result_kind(frame);
+        if (kind && kind.value() == cql::ResultKind::rows) {
+            const auto rows = cql::peek_rows(frame);
+            if (rows && rows.value().paging_state && rows.value().paging_state->has_value()) {
+                const auto tag = paging_tag(side);
+                const auto length_at = at + cql::kHeaderSize + rows.value().paging_state_at;
+                const auto length = load_be<std::int32_t>(out.data() + length_at);
+                out.insert(out.begin() + static_cast<std::ptrdiff_t>(length_at + 4), tag.begin(), tag.end());
+                store_be<std::int32_t>(out.data() + length_at, length + static_cast<std::int32_t>(tag.size()));
+                store_be<std::uint32_t>(out.data() + at + cql::kLengthAt, frame.header.length + static_cast<std::uint32_t>(tag.size()));
+            }
+        }
+    }
+    cql::set_stream(MutableBytes(out).subspan(at), stream);
+    stream_->flush_soon();
+}
+
+void ClientConnection::reply_error(std::int16_t stream, cql::ErrorCode code, std::string_view message, cql::ErrorDetail detail) {
+    cql::ErrorMessage error;
+    error.code = code;
+    error.message = message;
+    error.detail = std::move(detail);
+    respond(stream, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_error(out, head, error); });
+}
+
+void ClientConnection::reply_rows(std::int16_t stream, const cql::RowsView& rows) {
+    auto shown = rows;
+    for (auto& column : shown.metadata.columns) column.type = cql::as_cassandra_sends(column.type, version_);
+    respond(stream, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_rows(out, head, shown); });
+}
+
+void ClientConnection::push_schema_event(const Bytes& frame) {
+    if (!is_open() || !wants_schema_events_) return;
+    auto& out = stream_->out();
+    const auto at = out.size();
+    out.insert(out.end(), frame.begin(), frame.end());
+    // v3 and v4 lay the event out alike.
+    out[at] = static_cast<Byte>(cql::kResponseBit | static_cast<std::uint8_t>(version_));
+    stream_->flush_soon();
+}
+
+}  // namespace penumbra::proxy

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+
+#include "base/bytes.h"
+#include "cql/language/statement.h"
+#include "cql/protocol/frame.h"
+#include "cql/protocol/responses.h"
+#include "routing/phase.h"
+#include "runtime/stream.h"
+#include "runtime/task.h"
+
+namespace penumbra::proxy {
+
+class ProxyShard;
+
+/// One application's connection: STARTUP, its keyspace, its events; everything else becomes an Exchange. Lives on the
+/// shard that accepted it, and stays in memory (closed) until the last of its exchanges has ended.
+class ClientConnection final : Stream::Handler {
+  public:
+    ClientConnection(ProxyShard& shard, int fd, const Endpoint& peer);
+    ~ClientConnection();
+
+    bool is_open() const { return stream_->is_open(); }
+    cql::ProtocolVersion version() const { return version_; }
+    const std::string& keyspace() const { return keyspace_; }
+
+    /// Sends a backend's response frame under the client's stream id. Rows with a paging state get it tagged with `side`.
+    void reply(std::int16_t stream, const cql::FrameView& frame, routing::Side side);
+    void reply_error(std::int16_t stream, cql::ErrorCode code, std::string_view message, cql::ErrorDetail detail = {});
+    /// Encodes a response of our own into the outgoing buffer.
+    template <class Encode>
+    void respond(std::int16_t stream, Encode encode) {
+        if (!is_open()) return;
+        cql::ResponseHead head;
+        head.version = version_;
+        head.stream = stream;
+        encode(stream_->out(), head);
+        stream_->flush_soon();
+    }
+    void reply_rows(std::int16_t stream, const cql::RowsView& rows);
+    /// A SCHEMA_CHANGE event frame of the primary, if the client registered for it.
+    void push_schema_event(const Bytes& frame);
+
+    void exchange_began() { ++in_flight_; }
+    void exchange_ended();
+    void close();
+
+  private:
+    friend void intrusive_ptr_add_ref(ClientConnection* client) { ++client->references_; }
+    friend void intrusive_ptr_release(ClientConnection* client);
+    using Ptr = boost::intrusive_ptr<ClientConnection>;
+
+    std::size_t on_data(MutableBytes data) override;
+    void on_closed(const Error& why) override;
+    void on_drained() override;
+    /// False when the connection is to be left alone from now on.
+    bool handle(const cql::FrameView& frame);
+    void refuse_version(std::uint8_t version_byte);
+    void handle_startup(const cql::FrameView& frame);
+    void handle_register(const cql::FrameView& frame);
+    static Task<void> authenticate(Ptr self, std::int16_t stream, Bytes token);
+    static Task<void> use(Ptr self, std::int16_t stream, std::string keyspace);
+    static Task<void> change_schema(Ptr self, std::int16_t stream, Bytes frame);
+    static Task<void> truncate(Ptr self, std::int16_t stream, std::string text, Bytes frame);
+    void handle_text(const cql::FrameView& frame, std::string_view text, const cql::Statement& statement);
+    void answer_virtual(std::int16_t stream, const cql::Statement& statement);
+    void hold_back_if_busy();
+
+    friend class Exchange;
+
+    enum class State : std::uint8_t { new_, authenticating, ready };
+
+    ProxyShard& shard_;
+    std::unique_ptr<Stream> stream_;
+    State state_ = State::new_;
+    cql::ProtocolVersion version_ = cql::ProtocolVersion::v4;
+    std::string keyspace_;
+    bool wants_schema_events_ = false;
+    std::size_t in_flight_ = 0;
+    std::size_t skip_ = 0;  ///< bytes of an oversize body still to be passed over
+    int references_ = 0;
+};
+using ClientPtr = boost::intrusive_ptr<ClientConnection>;
+
+}  // namespace penumbra::proxy

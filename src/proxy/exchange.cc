@@ -1,0 +1,625 @@
+#include "proxy/exchange.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/assert.h"
+#include "base/inject.h"
+#include "cql/language/parser.h"
+#include "cql/protocol/frame_edit.h"
+#include "proxy/paging.h"
+#include "proxy/proxy_shard.h"
+#include "sync/owed_write.h"
+
+namespace penumbra::proxy {
+
+using cluster::Applied;
+
+namespace {
+
+constexpr std::size_t kKeptCapacity = 64 * 1024;
+
+void recycle(Bytes& buffer) {
+    if (buffer.capacity() > kKeptCapacity) {
+        Bytes().swap(buffer);
+    } else {
+        buffer.clear();
+    }
+}
+
+/// Whether a server that answered with this error has surely done nothing. Timeouts and failures come after replicas
+/// were asked; an overloaded coordinator may have asked some.
+bool surely_refused(cql::ErrorCode code) {
+    switch (code) {
+        case cql::ErrorCode::protocol_error:
+        case cql::ErrorCode::bad_credentials:
+        case cql::ErrorCode::unavailable:
+        case cql::ErrorCode::is_bootstrapping:
+        case cql::ErrorCode::syntax_error:
+        case cql::ErrorCode::unauthorized:
+        case cql::ErrorCode::invalid:
+        case cql::ErrorCode::config_error:
+        case cql::ErrorCode::already_exists:
+        case cql::ErrorCode::unprepared:
+        case cql::ErrorCode::function_failure: return true;
+        default: return false;
+    }
+}
+
+/// Whether sending the same statement again can only be refused again.
+bool refuses_the_statement(cql::ErrorCode code) {
+    return code == cql::ErrorCode::syntax_error || code == cql::ErrorCode::invalid || code == cql::ErrorCode::config_error ||
+           code == cql::ErrorCode::protocol_error || code == cql::ErrorCode::function_failure;
+}
+
+}  // namespace
+
+Exchange::Exchange(ProxyShard& shard) : shard_(shard) {}
+
+// ---- beginning
+
+void Exchange::begin(ClientPtr client, const cql::FrameView& frame) {
+    ASSERT(!active_);
+    active_ = true;
+    client_ = std::move(client);
+    client_->exchange_began();
+    stream_ = frame.header.stream;
+    version_ = frame.version();
+    opcode_ = frame.header.opcode;
+    session_keyspace_ = client_->keyspace();
+    frame_.assign(frame.whole.begin(), frame.whole.end());
+    view_ = {frame.header, frame_};
+    shard_.watch_deadlines(*this, false);
+    if (decode()) start();
+}
+
+bool Exchange::decode() {
+    const auto refuse = [this](const Error& error) {
+        client_->reply_error(stream_, cql::ErrorCode::protocol_error, error.what);
+        answered_ = true;
+        finish();
+        return false;
+    };
+    if (opcode_ == cql::Opcode::query) {
+        auto query = cql::decode_query(view_);
+        if (!query) return refuse(query.error());
+        prefix_ = query.value().prefix;
+        parameters_ = query.value().parameters;
+        query_ = query.value().query;
+        add_text(query_, parameters_.values);
+    } else if (opcode_ == cql::Opcode::prepare) {
+        auto prepare = cql::decode_prepare(view_);
+        if (!prepare) return refuse(prepare.error());
+        prefix_ = prepare.value().prefix;
+        query_ = prepare.value().query;
+        add_text(query_, {});
+    } else if (opcode_ == cql::Opcode::execute) {
+        auto execute = cql::decode_execute(view_);
+        if (!execute) return refuse(execute.error());
+        prefix_ = execute.value().prefix;
+        parameters_ = execute.value().parameters;
+        if (!add_prepared(execute.value().id, parameters_.values)) return false;
+    } else {
+        auto batch = cql::decode_batch(view_);
+        if (!batch) return refuse(batch.error());
+        prefix_ = batch.value().prefix;
+        parameters_ = batch.value().parameters;
+        for (const auto& child : batch.value().children) {
+            if (!child.prepared) {
+                add_text(child.query, child.values);
+            } else if (!add_prepared(child.id, child.values)) {
+                return false;
+            }
+        }
+    }
+    if (parameters_.paging_state && parameters_.paging_state->has_value()) {
+        if (const auto tagged = untag_paging_state(parameters_.paging_state->bytes())) page_side_ = tagged->side;
+    }
+    return true;
+}
+
+bool Exchange::add_prepared(BytesView id, const cql::ValuesView& values) {
+    auto prepared = shard_.statements().find(id);
+    if (!prepared) {
+        // Prepared before our restart, or so long ago that it was dropped: every driver prepares again on this answer.
+        client_->reply_error(stream_, cql::ErrorCode::unprepared, fmt::format("Prepared query with ID {} not found", to_hex(id)), cql::Unprepared{id});
+        answered_ = true;
+        finish();
+        return false;
+    }
+    Piece piece;
+    piece.values = values;
+    piece.prepared = std::move(prepared);
+    pieces_.push_back(std::move(piece));
+    return true;
+}
+
+void Exchange::add_text(std::string_view text, const cql::ValuesView& values) {
+    Piece piece;
+    piece.values = values;
+    piece.text = text;
+    pieces_.push_back(std::move(piece));
+}
+
+void Exchange::plan_pieces() {
+    const auto& router = shard_.router();
+    kind_ = Plan::Kind::read;
+    mirroring_ = Mirroring::exact;
+    needs_keyspace_ = false;
+    for (auto& piece : pieces_) {
+        if (piece.prepared) {
+            piece.plan = Statements::plan_of(*piece.prepared, router);
+        } else if (!piece.plan || piece.plan->router != router) {
+            piece.plan = make_plan(cql::parse(piece.text), session_keyspace_, router);
+            needs_keyspace_ |= piece.plan->needs_keyspace;
+        } else {
+            needs_keyspace_ |= piece.plan->needs_keyspace;
+        }
+        if (piece.plan->kind == Plan::Kind::write || piece.plan->kind == Plan::Kind::primary_only) kind_ = std::max(kind_, piece.plan->kind);
+        mirroring_ = std::max(mirroring_, piece.plan->mirroring);
+    }
+    if (opcode_ == cql::Opcode::batch) kind_ = std::max(kind_, Plan::Kind::write);
+}
+
+bool Exchange::pass_gates() {
+    for (const auto scope : scopes_) {
+        auto& gate = shard_.gate(scope);
+        if (!gate.is_held()) continue;
+        waiting_at_ = &gate;
+        held_since_ = Shard::here().now();
+        gate.wait(*this);
+        return false;
+    }
+    for (const auto scope : scopes_) {
+        auto& gate = shard_.gate(scope);
+        entered_.emplace_back(&gate, gate.enter());
+    }
+    return true;
+}
+
+void Exchange::start() {
+    if (waiting_at_) {
+        waiting_at_ = nullptr;
+        auto& counters = shard_.counters();
+        ++counters.held;
+        // The turn's time is when the fence opened; what waits in the socket was never ours to hold.
+        const auto waited = static_cast<std::uint64_t>((Shard::here().clock().now() - held_since_).count());
+        counters.longest_hold_nanos = std::max(counters.longest_hold_nanos, waited);
+    }
+    waiting_for_schema_ = false;
+    plan_pieces();
+
+    phases_.clear();
+    scopes_.clear();
+    if (opcode_ == cql::Opcode::prepare) {
+        phases_.push_back(routing::primary_of(shard_.router()->default_phase()) == routing::Side::source ? routing::Phase::source_only : routing::Phase::target_only);
+        kind_ = Plan::Kind::read;
+    } else {
+        const bool unknown = std::ranges::any_of(pieces_, [](const auto& piece) { return piece.plan->unknown_table; });
+        if (unknown && !refreshed_) {
+            // The table may have been made on a cluster a moment ago, and its rows may belong to a shadowed scope.
+            refreshed_ = true;
+            waiting_for_schema_ = true;
+            shard_.start_after_refresh(*this);
+            return;
+        }
+        for (const auto& piece : pieces_) collect_routes(*piece.plan, piece.values, phases_, scopes_);
+        if (!pass_gates()) return;
+    }
+    phase_ = phases_.empty() ? shard_.router()->default_phase() : phases_.size() == 1 ? phases_.front() : routing::meet(phases_);
+    mirrored_ = kind_ == Plan::Kind::write && routing::is_shadowed(phase_);
+    if (mirrored_ && !parameters_.timestamp && mirroring_ != Mirroring::resync && !timestamp_) timestamp_ = shard_.next_timestamp();
+
+    advancing_ = true;  // a send that fails at once must not answer before both legs have been looked at
+    primary_.send(kind_ == Plan::Kind::read && page_side_ ? *page_side_ : routing::primary_of(phase_));
+    if (mirrored_ && mirroring_ != Mirroring::resync) {
+        ++shard_.counters().shadow_writes;
+        shard_.watch_deadlines(*this, true);
+        if (INJECT("proxy.drop_shadow_write")) {
+            shadow_.outcome = Outcome::ok;
+        } else {
+            shadow_.send(routing::other(primary_.side));
+        }
+    }
+    advancing_ = false;
+    advance();
+}
+
+// ---- the legs
+
+void Exchange::Leg::reset() {
+    cancel();
+    outcome = Outcome::unused;
+    preparing_.reset();
+    sent_again_ = 0;
+}
+
+void Exchange::Leg::send(routing::Side to) {
+    side = to;
+    outcome = Outcome::pending;
+    if (!prepare_missing(nullptr)) submit({exchange_.version_, exchange_.needs_keyspace_ ? exchange_.session_keyspace_ : std::string()}, nullptr);
+}
+
+bool Exchange::Leg::prepare_missing(const Endpoint* node) {
+    if (exchange_.opcode_ == cql::Opcode::prepare) return false;
+    for (auto& piece : exchange_.pieces_) {
+        if (!piece.prepared || !piece.prepared->id_on(side).empty()) continue;
+        preparing_ = piece.prepared;
+        submit({exchange_.version_, piece.prepared->text->keyspace}, node);
+        return true;
+    }
+    return false;
+}
+
+void Exchange::Leg::submit(const cluster::GroupKey& group, const Endpoint* node) {
+    const auto submitted = exchange_.shard_.pool(side).submit(*this, {group, node});
+    if (!submitted) end(Outcome::refused, nullptr, &submitted.error());
+}
+
+void Exchange::Leg::write_to(Bytes& out, std::int16_t stream) {
+    if (preparing_) {
+        cql::RequestHead head;
+        head.version = exchange_.version_;
+        head.stream = stream;
+        cql::encode_prepare(out, head, preparing_->text->text());
+        return;
+    }
+    exchange_.write_request(out, stream, side);
+}
+
+void Exchange::Leg::on_reply(const cql::FrameView& frame) {
+    const auto answering = node();
+    if (preparing_) {
+        auto prepared = std::exchange(preparing_, nullptr);
+        const auto kind = frame.header.opcode == cql::Opcode::result ? cql::peek_result_kind(frame) : Result<cql::ResultKind>(fail(Errc::malformed, ""));
+        if (!kind || kind.value() != cql::ResultKind::prepared) {
+            end(Outcome::refused, &frame, nullptr);
+            return;
+        }
+        const auto peek = cql::peek_prepared(frame);
+        if (!peek) {
+            end(Outcome::refused, nullptr, &peek.error());
+            return;
+        }
+        prepared->id_on(side).assign(peek.value().id.begin(), peek.value().id.end());
+        if (!prepare_missing(&answering)) submit({exchange_.version_, exchange_.needs_keyspace_ ? exchange_.session_keyspace_ : std::string()}, &answering);
+        return;
+    }
+    if (frame.header.opcode != cql::Opcode::error) {
+        end(Outcome::ok, &frame, nullptr);
+        return;
+    }
+    if (cql::is_unprepared(frame) && sent_again_ <= static_cast<int>(exchange_.pieces_.size())) {
+        // That node does not know it (restarted, new, schema changed): it did nothing. Prepare there and send again.
+        ++sent_again_;
+        if (const auto error = cql::decode_error(frame)) {
+            const auto* unprepared = std::get_if<cql::Unprepared>(&error.value().detail);
+            for (auto& piece : exchange_.pieces_) {
+                if (!piece.prepared || !unprepared || !equal(piece.prepared->id_on(side), unprepared->id)) continue;
+                preparing_ = piece.prepared;
+                submit({exchange_.version_, piece.prepared->text->keyspace}, &answering);
+                return;
+            }
+        }
+    }
+    const auto code = cql::peek_error_code(frame);
+    if (!is_primary_ && code) exchange_.shadow_refused_text_ = refuses_the_statement(code.value());
+    end(code && surely_refused(code.value()) ? Outcome::refused : Outcome::unknown, &frame, nullptr);
+}
+
+void Exchange::Leg::on_failed(const Error& error, Applied applied) {
+    // Nothing was done while only a PREPARE was on its way.
+    const bool nothing_done = applied == Applied::no || preparing_;
+    preparing_.reset();
+    if (nothing_done && sent_again_++ < 2) {
+        send(side);  // to another node, if there is one up
+        return;
+    }
+    end(nothing_done ? Outcome::refused : Outcome::unknown, nullptr, &error);
+}
+
+void Exchange::Leg::end(Outcome how, const cql::FrameView* frame, const Error* error) {
+    outcome = how;
+    if (is_primary_) {
+        exchange_.primary_ended(frame, error);
+    } else {
+        exchange_.shadow_ended(frame, error);
+    }
+}
+
+void Exchange::write_request(Bytes& out, std::int16_t stream, routing::Side side) {
+    auto& edit = shard_.edit();
+    edit.reset(view_);
+    edit.set_stream(stream);
+    if (!prefix_.payload.empty()) edit.strip_payload(prefix_);
+    if (timestamp_) edit.add_timestamp(parameters_, *timestamp_);
+    if (page_side_) {
+        const auto tagged = untag_paging_state(parameters_.paging_state->bytes());
+        edit.replace_paging_state(parameters_, cql::CellView(tagged->state));
+    }
+    if (opcode_ == cql::Opcode::execute) {
+        const auto execute = cql::decode_execute(view_);
+        edit.replace_id(execute.value(), pieces_[0].prepared->id_on(side));
+    } else if (opcode_ == cql::Opcode::batch) {
+        const auto batch = cql::decode_batch(view_);
+        std::size_t n = 0;
+        for (const auto& child : batch.value().children) {
+            if (child.prepared) edit.replace_id(child, pieces_[n].prepared->id_on(side));
+            ++n;
+        }
+    }
+    edit.append_to(out);
+}
+
+void Exchange::primary_ended(const cql::FrameView* frame, const Error* error) {
+    if (opcode_ == cql::Opcode::prepare && frame) {
+        answer_prepared(*frame);
+    } else if (!mirrored_) {
+        if (frame) {
+            answer_with(*frame);
+        } else {
+            answer_failure(*error, primary_.outcome == Outcome::unknown ? Applied::unknown : Applied::no);
+        }
+    } else if (frame) {
+        if (primary_.outcome == Outcome::ok && mirroring_ == Mirroring::resync) nothing_changed_ = changed_nothing(*frame);
+        // When the shadow has it already, the answer can go out from where it was read.
+        if (primary_.outcome == Outcome::ok && shadow_.outcome == Outcome::ok) {
+            answer_with(*frame);
+        } else {
+            reply_.assign(frame->whole.begin(), frame->whole.end());
+        }
+    } else {
+        failure_ = *error;
+    }
+    advance();
+}
+
+void Exchange::shadow_ended(const cql::FrameView* frame, const Error* error) {
+    if (shadow_.outcome != Outcome::ok) {
+        ++shard_.counters().shadow_failures;
+        shard_.report_shadow_failure(frame, error, shadow_.side);
+    }
+    advance();
+}
+
+bool Exchange::changed_nothing(const cql::FrameView& frame) {
+    const auto rows = cql::decode_rows(frame);
+    if (!rows || rows.value().metadata.columns.empty() || rows.value().metadata.columns[0].name != "[applied]") return false;
+    bool applied = rows.value().row_count() == 0;
+    rows.value().for_each([&](std::span<const cql::CellView> row) {
+        applied |= !row[0].has_value() || row[0].bytes().size() != 1 || row[0].bytes()[0] != 0;
+    });
+    return !applied;
+}
+
+// ---- the merge rule
+
+void Exchange::advance() {
+    if (advancing_ || !active_ || primary_.is_pending_outcome() || primary_.outcome == Outcome::unused) return;
+    if (mirrored_) {
+        const bool shadow_has_it = shadow_.outcome == Outcome::ok;
+        const bool shadow_pending = shadow_.is_pending_outcome();
+        if (primary_.outcome == Outcome::ok) {
+            if (owing_ == Owing::no && !shadow_has_it && !nothing_changed_) {
+                if (mirroring_ == Mirroring::resync) {
+                    owe(true);
+                } else if (!shadow_pending) {
+                    owe(mirroring_ == Mirroring::once || shadow_refused_text_);
+                } else if (!routing::waits_for_shadow(phase_)) {
+                    owe(mirroring_ == Mirroring::once);
+                }
+            }
+            if (!answered_) {
+                if (shadow_has_it || nothing_changed_ || owing_ == Owing::durable) {
+                    answer_kept();
+                } else if (owing_ == Owing::failed && !shadow_pending) {
+                    // Neither there nor on disk: to acknowledge it would be to lie.
+                    answer_failure(owe_error_, Applied::unknown);
+                }
+            }
+        } else {
+            if (!answered_) {
+                if (!reply_.empty()) {
+                    answer_kept();
+                } else {
+                    answer_failure(failure_, primary_.outcome == Outcome::unknown ? Applied::unknown : Applied::no);
+                }
+            }
+            const bool shadow_untouched = shadow_.outcome == Outcome::unused || shadow_.outcome == Outcome::refused;
+            if (!shadow_pending && owing_ == Owing::no && !(primary_.outcome == Outcome::refused && shadow_untouched)) owe(true);
+        }
+        if (shadow_.is_pending_outcome() || owing_ == Owing::appending) return;
+        settle_or_release();
+    }
+    if (answered_) finish();
+}
+
+void Exchange::owe(bool as_resync) {
+    owing_ = Owing::appending;
+    owing_resync_ = as_resync;
+    // What belongs to several scopes is owed by each: every fence must see it, and a repeat does no harm.
+    std::vector<routing::ScopeId> scopes;
+    for (const auto scope : scopes_) {
+        if (scope != routing::kDefaultScope) scopes.push_back(scope);
+    }
+    if (scopes.empty()) scopes.push_back(routing::kDefaultScope);
+
+    std::vector<Bytes> payloads;
+    if (as_resync) {
+        for (const auto& piece : pieces_) {
+            for (const auto& part : piece.plan->parts) {
+                sync::OwedResync order{part.keyspace, part.table, partition_key(part, piece.values).value_or(Bytes())};
+                Bytes payload;
+                sync::encode_owed_resync(order, payload);
+                if (std::ranges::find(payloads, payload) == payloads.end()) payloads.push_back(std::move(payload));
+            }
+        }
+    }
+    if (payloads.empty()) {
+        auto& edit = shard_.edit();
+        edit.reset(view_);
+        edit.set_stream(0);
+        if (!prefix_.payload.empty()) edit.strip_payload(prefix_);
+        if (timestamp_) edit.add_timestamp(parameters_, *timestamp_);
+        Bytes frame;
+        edit.append_to(frame);
+        std::vector<sync::OwedPreparedView> prepared;
+        for (const auto& piece : pieces_) {
+            if (piece.prepared) prepared.push_back({piece.prepared->text->id, piece.prepared->text->text(), piece.prepared->text->keyspace});
+        }
+        Bytes payload;
+        sync::encode_owed_statement(needs_keyspace_ ? std::string_view(session_keyspace_) : std::string_view(), prepared, frame, payload);
+        payloads.push_back(std::move(payload));
+    }
+    appends_ = payloads.size() * scopes.size();
+    for (const auto scope : scopes) {
+        for (const auto& payload : payloads) append(scope, payload);
+    }
+}
+
+void Exchange::append(routing::ScopeId scope, BytesView payload) {
+    const auto stream = static_cast<std::uint8_t>(routing::other(primary_.side));
+    shard_.context().journal->append(stream, scope.value(), payload, [this](Result<journal::EntryId> appended) {
+        if (appended) {
+            entries_.push_back(appended.value());
+        } else {
+            owe_error_ = appended.error();
+        }
+        if (--appends_ > 0) return;
+        owing_ = owe_error_.what.empty() ? Owing::durable : Owing::failed;
+        if (owing_ == Owing::failed) shard_.log().error("a write could not be journalled", {kv("error", owe_error_.what)});
+        advance();
+    });
+}
+
+void Exchange::settle_or_release() {
+    if (owing_ended_ || entries_.empty()) return;
+    owing_ended_ = true;
+    auto& journal = *shard_.context().journal;
+    const bool shadow_has_it = shadow_.outcome == Outcome::ok && primary_.outcome == Outcome::ok;
+    for (const auto entry : entries_) {
+        if (shadow_has_it) {
+            journal.settle(entry);
+        } else {
+            journal.release(entry);
+        }
+    }
+}
+
+void Exchange::on_request_deadline() {
+    if (waiting_at_ || waiting_for_schema_) {
+        // Nothing was sent anywhere.
+        if (waiting_at_) waiting_at_->forget(*this);
+        waiting_at_ = nullptr;
+        waiting_for_schema_ = false;
+        client_->reply_error(stream_, cql::ErrorCode::overloaded, "the request waited too long for a change of phase or schema; it was not executed");
+        answered_ = true;
+        finish();
+        return;
+    }
+    if (primary_.is_pending_outcome()) {
+        primary_.cancel();
+        primary_.outcome = Outcome::unknown;
+        const Error late(Errc::timeout, fmt::format("the {} cluster did not answer in time", routing::to_string(primary_.side)));
+        primary_ended(nullptr, &late);
+    }
+}
+
+void Exchange::on_shadow_deadline() {
+    if (!shadow_.is_pending_outcome()) return;
+    shadow_.cancel();
+    shadow_.outcome = Outcome::unknown;
+    const Error late(Errc::timeout, fmt::format("the {} cluster did not answer in time", routing::to_string(shadow_.side)));
+    shadow_ended(nullptr, &late);
+}
+
+// ---- the answer
+
+void Exchange::answer_with(const cql::FrameView& frame) {
+    if (answered_) return;
+    answered_ = true;
+    if (frame.header.opcode == cql::Opcode::error) ++shard_.counters().errors;
+    client_->reply(stream_, frame, primary_.side);
+}
+
+void Exchange::answer_kept() {
+    const auto frame = cql::view_frame(reply_, cql::Direction::response);
+    ASSERT(frame.has_value());
+    answer_with(frame.value());
+}
+
+void Exchange::answer_failure(const Error& error, Applied applied) {
+    if (answered_) return;
+    answered_ = true;
+    ++shard_.counters().errors;
+    const auto consistency = parameters_.consistency;
+    if (error.code == Errc::server) {
+        client_->reply_error(stream_, static_cast<cql::ErrorCode>(error.detail), error.what);
+    } else if (error.code == Errc::overloaded) {
+        client_->reply_error(stream_, cql::ErrorCode::overloaded, error.what);
+    } else if (applied == Applied::no) {
+        client_->reply_error(stream_, cql::ErrorCode::unavailable, error.what, cql::Unavailable{consistency, 1, 0});
+    } else if (kind_ == Plan::Kind::read) {
+        client_->reply_error(stream_, cql::ErrorCode::read_timeout, error.what, cql::ReadTimeout{consistency, 0, 1, 0});
+    } else {
+        client_->reply_error(stream_, cql::ErrorCode::write_timeout, error.what, cql::WriteTimeout{consistency, 0, 1, "SIMPLE", std::nullopt});
+    }
+}
+
+void Exchange::answer_prepared(const cql::FrameView& frame) {
+    const auto kind = frame.header.opcode == cql::Opcode::result ? cql::peek_result_kind(frame) : Result<cql::ResultKind>(fail(Errc::malformed, ""));
+    const auto peek = kind && kind.value() == cql::ResultKind::prepared ? cql::peek_prepared(frame) : Result<cql::PreparedPeek>(fail(Errc::malformed, ""));
+    if (!peek) {
+        answer_with(frame);
+        return;
+    }
+    const auto text = std::make_shared<const PreparedText>(std::string(query_), session_keyspace_);
+    shard_.context().prepared->add(text);
+    shard_.statements().add(text)->id_on(primary_.side).assign(peek.value().id.begin(), peek.value().id.end());
+    // The same frame with our id in the place of the cluster's.
+    Bytes ours(frame.whole.begin(), frame.whole.end());
+    const auto at = cql::kHeaderSize + peek.value().id_at + 2;
+    ours.erase(ours.begin() + static_cast<std::ptrdiff_t>(at), ours.begin() + static_cast<std::ptrdiff_t>(at + peek.value().id.size()));
+    ours.insert(ours.begin() + static_cast<std::ptrdiff_t>(at), text->id.begin(), text->id.end());
+    store_be<std::uint16_t>(ours.data() + at - 2, static_cast<std::uint16_t>(text->id.size()));
+    store_be<std::uint32_t>(ours.data() + cql::kLengthAt, static_cast<std::uint32_t>(ours.size() - cql::kHeaderSize));
+    const auto changed = cql::view_frame(ours, cql::Direction::response);
+    ASSERT(changed.has_value());
+    answer_with(changed.value());
+}
+
+// ---- the end
+
+void Exchange::leave_gates() {
+    for (auto& [gate, turn] : entered_) gate->leave(turn);
+    entered_.clear();
+}
+
+void Exchange::finish() {
+    primary_.reset();
+    shadow_.reset();
+    leave_gates();
+    auto client = std::move(client_);
+    client_.reset();
+    recycle(frame_);
+    recycle(reply_);
+    pieces_.clear();
+    parameters_ = {};
+    prefix_ = {};
+    query_ = {};
+    timestamp_.reset();
+    page_side_.reset();
+    mirrored_ = answered_ = shadow_refused_text_ = nothing_changed_ = refreshed_ = false;
+    owing_ = Owing::no;
+    owing_ended_ = owing_resync_ = false;
+    entries_.clear();
+    owe_error_ = {};
+    failure_ = {};
+    active_ = false;
+    ++serial_;
+    shard_.give_back(*this);
+    client->exchange_ended();
+}
+
+}  // namespace penumbra::proxy

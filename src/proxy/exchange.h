@@ -1,0 +1,162 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "cluster/pool.h"
+#include "cql/protocol/frame.h"
+#include "cql/protocol/requests.h"
+#include "journal/journal.h"
+#include "proxy/client_connection.h"
+#include "proxy/plan.h"
+#include "proxy/prepared.h"
+#include "proxy/scope_gate.h"
+
+namespace penumbra::proxy {
+
+class ProxyShard;
+
+/// One client request in flight on one or two clusters: owns its deadline, the merge rule and the one answer.
+///
+///     begin ─→ [held by a fence] ─→ primary leg ──────────────┐
+///                               └─→ shadow leg, [journal] ────┴─→ answer ─→ what is left to settle ─→ finish
+///
+/// Merge rule: the primary's answer is the answer. A write that the primary took is acknowledged when the shadow has it
+/// too or the journal has it on disk; in shadow_async the journal is not waited for longer than the shadow is late.
+/// A write that the primary did not surely refuse or take, and what cannot be sent twice, becomes a resync order.
+///
+/// Exchanges belong to their ProxyShard, which reuses them with their buffers.
+class Exchange {
+  public:
+    explicit Exchange(ProxyShard& shard);
+    Exchange(const Exchange&) = delete;
+
+    /// One statement of the request: all of it, or a child of a BATCH.
+    struct Piece {
+        PlanPtr plan;
+        cql::ValuesView values;   ///< views of our own copy of the frame
+        PreparedPtr prepared;     ///< null for text
+        std::string_view text;    ///< in our copy of the frame; empty for prepared ones
+    };
+    /// Takes a copy of a QUERY, EXECUTE, BATCH or PREPARE frame and starts. A frame that makes no sense, or an id that
+    /// nobody prepared, is answered at once.
+    void begin(ClientPtr client, const cql::FrameView& frame);
+    /// Routes and sends; called again when a fence or a schema load that it waited for is over.
+    void start();
+
+    /// The request's deadline, or the shadow's, has come.
+    void on_request_deadline();
+    void on_shadow_deadline();
+    std::uint64_t serial() const { return serial_; }
+    bool is_free() const { return !active_; }
+
+  private:
+    enum class Outcome : std::uint8_t { unused, pending, ok, refused, unknown };
+
+    /// The request on its way to one of the two clusters.
+    class Leg final : public cluster::Request {
+      public:
+        Leg(Exchange& exchange, bool is_primary) : exchange_(exchange), is_primary_(is_primary) {}
+        void write_to(Bytes& out, std::int16_t stream) override;
+        void on_reply(const cql::FrameView& frame) override;
+        void on_failed(const Error& error, cluster::Applied applied) override;
+
+        void send(routing::Side to);
+        void reset();
+        bool is_pending_outcome() const { return outcome == Outcome::pending; }
+
+        Outcome outcome = Outcome::unused;
+        routing::Side side = routing::Side::source;
+
+      private:
+        bool prepare_missing(const Endpoint* node);
+        void submit(const cluster::GroupKey& group, const Endpoint* node);
+        void end(Outcome how, const cql::FrameView* frame, const Error* error);
+
+        Exchange& exchange_;
+        bool is_primary_;
+        PreparedPtr preparing_;   ///< not null while a PREPARE is on its way
+        int sent_again_ = 0;
+    };
+
+    /// False when it has been answered already.
+    bool decode();
+    bool add_prepared(BytesView id, const cql::ValuesView& values);
+    void add_text(std::string_view text, const cql::ValuesView& values);
+    void plan_pieces();
+    bool pass_gates();
+    void write_request(Bytes& out, std::int16_t stream, routing::Side side);
+    void primary_ended(const cql::FrameView* frame, const Error* error);
+    void shadow_ended(const cql::FrameView* frame, const Error* error);
+    void advance();
+    /// Puts the statement, or the order to resync its rows, into the journal.
+    void owe(bool as_resync);
+    void append(routing::ScopeId scope, BytesView payload);
+    void settle_or_release();
+    static bool changed_nothing(const cql::FrameView& frame);
+
+    void answer_with(const cql::FrameView& frame);
+    void answer_kept();
+    /// For a primary that gave no answer of its own.
+    void answer_failure(const Error& error, cluster::Applied applied);
+    void answer_prepared(const cql::FrameView& frame);
+    void finish();
+    void leave_gates();
+
+    ProxyShard& shard_;
+    bool active_ = false;
+    std::uint64_t serial_ = 0;  ///< grows with each reuse: old timers do not meet a new request
+
+    ClientPtr client_;
+    std::int16_t stream_ = 0;
+    cql::ProtocolVersion version_ = cql::ProtocolVersion::v4;
+    cql::Opcode opcode_ = cql::Opcode::query;
+    Bytes frame_;        ///< the request as the client sent it
+    cql::FrameView view_;
+    cql::ParametersView parameters_;
+    cql::RequestPrefix prefix_;
+    std::string_view query_;  ///< QUERY, PREPARE: in frame_
+    std::vector<Piece> pieces_;
+    std::string session_keyspace_;
+    Plan::Kind kind_ = Plan::Kind::read;
+    Mirroring mirroring_ = Mirroring::exact;
+    bool needs_keyspace_ = false;
+    bool refreshed_ = false;  ///< the schema was loaded anew for an unknown table
+    std::optional<std::int64_t> timestamp_;
+    std::optional<routing::Side> page_side_;  ///< whose paging state the request carries
+    Bytes page_state_;
+
+    routing::Phase phase_ = routing::Phase::source_only;
+    std::vector<routing::Phase> phases_;
+    std::vector<routing::ScopeId> scopes_;
+    std::vector<std::pair<ScopeGate*, ScopeGate::Turn>> entered_;
+    ScopeGate* waiting_at_ = nullptr;
+    bool waiting_for_schema_ = false;
+    SteadyTime held_since_;
+
+    Leg primary_{*this, true};
+    Leg shadow_{*this, false};
+    bool mirrored_ = false;
+    bool answered_ = false;
+    bool shadow_refused_text_ = false;  ///< invalid there: sending it again would be refused again
+    bool nothing_changed_ = false;      ///< a condition that did not hold
+    bool advancing_ = false;
+    Bytes reply_;                       ///< the primary's answer, while the shadow or the journal is waited for
+    Error failure_;                     ///< or why there is none
+    Bytes payload_;
+
+    enum class Owing : std::uint8_t { no, appending, durable, failed };
+    Owing owing_ = Owing::no;
+    bool owing_resync_ = false;
+    bool owing_ended_ = false;  ///< settled or released
+    std::size_t appends_ = 0;
+    std::vector<journal::EntryId> entries_;
+    Error owe_error_;
+
+    friend class ProxyShard;
+};
+
+}  // namespace penumbra::proxy

@@ -1,0 +1,181 @@
+#include "proxy/plan.h"
+
+#include <algorithm>
+
+#include "cql/language/rewrite.h"
+#include "cql/types/token.h"
+#include "cql/types/value.h"
+
+namespace penumbra::proxy {
+
+namespace {
+
+using cql::Statement;
+using cql::StatementKind;
+
+std::optional<ValueSource> source_of(const Statement& statement, const cql::ColumnDef& column) {
+    const auto* term = statement.value_of(column.name);
+    if (term == nullptr) return std::nullopt;
+    ValueSource source;
+    if (term->is_marker()) {
+        source.is_marker = true;
+        source.marker = term->marker;
+        source.marker_name = term->text;
+        return source;
+    }
+    auto bytes = cql::from_literal(*column.type, term->range.in(statement.text));
+    if (!bytes) return std::nullopt;  // a function, or nothing that the server would take
+    source.literal = std::move(bytes).value();
+    return source;
+}
+
+bool is_list(const cql::ColumnDef* column) {
+    return column != nullptr && column->type->kind == cql::TypeKind::list && column->type->is_multi_cell();
+}
+
+/// The worst that the statement does to one of its columns decides how it is mirrored.
+Mirroring mirroring_of(const Statement& statement, const cql::Table* table) {
+    auto worst = Mirroring::exact;
+    const auto at_least = [&](Mirroring mirroring) { worst = std::max(worst, mirroring); };
+    if (statement.condition != cql::Condition::none) at_least(Mirroring::resync);
+    if (!statement.volatiles.empty()) at_least(Mirroring::resync);
+    if (table == nullptr) return worst;
+    if (table->is_counter) at_least(Mirroring::once);
+    for (const auto& assignment : statement.assignments) {
+        if (!is_list(table->column(assignment.column))) continue;
+        const bool by_state = assignment.kind != cql::AssignmentKind::set && assignment.kind != cql::AssignmentKind::add &&
+                              assignment.kind != cql::AssignmentKind::prepend;
+        at_least(by_state ? Mirroring::resync : Mirroring::once);
+    }
+    for (const auto& deletion : statement.deletions) {
+        if (deletion.kind == cql::Deletion::Kind::element && is_list(table->column(deletion.column))) at_least(Mirroring::resync);
+    }
+    if (statement.json && std::ranges::any_of(table->columns, [](const auto& column) { return is_list(&column); })) at_least(Mirroring::once);
+    return worst;
+}
+
+void add_part(const Statement& statement, std::string_view session_keyspace, Plan& plan) {
+    PlanPart part;
+    part.keyspace = statement.table.qualified() ? statement.table.keyspace : session_keyspace;
+    part.table = statement.table.name;
+    if (part.keyspace.empty() || part.table.empty()) return;  // the server will say what is missing
+    part.routes = &plan.router->table(part.keyspace, part.table);
+    const auto* table = plan.router->schema() ? plan.router->schema()->table(part.keyspace, part.table) : nullptr;
+    plan.mirroring = std::max(plan.mirroring, mirroring_of(statement, table));
+    if (table == nullptr) {
+        plan.unknown_table |= !routing::is_system_keyspace(part.keyspace);
+    } else {
+        plan.is_counter |= table->is_counter;
+        if (part.routes->depends_on_tenant()) part.tenant = source_of(statement, *part.routes->tenant_column());
+        for (const auto* column : table->partition_key()) {
+            auto source = source_of(statement, *column);
+            if (!source) {
+                part.key.clear();
+                break;
+            }
+            part.key.push_back(std::move(*source));
+        }
+    }
+    plan.parts.push_back(std::move(part));
+}
+
+bool is_virtual(const Statement& statement, std::string_view session_keyspace) {
+    const auto keyspace = statement.table.qualified() ? statement.table.keyspace : session_keyspace;
+    return keyspace == "system" && (statement.table.name == "local" || statement.table.name == "peers" || statement.table.name == "peers_v2");
+}
+
+Plan::Kind kind_of(const Statement& statement, std::string_view session_keyspace) {
+    switch (statement.kind) {
+        case StatementKind::select: return is_virtual(statement, session_keyspace) ? Plan::Kind::virtual_table : Plan::Kind::read;
+        case StatementKind::insert:
+        case StatementKind::update:
+        case StatementKind::delete_:
+        case StatementKind::batch: return Plan::Kind::write;
+        case StatementKind::truncate: return Plan::Kind::truncate;
+        case StatementKind::use: return Plan::Kind::use;
+        case StatementKind::schema_change: return Plan::Kind::schema_change;
+        case StatementKind::access_control:
+        case StatementKind::service_level:
+        case StatementKind::prune: return Plan::Kind::primary_only;
+        case StatementKind::list:
+        case StatementKind::describe: return Plan::Kind::read;
+        case StatementKind::unknown: return statement.access() == cql::Access::read ? Plan::Kind::read : Plan::Kind::write;
+    }
+    return Plan::Kind::write;
+}
+
+}  // namespace
+
+std::string_view to_string(Mirroring mirroring) {
+    switch (mirroring) {
+        case Mirroring::exact: return "exact";
+        case Mirroring::once: return "once";
+        case Mirroring::resync: return "resync";
+    }
+    return "unknown";
+}
+
+std::optional<BytesView> ValueSource::in(const cql::ValuesView& values) const {
+    if (!is_marker) return BytesView(literal);
+    const auto bound = values.named() ? values.by_name(marker_name) : values.nth(marker);
+    if (!bound || !bound->value.has_value()) return std::nullopt;
+    return bound->value.bytes();
+}
+
+PlanPtr make_plan(const cql::Statement& statement, std::string_view keyspace, routing::RouterPtr router) {
+    auto plan = std::make_shared<Plan>();
+    plan->router = std::move(router);
+    plan->kind = kind_of(statement, keyspace);
+    plan->needs_keyspace = !cql::fully_qualified(statement);
+    if (plan->kind == Plan::Kind::read || plan->kind == Plan::Kind::write || plan->kind == Plan::Kind::truncate) {
+        for (const auto& part : statement.parts()) {
+            if (part.table) add_part(part, keyspace, *plan);
+        }
+        const bool system = !plan->parts.empty() && std::ranges::all_of(plan->parts, [](const auto& part) { return routing::is_system_keyspace(part.keyspace); });
+        if (system && plan->kind != Plan::Kind::read) plan->kind = Plan::Kind::primary_only;
+    }
+    if (plan->kind == Plan::Kind::read) plan->mirroring = Mirroring::exact;
+    return plan;
+}
+
+void collect_routes(const Plan& plan, const cql::ValuesView& values, std::vector<routing::Phase>& phases, std::vector<routing::ScopeId>& scopes) {
+    const auto add_scope = [&](routing::ScopeId scope) {
+        if (std::ranges::find(scopes, scope) == scopes.end()) scopes.push_back(scope);
+    };
+    if (plan.parts.empty()) {
+        // No table that we could find: it may touch any. Reads of nothing we know go where everything is.
+        phases.push_back(plan.router->of_everything());
+        add_scope(routing::kDefaultScope);
+        if (plan.kind != Plan::Kind::read) {
+            for (const auto& migration : plan.router->migrations()) add_scope(migration.id);
+        }
+        return;
+    }
+    for (const auto& part : plan.parts) {
+        std::optional<BytesView> tenant;
+        if (part.tenant) tenant = part.tenant->in(values);
+        if (tenant) {
+            const auto& route = part.routes->of_tenant(*tenant);
+            phases.push_back(route.phase);
+            add_scope(route.scope);
+        } else {
+            phases.push_back(part.routes->without_tenant().phase);
+            for (const auto scope : part.routes->scopes()) add_scope(scope);
+        }
+    }
+}
+
+std::optional<Bytes> partition_key(const PlanPart& part, const cql::ValuesView& values) {
+    if (part.key.empty()) return std::nullopt;
+    std::vector<BytesView> components;
+    for (const auto& source : part.key) {
+        const auto value = source.in(values);
+        if (!value) return std::nullopt;
+        components.push_back(*value);
+    }
+    Bytes key;
+    if (!cql::append_partition_key(components, key)) return std::nullopt;
+    return key;
+}
+
+}  // namespace penumbra::proxy

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "cql/language/statement.h"
+#include "cql/protocol/requests.h"
+#include "routing/router.h"
+
+namespace penumbra::proxy {
+
+/// Where the value of a column stands in a request: in a bind marker, or in the text.
+struct ValueSource {
+    bool is_marker = false;
+    std::uint32_t marker = 0;
+    std::string marker_name;  ///< of `:name`, for requests that name their values
+    Bytes literal;            ///< serialized for the column's type
+
+    /// Nothing when it is not bound, null or unset.
+    std::optional<BytesView> in(const cql::ValuesView& values) const;
+};
+
+/// How a write gets to the shadow (docs/architecture.md, "What happens to a statement").
+enum class Mirroring : std::uint8_t {
+    exact,   ///< the same frame at the same timestamp: may be sent again
+    once,    ///< the same frame, but a repeat would double it (lists, counters): a failure is a resync
+    resync,  ///< not sent; the rows are read back from the primary (conditions, volatile functions, list elements)
+};
+std::string_view to_string(Mirroring mirroring);
+
+/// One table's share of a statement: a DML statement, or one child of a batch.
+struct PlanPart {
+    const routing::TableRoutes* routes = nullptr;  ///< lives in the plan's router
+    std::string keyspace;
+    std::string table;
+    std::optional<ValueSource> tenant;
+    std::vector<ValueSource> key;  ///< the partition key's columns in order; empty when the text does not say all
+};
+
+/// What a statement asks of us under one router: worked out once per prepared statement and router. Immutable.
+struct Plan {
+    enum class Kind : std::uint8_t {
+        read,           ///< one cluster answers
+        write,          ///< both, as the route says
+        schema_change,  ///< primary, then shadow, then everybody's schema
+        truncate,       ///< primary, then shadow
+        use,
+        virtual_table,  ///< system.local, peers, peers_v2: answered here
+        primary_only,   ///< roles, service levels, writes to system tables: never shadowed
+    };
+    Kind kind = Kind::read;
+    Mirroring mirroring = Mirroring::exact;
+    std::vector<PlanPart> parts;
+    /// Names a table that the schema does not know: it may have been created elsewhere a moment ago.
+    bool unknown_table = false;
+    /// Needs the connection's keyspace to be understood by a server.
+    bool needs_keyspace = false;
+    bool is_counter = false;
+    routing::RouterPtr router;
+};
+using PlanPtr = std::shared_ptr<const Plan>;
+
+/// `keyspace`: what completes unqualified names, empty if nothing.
+PlanPtr make_plan(const cql::Statement& statement, std::string_view keyspace, routing::RouterPtr router);
+
+/// Where one request goes: its phase, and every scope that it belongs to (for fences and for the journal).
+struct Routed {
+    routing::Phase phase = routing::Phase::source_only;
+    std::vector<routing::ScopeId> scopes;
+    bool operator==(const Routed&) const = default;
+};
+/// Adds what `plan` says of a request with these values. `phases` collects one phase per part.
+void collect_routes(const Plan& plan, const cql::ValuesView& values, std::vector<routing::Phase>& phases, std::vector<routing::ScopeId>& scopes);
+
+/// The serialized partition key of a part, or nothing when it is not all there.
+std::optional<Bytes> partition_key(const PlanPart& part, const cql::ValuesView& values);
+
+}  // namespace penumbra::proxy

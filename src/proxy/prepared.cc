@@ -1,0 +1,60 @@
+#include "proxy/prepared.h"
+
+#include "cql/language/rewrite.h"
+
+namespace penumbra::proxy {
+
+cql::Md5 client_id(std::string_view text, std::string_view keyspace, bool fully_qualified) {
+    // As a server of today makes it (MD5 of keyspace and text, without the keyspace where the text needs none), so that
+    // an id seen in a trace can be looked up on a node as well. Nothing relies on it being the same.
+    return fully_qualified ? cql::md5({text}) : cql::md5({keyspace, text});
+}
+
+PreparedText::PreparedText(std::string text, std::string_view session_keyspace) : statement(std::move(text)) {
+    const bool qualified = cql::fully_qualified(*statement);
+    if (!qualified) keyspace = session_keyspace;
+    id = client_id(statement.text(), keyspace, qualified);
+}
+
+void PreparedRegistry::add(const PreparedTextPtr& text) {
+    const std::lock_guard lock(mutex_);
+    // Whoever executes one that was dropped is told UNPREPARED and prepares it again: any driver does.
+    if (texts_.size() >= limit_) texts_.erase(texts_.begin());
+    texts_.insert_or_assign(std::string(text_of(text->id)), text);
+}
+
+PreparedTextPtr PreparedRegistry::find(BytesView id) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = texts_.find(std::string(text_of(id)));
+    return found == texts_.end() ? nullptr : found->second;
+}
+
+std::size_t PreparedRegistry::size() const {
+    const std::lock_guard lock(mutex_);
+    return texts_.size();
+}
+
+PreparedPtr Statements::find(BytesView id) {
+    if (const auto found = known_.find(text_of(id)); found != known_.end()) return found->second;
+    auto text = registry_.find(id);
+    return text ? add(std::move(text)) : nullptr;
+}
+
+PreparedPtr Statements::add(PreparedTextPtr text) {
+    const std::string key(text_of(text->id));
+    if (const auto found = known_.find(key); found != known_.end()) return found->second;
+    if (known_.size() >= limit_) known_.erase(known_.begin());
+    auto prepared = std::make_shared<Prepared>();
+    prepared->text = std::move(text);
+    known_.emplace(key, prepared);
+    return prepared;
+}
+
+const PlanPtr& Statements::plan_of(Prepared& prepared, const routing::RouterPtr& router) {
+    if (!prepared.plan || prepared.plan->router != router) {
+        prepared.plan = make_plan(*prepared.text->statement, prepared.text->keyspace, router);
+    }
+    return prepared.plan;
+}
+
+}  // namespace penumbra::proxy

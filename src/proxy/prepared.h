@@ -1,0 +1,76 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/bytes.h"
+#include "cql/language/statement.h"
+#include "cql/protocol/md5.h"
+#include "proxy/plan.h"
+#include "routing/phase.h"
+
+namespace penumbra::proxy {
+
+/// The id by which clients know a prepared statement: ours, the same from every proxy and in every phase, whatever the
+/// clusters call it.
+cql::Md5 client_id(std::string_view text, std::string_view keyspace, bool fully_qualified);
+
+/// A statement that some client prepared. Immutable; shared by all shards.
+struct PreparedText {
+    cql::Md5 id{};
+    std::string keyspace;  ///< that completes its names; empty where it names its own
+    cql::OwnedStatement statement;
+
+    PreparedText(std::string text, std::string_view session_keyspace);
+    const std::string& text() const { return statement.text(); }
+};
+using PreparedTextPtr = std::shared_ptr<const PreparedText>;
+
+/// All prepared statements of the process: a client may prepare on one connection, hence one shard, and execute on
+/// another. Any thread; shards keep what they use (see Statements), so the lock is for first uses alone.
+class PreparedRegistry {
+  public:
+    explicit PreparedRegistry(std::size_t limit) : limit_(limit) {}
+    void add(const PreparedTextPtr& text);
+    PreparedTextPtr find(BytesView id) const;
+    std::size_t size() const;
+
+  private:
+    mutable std::mutex mutex_;  // guards the map
+    std::unordered_map<std::string, PreparedTextPtr> texts_;
+    std::size_t limit_;
+};
+
+/// One shard's knowledge of one prepared statement.
+struct Prepared {
+    PreparedTextPtr text;
+    PlanPtr plan;             ///< under plan->router; worked out anew when the shard's router has changed
+    Bytes backend_id[2];      ///< by Side: what that cluster calls it; empty until it was prepared there by this shard
+    Bytes& id_on(routing::Side side) { return backend_id[static_cast<std::size_t>(side)]; }
+};
+using PreparedPtr = std::shared_ptr<Prepared>;
+
+/// One shard's prepared statements.
+class Statements {
+  public:
+    Statements(PreparedRegistry& registry, std::size_t limit) : registry_(registry), limit_(limit) {}
+    /// Null when nobody prepared it here: the client is told UNPREPARED and prepares again.
+    PreparedPtr find(BytesView id);
+    PreparedPtr add(PreparedTextPtr text);
+    /// The plan under this router.
+    static const PlanPtr& plan_of(Prepared& prepared, const routing::RouterPtr& router);
+
+  private:
+    struct Hash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view id) const noexcept { return std::hash<std::string_view>{}(id); }
+    };
+    PreparedRegistry& registry_;
+    std::size_t limit_;
+    std::unordered_map<std::string, PreparedPtr, Hash, std::equal_to<>> known_;
+};
+
+}  // namespace penumbra::proxy

@@ -1,0 +1,145 @@
+#include "proxy/proxy.h"
+
+#include <algorithm>
+
+namespace penumbra::proxy {
+
+Proxy::Proxy(ProxyContext& context, std::vector<Shard*> shards) : context_(context) {
+    for (auto* shard : shards) shards_.push_back({shard, nullptr});
+}
+
+Proxy::~Proxy() = default;
+
+Task<Result<Endpoint>> Proxy::start(routing::RouterPtr router) {
+    Result<Endpoint> bound = fail(Errc::invalid_argument, "no shards");
+    for (auto& one : shards_) {
+        auto* slot = &one;
+        auto* context = &context_;
+        bound = co_await call_on(*one.shard, [slot, context, router] {
+            slot->proxy = std::make_unique<ProxyShard>(*context, router);
+            return slot->proxy->listen();
+        });
+        if (!bound) break;
+    }
+    co_return bound;
+}
+
+namespace {
+Task<Unit> stop_shard(std::unique_ptr<ProxyShard>* proxy, Deadline by) {
+    if (*proxy) {
+        co_await (*proxy)->stop(by);
+        proxy->reset();
+    }
+    co_return Unit{};
+}
+Task<Status> hold_gate(ProxyShard* proxy, routing::ScopeId scope, Deadline by) {
+    auto held = co_await proxy->gate(scope).hold(by);
+    co_return held;
+}
+Task<Status> settle_gate(ProxyShard* proxy, routing::ScopeId scope, Deadline by) {
+    auto settled = co_await proxy->gate(scope).settle(by);
+    co_return settled;
+}
+}  // namespace
+
+Task<void> Proxy::stop(Deadline by) {
+    std::vector<Task<Unit>> stops;
+    for (auto& one : shards_) {
+        auto* proxy = &one.proxy;
+        stops.push_back(run_on<Unit>(*one.shard, [proxy, by] { return stop_shard(proxy, by); }));
+    }
+    co_await when_all(std::move(stops));
+}
+
+Task<void> Proxy::publish(routing::RouterPtr router) {
+    for (auto& one : shards_) {
+        auto* slot = &one;
+        co_await call_on(*one.shard, [slot, router] {
+            if (slot->proxy) slot->proxy->publish(router);
+            return Unit{};
+        });
+    }
+}
+
+Task<Traffic> Proxy::traffic() {
+    Traffic sum;
+    for (auto& one : shards_) {
+        auto* slot = &one;
+        const auto part = co_await call_on(*one.shard, [slot] { return slot->proxy ? slot->proxy->traffic() : Traffic{}; });
+        sum.connections += part.connections;
+        sum.connections_total += part.connections_total;
+        sum.requests += part.requests;
+        sum.errors += part.errors;
+        sum.held += part.held;
+        sum.longest_hold_nanos = std::max(sum.longest_hold_nanos, part.longest_hold_nanos);
+        sum.shadow_writes += part.shadow_writes;
+        sum.shadow_failures += part.shadow_failures;
+    }
+    co_return sum;
+}
+
+Task<HoldReport> Proxy::last_hold(routing::ScopeId scope) {
+    const std::lock_guard lock(mutex_);
+    co_return reports_[scope];
+}
+
+Task<Status> Proxy::settle(routing::ScopeId scope, Deadline by) {
+    std::vector<Task<Status>> waits;
+    for (auto& one : shards_) {
+        auto* proxy = one.proxy.get();
+        waits.push_back(run_on<Status>(*one.shard, [proxy, scope, by] { return settle_gate(proxy, scope, by); }));
+    }
+    const auto ended = co_await when_all(std::move(waits));
+    for (const auto& status : ended) {
+        if (!status) co_return status;
+    }
+    co_return ok();
+}
+
+Task<Status> Proxy::hold(routing::ScopeId scope, Deadline by) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (held_since_.contains(scope)) co_return fail(Errc::conflict, "the scope is held already by another change");
+        held_since_[scope] = Clock::system().now();
+    }
+    std::vector<Task<Status>> holds;
+    for (auto& one : shards_) {
+        auto* proxy = one.proxy.get();
+        holds.push_back(run_on<Status>(*one.shard, [proxy, scope, by] { return hold_gate(proxy, scope, by); }));
+    }
+    const auto held = co_await when_all(std::move(holds));
+    const auto failed = std::ranges::find_if(held, [](const auto& status) { return !status.has_value(); });
+    if (failed == held.end()) co_return ok();
+    co_await release(scope);
+    co_return fail(failed->error());
+}
+
+Task<void> Proxy::release(routing::ScopeId scope) {
+    HoldReport report;
+    for (auto& one : shards_) {
+        auto* slot = &one;
+        report.requests_held += co_await call_on(*one.shard, [slot, scope] {
+            auto& gate = slot->proxy->gate(scope);
+            const auto waited = gate.waited();
+            if (gate.is_held()) gate.release();
+            return waited;
+        });
+    }
+    const std::lock_guard lock(mutex_);
+    if (const auto since = held_since_.find(scope); since != held_since_.end()) {
+        report.waited = Clock::system().now() - since->second;
+        held_since_.erase(since);
+        reports_[scope] = report;
+    }
+}
+
+void Proxy::push_schema_event(const Bytes& frame) {
+    for (auto& one : shards_) {
+        auto* slot = &one;
+        one.shard->post([slot, frame] {
+            if (slot->proxy) slot->proxy->push_schema_event(frame);
+        });
+    }
+}
+
+}  // namespace penumbra::proxy

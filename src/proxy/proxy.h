@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "proxy/data_plane.h"
+#include "proxy/proxy_shard.h"
+
+namespace penumbra::proxy {
+
+/// The proxy on all its shards: starts and stops them, and is the data plane that the control plane steers.
+class Proxy final : public DataPlane {
+  public:
+    /// The clusters are started on these shards already; `context` outlives this.
+    Proxy(ProxyContext& context, std::vector<Shard*> shards);
+    ~Proxy() override;
+
+    /// Serves by `router` from now on. The address actually bound (port 0 takes a free one, with one shard).
+    Task<Result<Endpoint>> start(routing::RouterPtr router);
+    Task<void> stop(Deadline by);
+
+    Task<void> publish(routing::RouterPtr router) override;
+    Task<Traffic> traffic() override;
+    Task<HoldReport> last_hold(routing::ScopeId scope) override;
+    Task<Status> settle(routing::ScopeId scope, Deadline by) override;
+    Task<Status> hold(routing::ScopeId scope, Deadline by) override;
+    Task<void> release(routing::ScopeId scope) override;
+
+    /// From the control shard: to every client that registered for it.
+    void push_schema_event(const Bytes& frame);
+
+  private:
+    struct PerShard {
+        Shard* shard;
+        std::unique_ptr<ProxyShard> proxy;
+    };
+
+    ProxyContext& context_;
+    std::vector<PerShard> shards_;
+    std::mutex mutex_;  // guards the two below: holds come from any background shard
+    std::unordered_map<routing::ScopeId, SteadyTime> held_since_;
+    std::unordered_map<routing::ScopeId, HoldReport> reports_;
+};
+
+}  // namespace penumbra::proxy

@@ -1,0 +1,133 @@
+#include "proxy/proxy_shard.h"
+
+#include <algorithm>
+
+namespace penumbra::proxy {
+
+using namespace std::chrono_literals;
+
+namespace {
+// Deadlines are met to this much: they end what has gone wrong, they do not measure.
+constexpr Nanos kSweepEvery = 20ms;
+}  // namespace
+
+ProxyShard::ProxyShard(ProxyContext& context, routing::RouterPtr router)
+    : context_(context),
+      shard_(Shard::here()),
+      router_(std::move(router)),
+      statements_(*context.prepared, context.options.max_prepared),
+      virtual_tables_(context.options.listen) {
+    for (std::size_t side = 0; side < 2; ++side) {
+        pools_[side] = &context.clusters[side]->pool();
+        sessions_[side] = context.clusters[side]->session();
+    }
+    sweep_timer_ = shard_.call_in(kSweepEvery, [this] { sweep(); });
+}
+
+ProxyShard::~ProxyShard() { shard_.cancel(sweep_timer_); }
+
+Result<Endpoint> ProxyShard::listen() {
+    return listener_.listen(context_.options.listen, [this](int fd, const Endpoint& peer) {
+        // Owned by its own references: the one it holds while open, and its exchanges'.
+        auto* client = new ClientConnection(*this, fd, peer);
+        (void)client;
+    });
+}
+
+Task<void> ProxyShard::stop(Deadline by) {
+    listener_.close();
+    while (free_.size() < exchanges_.size() && !by.passed(shard_.now())) co_await sleep(5ms);
+    for (auto* client : std::vector(clients_.begin(), clients_.end())) client->close();
+    // What is left now is the shadows' and the journal's: those have bounds of their own.
+    for (auto& exchange : exchanges_) {
+        if (!exchange->is_free()) exchange->on_request_deadline();
+    }
+    for (auto& exchange : exchanges_) {
+        if (!exchange->is_free()) exchange->on_shadow_deadline();
+    }
+    while (free_.size() < exchanges_.size()) co_await sleep(5ms);
+    tasks_.close();
+    co_await tasks_.drained();
+}
+
+void ProxyShard::push_schema_event(const Bytes& frame) {
+    for (auto* client : clients_) client->push_schema_event(frame);
+}
+
+Traffic ProxyShard::traffic() const {
+    Traffic now = counters_;
+    now.connections = clients_.size();
+    return now;
+}
+
+std::int64_t ProxyShard::next_timestamp() {
+    last_timestamp_ = std::max(last_timestamp_ + 1, shard_.clock().wall_micros());
+    return last_timestamp_;
+}
+
+Exchange& ProxyShard::take_exchange() {
+    if (free_.empty()) {
+        exchanges_.push_back(std::make_unique<Exchange>(*this));
+        return *exchanges_.back();
+    }
+    auto* exchange = free_.back();
+    free_.pop_back();
+    return *exchange;
+}
+
+void ProxyShard::give_back(Exchange& exchange) { free_.push_back(&exchange); }
+
+void ProxyShard::watch_deadlines(Exchange& exchange, bool shadowed) {
+    if (shadowed) {
+        shadow_deadlines_.push_back({shard_.now() + options().shadow_timeout, &exchange, exchange.serial()});
+    } else {
+        request_deadlines_.push_back({shard_.now() + options().request_timeout, &exchange, exchange.serial()});
+    }
+}
+
+void ProxyShard::sweep() {
+    const auto now = shard_.now();
+    const auto take_due = [now](std::deque<Due>& queue) -> Exchange* {
+        while (!queue.empty() && (queue.front().at <= now || queue.front().serial != queue.front().exchange->serial() || queue.front().exchange->is_free())) {
+            const auto due = queue.front();
+            queue.pop_front();
+            if (due.serial == due.exchange->serial() && !due.exchange->is_free()) return due.exchange;
+        }
+        return nullptr;
+    };
+    while (auto* late = take_due(shadow_deadlines_)) late->on_shadow_deadline();
+    while (auto* late = take_due(request_deadlines_)) late->on_request_deadline();
+    sweep_timer_ = shard_.call_in(kSweepEvery, [this] { sweep(); });
+}
+
+void ProxyShard::report_shadow_failure(const cql::FrameView* frame, const Error* error, routing::Side side) {
+    std::uint64_t dropped = 0;
+    if (!shadow_failure_log_.pass(shard_.now(), dropped)) return;
+    std::string what = error ? error->what : "";
+    if (frame) {
+        // An error message may quote values: the code alone goes to the log.
+        const auto code = cql::peek_error_code(*frame);
+        what = code ? std::string(cql::to_string(code.value())) : "an answer that is no error";
+    }
+    log_.warn("a shadow write failed and is owed", {kv("shadow", side), kv("error", what), kv("more", dropped)});
+}
+
+void ProxyShard::start_after_refresh(Exchange& exchange) {
+    waiting_for_schema_.emplace_back(&exchange, exchange.serial());
+    if (!refreshing_) tasks_.spawn(refresh_and_start(this));
+}
+
+Task<void> ProxyShard::refresh_and_start(ProxyShard* self) {
+    self->refreshing_ = true;
+    while (!self->waiting_for_schema_.empty()) {
+        const auto waiting = std::exchange(self->waiting_for_schema_, {});
+        auto refreshed = co_await self->context_.refresh_schema();
+        if (!refreshed) self->log_.warn("cannot load the schema for an unknown table", {kv("error", refreshed.error().what)});
+        for (const auto& [exchange, serial] : waiting) {
+            if (exchange->serial() == serial && !exchange->is_free()) exchange->start();
+        }
+    }
+    self->refreshing_ = false;
+}
+
+}  // namespace penumbra::proxy

@@ -1,0 +1,126 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cluster/cluster.h"
+#include "cql/protocol/frame_edit.h"
+#include "journal/journal.h"
+#include "proxy/client_connection.h"
+#include "proxy/data_plane.h"
+#include "proxy/exchange.h"
+#include "proxy/prepared.h"
+#include "proxy/scope_gate.h"
+#include "proxy/virtual_tables.h"
+#include "runtime/listener.h"
+
+namespace penumbra::proxy {
+
+struct ProxyOptions {
+    Endpoint listen;
+    Nanos request_timeout = std::chrono::seconds(10);  ///< by then the client has an answer
+    Nanos shadow_timeout = std::chrono::seconds(2);    ///< how long a write waits for the shadow before it is owed
+    std::uint32_t max_frame_bytes = 16u << 20;
+    std::size_t max_in_flight_per_client = 2048;
+    std::size_t max_unsent_per_client = 4u << 20;      ///< bytes; past it nothing more is read from that client
+    std::size_t max_prepared = 65536;
+};
+
+/// What all shards of the proxy share. Outlives them.
+struct ProxyContext {
+    ProxyOptions options;
+    cluster::Cluster* clusters[2] = {};  ///< by Side
+    journal::Journal* journal = nullptr;
+    PreparedRegistry* prepared = nullptr;
+    /// Loads the schema anew and publishes it to every shard; runs on the caller's shard.
+    std::function<Task<Status>()> refresh_schema;
+
+    cluster::Cluster& cluster(routing::Side side) const { return *clusters[static_cast<std::size_t>(side)]; }
+};
+
+/// One shard of the proxy: its listener, clients, exchanges, gates and counters. Built, used and destroyed on its shard.
+class ProxyShard {
+  public:
+    ProxyShard(ProxyContext& context, routing::RouterPtr router);
+    ~ProxyShard();
+
+    Result<Endpoint> listen();
+    /// Refuses new clients, lets requests in flight end (bounded by `by`), closes the clients.
+    Task<void> stop(Deadline by);
+
+    void publish(routing::RouterPtr router) { router_ = std::move(router); }
+    void push_schema_event(const Bytes& frame);
+    ScopeGate& gate(routing::ScopeId scope) { return gates_[scope]; }
+    Traffic traffic() const;
+
+    // For clients and exchanges.
+    ProxyContext& context() { return context_; }
+    const ProxyOptions& options() const { return context_.options; }
+    const routing::RouterPtr& router() const { return router_; }
+    /// The cluster that answers what no table decides.
+    routing::Side default_primary() const { return routing::primary_of(router_->default_phase()); }
+    cluster::Pool& pool(routing::Side side) { return *pools_[static_cast<std::size_t>(side)]; }
+    cluster::Session& session(routing::Side side) { return *sessions_[static_cast<std::size_t>(side)]; }
+    Statements& statements() { return statements_; }
+    cql::FrameEdit& edit() { return edit_; }
+    VirtualTables& virtual_tables() { return virtual_tables_; }
+    Gate& tasks() { return tasks_; }
+    const Log& log() const { return log_; }
+
+    /// Microseconds, strictly increasing on this shard.
+    std::int64_t next_timestamp();
+    Exchange& take_exchange();
+    void give_back(Exchange& exchange);
+    void watch_deadlines(Exchange& exchange, bool shadowed);
+    /// Logs a shadow's failure, rate limited: the application does not hear of it, the operator must.
+    void report_shadow_failure(const cql::FrameView* frame, const Error* error, routing::Side side);
+    /// Starts the exchange again once the schema has been loaded anew.
+    void start_after_refresh(Exchange& exchange);
+
+    void client_opened(ClientConnection& client) { clients_.insert(&client); ++counters_.connections_total; }
+    void client_closed(ClientConnection& client) { clients_.erase(&client); }
+
+    Traffic& counters() { return counters_; }
+
+  private:
+    struct Due {
+        SteadyTime at;
+        Exchange* exchange;
+        std::uint64_t serial;
+    };
+    void sweep();
+    static Task<void> refresh_and_start(ProxyShard* self);
+
+    ProxyContext& context_;
+    Shard& shard_;
+    Log log_{"proxy"};
+    routing::RouterPtr router_;
+    cluster::Pool* pools_[2];
+    std::unique_ptr<cluster::Session> sessions_[2];
+    std::unordered_map<routing::ScopeId, ScopeGate> gates_;
+    Statements statements_;
+    VirtualTables virtual_tables_;
+    cql::FrameEdit edit_;
+    Listener listener_;
+    std::set<ClientConnection*> clients_;
+    std::vector<std::unique_ptr<Exchange>> exchanges_;
+    std::vector<Exchange*> free_;
+    // All requests wait equally long, so the deadlines of each kind come in the order of the requests: no timer each.
+    std::deque<Due> request_deadlines_;
+    std::deque<Due> shadow_deadlines_;
+    TimerId sweep_timer_ = 0;
+    std::vector<std::pair<Exchange*, std::uint64_t>> waiting_for_schema_;
+    bool refreshing_ = false;
+    Gate tasks_;
+    Traffic counters_;
+    std::int64_t last_timestamp_ = 0;
+    LogLimit shadow_failure_log_;
+};
+
+}  // namespace penumbra::proxy

@@ -1,0 +1,68 @@
+#include "proxy/scope_gate.h"
+
+#include <fmt/format.h>
+
+#include "proxy/exchange.h"
+
+namespace penumbra::proxy {
+
+void ScopeGate::leave(Turn turn) {
+    --in_flight_[turn];
+    if (in_flight_[turn] == 0 && turn != turn_) {
+        for (auto& waiter : std::exchange(turned_, {})) waiter.set(true);
+    }
+    if (in_flight() == 0) {
+        for (auto& waiter : std::exchange(drained_, {})) waiter.set(true);
+    }
+}
+
+Task<Status> ScopeGate::hold(Deadline by) {
+    if (held_) co_return fail(Errc::conflict, "the scope is held already by another change");
+    held_ = true;
+    waited_ = 0;
+    if (in_flight() > 0) {
+        const OneShot<bool> done;
+        drained_.push_back(done);
+        auto& shard = Shard::here();
+        const auto timer = shard.call_at(by.at, [done] { done.set(false); });
+        const bool drained = co_await done;
+        shard.cancel(timer);
+        if (!drained) {
+            const auto left = in_flight();
+            release();
+            co_return fail(Errc::timeout, fmt::format("{} requests of the scope were still under way when the wait ended", left));
+        }
+    }
+    co_return ok();
+}
+
+void ScopeGate::release() {
+    held_ = false;
+    auto waiting = std::exchange(waiting_, {});
+    for (auto* exchange : waiting) exchange->start();
+}
+
+Task<Status> ScopeGate::settle(Deadline by) {
+    auto& shard = Shard::here();
+    // One after another: the two counters can tell one "now" from what came later, not two.
+    while (settling_) {
+        if (by.passed(shard.now())) co_return fail(Errc::timeout, "requests of the scope did not settle in time");
+        co_await sleep(std::chrono::milliseconds(1));
+    }
+    settling_ = true;
+    const Turn old = turn_;
+    turn_ ^= 1;
+    Status status = ok();
+    if (in_flight_[old] > 0) {
+        const OneShot<bool> done;
+        turned_.push_back(done);
+        const auto timer = shard.call_at(by.at, [done] { done.set(false); });
+        const bool settled = co_await done;
+        shard.cancel(timer);
+        if (!settled) status = fail(Errc::timeout, fmt::format("{} requests of the scope did not end in time", in_flight_[old]));
+    }
+    settling_ = false;
+    co_return status;
+}
+
+}  // namespace penumbra::proxy
