@@ -17,7 +17,7 @@ import pytest
 from cassandra.cluster import Session
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "demo"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "demo"))
 
 import support  # noqa: E402
 from support import CassandraCluster, Penumbra  # noqa: E402

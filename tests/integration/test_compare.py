@@ -1,4 +1,4 @@
-"""demo/compare.py, on whose word the demo stands or falls, sees every kind of difference; and none where none is.
+"""tools/demo/compare.py, on whose word the demo stands or falls, sees every kind of difference; and none where none is.
 
 Each test writes the same to both clusters, sees them equal, makes one thing differ and must be told exactly that.
 """
@@ -241,7 +241,7 @@ def test_write_times_of_collections_where_both_show_them(pair: Pair, target, con
 def test_the_command(pair: Pair, source, target, tmp_path: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, support.ROOT / "demo" / "compare.py", "--source", source.contact_point, "--target",
+            [sys.executable, support.ROOT / "tools" / "demo" / "compare.py", "--source", source.contact_point, "--target",
              target.contact_point, *arguments], capture_output=True, text=True, check=False)
 
     done = run("--keyspace", pair.keyspace, "--json", str(tmp_path / "c.json"))
@@ -253,6 +253,6 @@ def test_the_command(pair: Pair, source, target, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "c.json").read_text())["differences"] == 1
     done = run("--keyspace", "nowhere")
     assert done.returncode == 2 and "neither cluster has a table in nowhere: check --keyspace" in done.stderr
-    done = subprocess.run([sys.executable, support.ROOT / "demo" / "compare.py", "--source", "127.0.21.250:9042",
+    done = subprocess.run([sys.executable, support.ROOT / "tools" / "demo" / "compare.py", "--source", "127.0.21.250:9042",
                            "--target", target.contact_point, "--keyspace", "x"], capture_output=True, text=True)
     assert done.returncode == 2 and "the source at 127.0.21.250:9042 does not answer" in done.stderr
