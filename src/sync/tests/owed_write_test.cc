@@ -1,0 +1,94 @@
+#include "sync/owed_write.h"
+
+#include <gtest/gtest.h>
+
+#include "cql/protocol/requests.h"
+#include "sync/owed_frame.h"
+
+namespace penumbra::sync {
+namespace {
+
+const Bytes kIdA{1, 2, 3, 4}, kIdB{9, 9};
+
+Bytes statement_payload(BytesView frame) {
+    Bytes out;
+    encode_owed_statement("shop", {{kIdA, "INSERT INTO t (k) VALUES (?)", "ks"}, {kIdB, "DELETE FROM t WHERE k = ?", ""}}, frame, out);
+    return out;
+}
+
+TEST(OwedWrite, StatementsComeBack) {
+    const Bytes frame{4, 0, 0, 0, 7, 0, 0, 0, 0};
+    const auto owed = decode_owed(statement_payload(frame)).value();
+    const auto& statement = std::get<OwedStatement>(owed);
+    EXPECT_EQ(statement.keyspace, "shop");
+    ASSERT_EQ(statement.prepared.size(), 2U);
+    EXPECT_EQ(statement.prepared[0].id, kIdA);
+    EXPECT_EQ(statement.prepared[0].keyspace, "ks");
+    EXPECT_EQ(statement.prepared[1].text, "DELETE FROM t WHERE k = ?");
+    EXPECT_EQ(statement.frame, frame);
+}
+
+TEST(OwedWrite, ResyncOrdersComeBack) {
+    const OwedResync order{"shop", "orders", {1, 2, 3}}, whole{"shop", "orders", {}};
+    for (const auto& one : {order, whole}) {
+        Bytes out;
+        encode_owed_resync(one, out);
+        EXPECT_EQ(std::get<OwedResync>(decode_owed(out).value()), one);
+    }
+}
+
+TEST(OwedWrite, EncodingAppends) {
+    Bytes out{42};
+    encode_owed_resync({"k", "t", {}}, out);
+    EXPECT_EQ(out[0], 42);
+    EXPECT_TRUE(decode_owed(BytesView(out).subspan(1)));
+}
+
+TEST(OwedWrite, EveryTruncationIsAnError) {
+    const Bytes frame{7};
+    const auto payload = statement_payload(frame);
+    for (std::size_t size = 0; size < payload.size(); ++size) {
+        const auto owed = decode_owed(BytesView(payload).first(size));
+        ASSERT_FALSE(owed) << size;
+        EXPECT_EQ(owed.error().code, Errc::malformed);
+    }
+    EXPECT_FALSE(decode_owed(Bytes{3}));
+}
+
+TEST(OwedFrame, OurIdsBecomeTheClusters) {
+    OwedStatement statement;
+    statement.prepared = {{kIdA, "", ""}, {kIdB, "", ""}};
+    const std::vector<Bytes> theirs{{7, 7, 7, 7, 7, 7}, {8}};
+    const std::vector<cql::CellView> values{BytesView(kIdB)};
+    cql::Parameters parameters;
+    parameters.values = values;
+    parameters.timestamp = 1234;
+    cql::encode_execute(statement.frame, {}, kIdB, {}, parameters);
+    const auto execute_frame = translate_frame(statement, theirs).value();
+    const auto execute = cql::decode_execute(cql::view_frame(execute_frame, cql::Direction::request).value()).value();
+    EXPECT_TRUE(equal(execute.id, theirs[1]));
+    EXPECT_EQ(execute.parameters.timestamp, 1234);
+    EXPECT_TRUE(equal((*execute.parameters.values.begin()).value.bytes(), kIdB)) << "a value is not an id";
+
+    statement.frame.clear();
+    const std::vector<cql::BatchStatement> children{{"", kIdA, values}, {"DELETE FROM t WHERE k = 1", {}, {}}, {"", kIdB, values}};
+    cql::encode_batch(statement.frame, {}, cql::BatchType::unlogged, children, {});
+    const auto batch_frame = translate_frame(statement, theirs).value();
+    const auto batch = cql::decode_batch(cql::view_frame(batch_frame, cql::Direction::request).value()).value();
+    std::vector<Bytes> ids;
+    for (const auto child : batch.children) {
+        if (child.prepared) ids.emplace_back(child.id.begin(), child.id.end());
+    }
+    EXPECT_EQ(ids, theirs);
+}
+
+TEST(OwedFrame, AnIdWithoutTextIsNamed) {
+    OwedStatement statement;
+    cql::encode_execute(statement.frame, {}, kIdB, {}, {});
+    const auto frame = translate_frame(statement, {});
+    ASSERT_FALSE(frame);
+    EXPECT_NE(frame.error().what.find("0909"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace penumbra::sync
