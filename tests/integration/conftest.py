@@ -47,7 +47,7 @@ def target() -> Iterator[CassandraCluster]:
 
 @pytest.fixture
 def connect() -> Iterator[Callable[..., Session]]:
-    """connect(source), connect(penumbra) or connect("host:port", …): a session of the stock driver, closed at the end."""
+    """connect(source), connect(penumbra) or connect("host:port", …): sessions of the stock driver, closed after."""
     sessions: list[Session] = []
 
     def made(where: CassandraCluster | Penumbra | str, **options: object) -> Session:

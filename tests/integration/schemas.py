@@ -289,9 +289,11 @@ _COLLECTIONS = {
     "l_int": "list<int>", "l_text": "list<text>", "s_int": "set<int>", "s_text": "set<text>", "s_uuid": "set<uuid>",
     "s_double": "set<double>", "s_inet": "set<inet>", "m_int_text": "map<int, text>", "m_text_blob": "map<text, blob>",
     "m_timeuuid_decimal": "map<timeuuid, decimal>", "m_text_list": "map<text, frozen<list<int>>>",
-    "s_list": "set<frozen<list<int>>>", "l_map": "list<frozen<map<text, int>>>", "m_tuple": "map<frozen<tuple<int, text>>, int>",
+    "s_list": "set<frozen<list<int>>>", "l_map": "list<frozen<map<text, int>>>",
+    "m_tuple": "map<frozen<tuple<int, text>>, int>",
     "f_list": "frozen<list<text>>", "f_set": "frozen<set<int>>", "f_map": "frozen<map<text, int>>",
-    "f_deep": "frozen<map<text, frozen<list<frozen<set<int>>>>>>", "f_mls": "frozen<list<frozen<map<int, frozen<set<text>>>>>>",
+    "f_deep": "frozen<map<text, frozen<list<frozen<set<int>>>>>>",
+    "f_mls": "frozen<list<frozen<map<int, frozen<set<text>>>>>>",
     "st_set": "set<text> static", "st_map": "map<text, int> static", "st_frozen": "frozen<list<int>> static",
 }
 
@@ -371,12 +373,12 @@ def _collections(write: Writer, rng: random.Random) -> None:
 @shape("udts",
        "CREATE TYPE {ks}.point (x int, y int)",
        'CREATE TYPE {ks}."MixedType" ("Field" int, "select" text, "with space" text)',
-       "CREATE TYPE {ks}.nested (name text, at frozen<point>, tags frozen<set<text>>, pairs frozen<map<text, frozen<point>>>, "
-       "t frozen<tuple<int, frozen<point>>>)",
+       "CREATE TYPE {ks}.nested (name text, at frozen<point>, tags frozen<set<text>>, "
+       "pairs frozen<map<text, frozen<point>>>, t frozen<tuple<int, frozen<point>>>)",
        f"CREATE TABLE {{ks}}.udts ({TENANT} uuid, id int, free point, ice frozen<point>, free_nested nested, "
        f'ice_nested frozen<nested>, mixed "MixedType", l list<frozen<point>>, s set<frozen<point>>, '
-       f"m map<text, frozen<nested>>, ice_l frozen<list<frozen<point>>>, st point static, st_ice frozen<nested> static, "
-       f"PRIMARY KEY ({TENANT}, id))")
+       f"m map<text, frozen<nested>>, ice_l frozen<list<frozen<point>>>, st point static, "
+       f"st_ice frozen<nested> static, PRIMARY KEY ({TENANT}, id))")
 def _udts(write: Writer, rng: random.Random) -> None:
     def point(x: int | None, y: int | None) -> bytes:
         return fields(None if x is None else i32(x), None if y is None else i32(y))
@@ -391,7 +393,8 @@ def _udts(write: Writer, rng: random.Random) -> None:
         "st": point(7, 8), "st_ice": nested})
     # Fields that are null, one by one and all; a short value, as written before a field was added.
     write.insert("udts", key | {"id": i32(2), "free": point(None, 2), "ice": point(None, None),
-                                "ice_nested": fields(None, None, None, None, None), "mixed": fields(None, None, text("x"))})
+                                "ice_nested": fields(None, None, None, None, None),
+                                "mixed": fields(None, None, text("x"))})
     # Fields written apart, each with its own time and TTL.
     for name, value, ttl in (("x", i32(10), None), ("y", i32(20), 12 * DAY), ("x", i32(11), None)):
         write(f"UPDATE {{ks}}.udts {{using}} SET free.{name} = ? WHERE {TENANT} = ? AND id = ?", value, write.tenant,
@@ -405,12 +408,12 @@ def _udts(write: Writer, rng: random.Random) -> None:
 
 
 @shape("tuples", f"CREATE TABLE {{ks}}.tuples ({TENANT} uuid, id int, t tuple<int, text, blob>, "
-                 f"deep tuple<frozen<list<int>>, frozen<tuple<text, frozen<set<int>>>>>, l list<frozen<tuple<int, int>>>, "
-                 f"st tuple<int, text> static, PRIMARY KEY (({TENANT}), id))")
+                 f"deep tuple<frozen<list<int>>, frozen<tuple<text, frozen<set<int>>>>>, "
+                 f"l list<frozen<tuple<int, int>>>, st tuple<int, text> static, PRIMARY KEY (({TENANT}), id))")
 def _tuples(write: Writer, rng: random.Random) -> None:
     key = {TENANT: write.tenant}
-    for row, t in enumerate([fields(i32(1), text("x"), b"\x01"), fields(None, text("x"), None), fields(i32(1), b"", b""),
-                             fields(None, None, None), None]):
+    for row, t in enumerate([fields(i32(1), text("x"), b"\x01"), fields(None, text("x"), None),
+                             fields(i32(1), b"", b""), fields(None, None, None), None]):
         write.insert("tuples", key | {"id": i32(row), "t": t, "l": sequence(fields(i32(row), None)),
                                       "deep": fields(sequence(i32(row)), fields(text("d"), sequence(i32(1), i32(2))))})
     write(f"UPDATE {{ks}}.tuples {{using}} SET st = ? WHERE {TENANT} = ?", fields(None, text("static")), write.tenant)
@@ -423,7 +426,8 @@ def _single(write: Writer, rng: random.Random) -> None:
     write.insert("single", {TENANT: write.tenant, "a": i32(1), "b": text("one row of each tenant")})
 
 
-@shape("composite", f"CREATE TABLE {{ks}}.composite ({TENANT} uuid, b int, c text, d int, PRIMARY KEY (({TENANT}, b, c)))")
+@shape("composite", f"CREATE TABLE {{ks}}.composite ({TENANT} uuid, b int, c text, d int, "
+                    f"PRIMARY KEY (({TENANT}, b, c)))")
 def _composite(write: Writer, rng: random.Random) -> None:
     for n in range(150):
         write.insert("composite", {TENANT: write.tenant, "b": i32(n), "c": b"" if n % 10 == 0 else text(f"c{n}"),
@@ -436,7 +440,8 @@ def _clustered(write: Writer, rng: random.Random) -> None:
     # The tenant inside the partition: neighbours of other tenants lie in the same one. The static column belongs to all
     # of them, so no tenant writes it here.
     for n in range(100):
-        write.insert("clustered", {"a": i32(n % 5), "b": text("b"), TENANT: write.tenant, "c": i32(n), "v": text(f"v{n}")})
+        write.insert("clustered", {"a": i32(n % 5), "b": text("b"), TENANT: write.tenant, "c": i32(n),
+                                   "v": text(f"v{n}")})
 
 
 @shape("key_only", f"CREATE TABLE {{ks}}.key_only ({TENANT} uuid, a int, b text, PRIMARY KEY (({TENANT}, a), b))")
@@ -467,7 +472,8 @@ def _statics(write: Writer, rng: random.Random) -> None:
                   f"PRIMARY KEY ({TENANT}, a, b, c, d)) WITH CLUSTERING ORDER BY (a DESC, b ASC, c DESC, d ASC)")
 def _ordered(write: Writer, rng: random.Random) -> None:
     for n in range(200):
-        write.insert("ordered", {TENANT: write.tenant, "a": i32(rng.randint(-2, 2)), "b": rng.choice([b"", text("b"), text("é")]),
+        write.insert("ordered", {TENANT: write.tenant, "a": i32(rng.randint(-2, 2)),
+                                 "b": rng.choice([b"", text("b"), text("é")]),
                                  "c": rng.choice([double(0.0), double(-0.0), NAN, double(-1.5)]),
                                  "d": timeuuid(n << 20, n), "v": i32(n)})
 
@@ -477,15 +483,16 @@ def _wide(write: Writer, rng: random.Random) -> None:
     for n in range(1500):     # Several pages of one partition.
         write.insert("wide", {TENANT: write.tenant, "c": i32(n), "v": text(f"{n} " + "x" * 100)})
     # A range, a row and a whole prefix deleted, and some of it written again.
-    write(f"DELETE FROM {{ks}}.wide {{using}} WHERE {TENANT} = ? AND c >= ? AND c < ?", write.tenant, i32(100), i32(300))
+    write(f"DELETE FROM {{ks}}.wide {{using}} WHERE {TENANT} = ? AND c >= ? AND c < ?",
+          write.tenant, i32(100), i32(300))
     for n in (150, 151):
         write.insert("wide", {TENANT: write.tenant, "c": i32(n), "v": text("again")})
 
 
 @shape("names",
        'CREATE TABLE {ks}."MixedCase" ("Tenant" int, ' + f"{TENANT} uuid, "
-       '"select" int, "from" text, "a b" int, "quote""d" text, "Ü" int, "1st" int, "order" int static, key int, ttl int, '
-       '"writetime" int, "token" int, value int, "values" int, '
+       '"select" int, "from" text, "a b" int, "quote""d" text, "Ü" int, "1st" int, "order" int static, key int, '
+       'ttl int, "writetime" int, "token" int, value int, "values" int, '
        f'PRIMARY KEY (("Tenant", {TENANT}), "select"))',
        f'CREATE TABLE {{ks}}."table" ({TENANT} uuid, "primary" int, "where" int, PRIMARY KEY ({TENANT}, "primary"))')
 def _names(write: Writer, rng: random.Random) -> None:
@@ -500,7 +507,8 @@ def _names(write: Writer, rng: random.Random) -> None:
 # --- times -----------------------------------------------------------------------------------------------------------
 
 @shape("times",
-       f"CREATE TABLE {{ks}}.times ({TENANT} uuid, id int, a int, b text, c blob, f frozen<list<int>>, PRIMARY KEY ({TENANT}, id))",
+       f"CREATE TABLE {{ks}}.times ({TENANT} uuid, id int, a int, b text, c blob, f frozen<list<int>>, "
+       f"PRIMARY KEY ({TENANT}, id))",
        f"CREATE TABLE {{ks}}.mortal ({TENANT} uuid, id int, v int, w int, PRIMARY KEY ({TENANT}, id)) "
        f"WITH default_time_to_live = 5000000 AND gc_grace_seconds = 1000000")
 def _times(write: Writer, rng: random.Random) -> None:
@@ -534,7 +542,8 @@ def _times(write: Writer, rng: random.Random) -> None:
     write.insert("mortal", key | {"id": i32(1), "v": i32(1), "w": i32(1)})
     write.insert("mortal", key | {"id": i32(2), "v": i32(1), "w": i32(1)}, ttl=11 * DAY)
     write.insert("mortal", key | {"id": i32(3), "v": i32(1), "w": i32(1)}, ttl=0)
-    write(f"UPDATE {{ks}}.mortal {{using}} SET w = ? WHERE {TENANT} = ? AND id = ?", i32(2), write.tenant, i32(1), ttl=0)
+    write(f"UPDATE {{ks}}.mortal {{using}} SET w = ? WHERE {TENANT} = ? AND id = ?", i32(2), write.tenant, i32(1),
+          ttl=0)
 
 
 @shape("large", f"CREATE TABLE {{ks}}.large ({TENANT} uuid, id int, v blob, PRIMARY KEY (({TENANT}, id)))")
@@ -545,8 +554,8 @@ def _large(write: Writer, rng: random.Random) -> None:
 
 # --- Cassandra 5.0 only ----------------------------------------------------------------------------------------------
 
-@shape("vectors", f"CREATE TABLE {{ks}}.vectors ({TENANT} uuid, id int, fixed vector<float, 3>, varying vector<text, 2>, "
-                  f"PRIMARY KEY ({TENANT}, id))", needs_5_0=True)
+@shape("vectors", f"CREATE TABLE {{ks}}.vectors ({TENANT} uuid, id int, fixed vector<float, 3>, "
+                  f"varying vector<text, 2>, PRIMARY KEY ({TENANT}, id))", needs_5_0=True)
 def _vectors(write: Writer, rng: random.Random) -> None:
     def of_text(*items: str) -> bytes:
         return b"".join(unsigned_vint(len(text(item))) + text(item) for item in items)

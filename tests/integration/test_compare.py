@@ -1,4 +1,4 @@
-"""tools/demo/compare.py, on whose word the demo stands or falls, sees every kind of difference; and none where none is.
+"""tools/demo/compare.py, on whose word the demo stands or falls, sees every kind of difference, and no others.
 
 Each test writes the same to both clusters, sees them equal, makes one thing differ and must be told exactly that.
 """
@@ -19,6 +19,7 @@ import support
 
 ACME = uuid.UUID("11111111-1111-4111-8111-111111111111")
 OTHER = uuid.UUID("22222222-2222-4222-8222-222222222222")
+COMMAND = support.ROOT / "tools" / "demo" / "compare.py"
 LONG_AGO = 1_700_000_000_000_000
 
 
@@ -217,7 +218,8 @@ def test_pages_and_ranges(pair: Pair) -> None:
     pair.both("CREATE TABLE many (a int, b int, v int, PRIMARY KEY (a, b))")
     for session in (pair.source, pair.target):
         insert = session.prepare(f"INSERT INTO many (a, b, v) VALUES (?, ?, ?) USING TIMESTAMP {LONG_AGO}")
-        futures = [session.execute_async(insert, (a, b, a * b)) for a in range(200) for b in range(300 if a == 7 else 2)]
+        futures = [session.execute_async(insert, (a, b, a * b))
+                   for a in range(200) for b in range(300 if a == 7 else 2)]
         for future in futures:
             future.result()
     pair.equal(6 + 199 * 2 + 300, page=37, ranges=5)
@@ -241,8 +243,8 @@ def test_write_times_of_collections_where_both_show_them(pair: Pair, target, con
 def test_the_command(pair: Pair, source, target, tmp_path: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, support.ROOT / "tools" / "demo" / "compare.py", "--source", source.contact_point, "--target",
-             target.contact_point, *arguments], capture_output=True, text=True, check=False)
+            [sys.executable, COMMAND, "--source", source.contact_point, "--target", target.contact_point, *arguments],
+            capture_output=True, text=True, check=False)
 
     done = run("--keyspace", pair.keyspace, "--json", str(tmp_path / "c.json"))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -253,6 +255,6 @@ def test_the_command(pair: Pair, source, target, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "c.json").read_text())["differences"] == 1
     done = run("--keyspace", "nowhere")
     assert done.returncode == 2 and "neither cluster has a table in nowhere: check --keyspace" in done.stderr
-    done = subprocess.run([sys.executable, support.ROOT / "tools" / "demo" / "compare.py", "--source", "127.0.21.250:9042",
-                           "--target", target.contact_point, "--keyspace", "x"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, COMMAND, "--source", "127.0.21.250:9042", "--target", target.contact_point,
+                           "--keyspace", "x"], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "the source at 127.0.21.250:9042 does not answer" in done.stderr

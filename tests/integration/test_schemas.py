@@ -14,7 +14,8 @@ NEIGHBOUR = uuid.UUID("44444444-4444-4444-8444-444444444444")
 
 
 @pytest.mark.parametrize("number, encoded", [
-    (0, "00"), (1, "01"), (127, "7f"), (128, "8080"), (16383, "bfff"), (16384, "c04000"), (2**56 - 1, "feffffffffffffff"),
+    (0, "00"), (1, "01"), (127, "7f"), (128, "8080"), (16383, "bfff"), (16384, "c04000"),
+    (2**56 - 1, "feffffffffffffff"),
     (2**56, "ff0100000000000000"), (2**64 - 1, "ffffffffffffffffff")])
 def test_unsigned_vint(number: int, encoded: str) -> None:
     assert schemas.unsigned_vint(number).hex() == encoded

@@ -164,7 +164,7 @@ class Writer:
         if table is TENANTS:
             return (self.tenant,), ()
         if table.name == "catalogue":
-            return (f"sku-{self._app.run_id}-{self._serial}-{self._number}",), (self.tenant,)   # sku is shared by the tenants
+            return (f"sku-{self._app.run_id}-{self._serial}-{self._number}",), (self.tenant,)
         if table.name == "settings":
             return (self.tenant,), (name,)
         if table.name == "assets":

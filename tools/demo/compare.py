@@ -41,7 +41,8 @@ MIN_TOKEN, MAX_TOKEN = -2**63, 2**63 - 1
 class RawResult(ResultMessage):
     """The driver would turn an empty int into None and a decimal into a number; differences would drown in that."""
 
-    def recv_results_rows(self, f, protocol_version, user_type_map, result_metadata, column_encryption_policy):  # noqa: ANN001
+    def recv_results_rows(self, f: Any, protocol_version: int, user_type_map: dict, result_metadata: Any,
+                          column_encryption_policy: Any) -> None:
         self.recv_results_metadata(f, user_type_map)
         columns = self.column_metadata or result_metadata
         count = read_int(f)

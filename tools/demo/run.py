@@ -6,7 +6,8 @@ moves and stays moved, one moves and is taken back, one moves for good, the othe
 program that knows nothing of Penumbra compares both clusters cell by cell.
 
 --once: ends by itself, with exit status 0 only if every answer that the application got was right and both clusters are
-equal. Without it all stays up after the tour, to be tried by hand, until Ctrl-C. Everything measured is in out/demo.json.
+equal. Without it all stays up after the tour, to be tried by hand, until Ctrl-C. All that was measured is in
+out/demo.json.
 """
 
 from __future__ import annotations
@@ -264,6 +265,12 @@ class Application:
         except (OSError, ValueError):
             return False
 
+    def kill(self) -> None:
+        """When nobody asks for its report any more."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
     def stop(self) -> dict:
         """Lets it check all its rows once more, and end. Its last report."""
         stop(self.process, "the application", 120)
@@ -341,12 +348,14 @@ class Tour:
         self.under_load(tenant)
         begin = time.monotonic()
         job = penumbra.ask("verify", name, refusal=True)
-        found = job["result"]
+        found = job.get("result")
+        if not found:
+            raise Failed(f"`penumbra verify {name}` was refused or failed: {json.dumps(job)}")
         if found["differences"]:
             raise Failed(f"`penumbra verify {name}` found {found['differences']} differences: "
                          f"{json.dumps(found.get('samples', [])[:5], indent=2)}")
-        story.say(f"{name:<8}verified: {found['rows']} rows equal on both clusters in {time.monotonic() - begin:.1f} s, "
-                  f"under load")
+        story.say(f"{name:<8}verified: {found['rows']} rows equal on both clusters in "
+                  f"{time.monotonic() - begin:.1f} s, under load")
         self.change(name, ["switch", name, "--to", "target_primary"])
         self.moved.append(tenant)
         self.under_load(tenant)
@@ -381,8 +390,8 @@ def run(options: argparse.Namespace, story: Story, stack: ExitStack) -> int:
     try:
         fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise Failed(f"another demo runs on {options.base}.x: stop it with Ctrl-C where it runs, or give this one other "
-                     f"addresses, such as --base 127.0.40") from None
+        raise Failed(f"another demo runs on {options.base}.x: stop it with Ctrl-C where it runs, or give this one "
+                     f"other addresses, such as --base 127.0.40") from None
 
     binary = options.penumbra.resolve()
     if not os.access(binary, os.X_OK):
@@ -410,7 +419,7 @@ def run(options: argparse.Namespace, story: Story, stack: ExitStack) -> int:
 
     story.chapter("An application that knows only Penumbra's address")
     app = Application(penumbra.contact_point, out, options)
-    stack.callback(lambda: stop(app.process, "the application", 120))
+    stack.callback(app.kill)
     loaded = app.wait_for("preload complete", 300)
     loading = time.monotonic()
     story.say(f"{loaded.removeprefix('preload complete: ')} written; from now on about {options.rate:.0f} requests a "
@@ -430,8 +439,8 @@ def run(options: argparse.Namespace, story: Story, stack: ExitStack) -> int:
 
     story.chapter("cedar moves for good")
     tour.to_target("cedar", leaves)
-    # After `complete` its writes go to the target alone, so this is the last moment at which both clusters can be equal.
-    # Its shop closes for that moment; all others stay open.
+    # After `complete` its writes go to the target alone, so this is the last moment at which both clusters can be
+    # equal. Its shop closes for that moment; all others stay open.
     app.tell(f"pause {leaves}", f"paused {leaves}")
     penumbra.settled("cedar")
     last = compare_clusters(places, [leaves])
@@ -444,8 +453,12 @@ def run(options: argparse.Namespace, story: Story, stack: ExitStack) -> int:
     left = options.seconds - (time.monotonic() - loading)
     if left > 0:
         story.say(f"all at work for {left:.0f} s more, to make {options.seconds:.0f} s of load")
-        wait_until(lambda: time.monotonic() - loading >= options.seconds or penumbra.check() is not None or
-                   app.process.poll() is not None, "the load is long enough", left + 30, lambda: "")
+
+        def long_enough() -> bool:
+            penumbra.check()
+            app.report()
+            return time.monotonic() - loading >= options.seconds
+        wait_until(long_enough, "the load is long enough", left + 30, lambda: "")
     load_seconds = time.monotonic() - loading
 
     story.chapter("The application is done; are both clusters equal?" if options.once else
@@ -505,8 +518,13 @@ def run(options: argparse.Namespace, story: Story, stack: ExitStack) -> int:
         return 1 if wrong else 0
     for tenant in tenants:
         app.tell(f"resume {tenant}", f"resumed {tenant}")
-    _stay(story, places, penumbra, app, binary, untouched)
-    return 1 if wrong or app.stop()["errors"] else 0
+    try:
+        _stay(story, places, penumbra, app, binary, untouched)
+    except KeyboardInterrupt:
+        story.chapter("The application checks all its rows once more, and all of this ends")
+    report = app.stop()
+    story.say(f"{report['requests']} requests, {report['errors']} errors")
+    return 1 if wrong or report["errors"] else 0
 
 
 def _stay(story: Story, places: Places, penumbra: Penumbra, app: Application, binary: Path,

@@ -1,7 +1,7 @@
 """The sample application's tables, and what it remembers of the rows it wrote.
 
-The tenant column, `system_domain_id`, stands wherever real schemas put it: as the whole partition key, as the first part
-of one, and as a clustering column.
+The tenant column, `system_domain_id`, stands wherever real schemas put it: as the whole partition key, as the first
+part of one, and as a clustering column.
 """
 
 from __future__ import annotations

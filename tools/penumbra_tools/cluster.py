@@ -358,7 +358,8 @@ def _parser() -> argparse.ArgumentParser:
     fresh.add_argument("--fresh", action="store_true", help="kill and delete what is there under this name first")
     fresh.add_argument("--keep", action="store_true", help="go on with the data that is there (the default)")
     down = command("down", "end all nodes and delete their data; with --keep stop them gracefully instead")
-    down.add_argument("--keep", action="store_true", help="drain, and keep data and logs: up or restart go on with them")
+    down.add_argument("--keep", action="store_true",
+                      help="drain, and keep data and logs: up or restart go on with them")
     command("stop", "stop nodes gracefully and keep their data", node=True)
     command("kill", "end nodes with SIGKILL and keep their data", node=True)
     command("restart", "start nodes that are down, with their data; a node named by --node is stopped first", node=True,
