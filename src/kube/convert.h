@@ -16,7 +16,7 @@ namespace penumbra::kube {
 struct ConvertOptions {
     std::optional<std::int64_t> replicas;  ///< nodes of the result; a sizing decision, so never ours
     std::int64_t rf = 3;
-    std::vector<std::string> racks;        ///< names, when the source has none or others are wanted
+    std::vector<std::string> racks;        ///< `name` or `name=zone`, when the source has none or others are wanted
     std::string name;
     std::string name_space;
     std::string scylla_version{kScyllaVersion};
@@ -54,6 +54,8 @@ inline constexpr std::string_view kUsersAnnotation = "penumbra/users";
 
 /// Nodes over racks as cass-operator spreads them: evenly, the remainder to the first.
 std::vector<std::int64_t> spread(std::int64_t nodes, std::size_t racks);
+/// The two parts of `name=zone`; the zone is empty when there is none.
+std::pair<std::string, std::string> split_rack(std::string_view text);
 std::optional<std::string> decode_base64(std::string_view text);
 
 }  // namespace penumbra::kube

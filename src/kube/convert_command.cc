@@ -1,5 +1,6 @@
 #include <istream>
 #include <ostream>
+#include <set>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -52,7 +53,7 @@ void declare(CLI::App& app, Arguments& a) {
     auto& o = a.options;
     app.add_option("--replicas", o.replicas, "Nodes of the result (default: as many as the source has)")->check(CLI::Range(1, 10000));
     app.add_option("--rf", o.rf, "Replication factor of the keyspaces, for the checks of racks")->check(CLI::Range(1, 15))->capture_default_str();
-    app.add_option("--racks", o.racks, "Names of the racks, one per zone, such as a,b,c")->delimiter(',');
+    app.add_option("--racks", o.racks, "Racks with their zones: a=us-east-1a,b=us-east-1b,c=us-east-1c")->delimiter(',');
     app.add_option("--name", o.name, "Name of the resulting object");
     app.add_option("--namespace", o.name_space, "Namespace of the result (default: the source's, or scylla)");
     app.add_option("--scylla-version", o.scylla_version, "ScyllaDB version")->capture_default_str();
@@ -89,6 +90,11 @@ Status check_amounts(const ConvertOptions& options) {
     if (!Version::parse(options.scylla_version)) return fail(Errc::invalid_argument, fmt::format("--scylla-version: `{}` is no version such as {}", options.scylla_version, kScyllaVersion));
     if (const auto problem = cassandra_version_problem("cassandra", options.cassandra_version); !problem.empty()) {
         return fail(Errc::invalid_argument, fmt::format("--cassandra-version: {}", problem));
+    }
+    std::set<std::string> racks;
+    for (const auto& text : options.racks) {
+        const auto [name, zone] = split_rack(text);
+        if (!is_dns_label(name) || !racks.insert(name).second) return fail(Errc::invalid_argument, fmt::format("--racks: `{}` is no name of a rack, or stands twice; write a=zone-1,b=zone-2", text));
     }
     return ok();
 }

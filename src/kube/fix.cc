@@ -6,6 +6,7 @@
 
 #include "kube/model.h"
 #include "kube/quantity.h"
+#include "kube/scylla_objects.h"
 #include "kube/to_scylla_parts.h"
 
 namespace penumbra::kube {
@@ -185,8 +186,14 @@ class Fixer {
             for (std::size_t i = 0; i < names.size(); ++i) {
                 Node one = rack;
                 one.kind = Node::Kind::map;
-                one.set("name", Node::string(names[i]));
+                const auto [name, zone] = split_rack(names[i]);
+                one.set("name", Node::string(name));
                 one.set("members", Node::integer(members[i]));
+                if (!zone.empty()) {
+                    Node placement = Node::map();
+                    merge_affinity(placement, {make_requirement(kZoneLabel, zone)});
+                    one.set("placement", std::move(placement));
+                }
                 racks.push(std::move(one));
             }
             fixed(spec->mark, "spec.datacenter.racks", names.size() == 1 ? fmt::format("added: one rack of {} members (--racks names one per zone)", members[0]) : fmt::format("added: {} racks, by --racks", names.size()));

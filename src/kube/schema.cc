@@ -180,7 +180,7 @@ const Type* Schema::parse_type(std::string_view text) {
     return found->second;
 }
 
-// The tables' language, one line each:
+// The tables' language, one line each; fields are indented:
 //   type NAME                            starts an object
 //   kind API/VERSION KIND TYPE           names the type of a whole document
 //   FIELD[!] TYPE [min=N] [max=N] [length=N] [enum=A,B] [~ why it is deprecated]     '!' marks a required field
@@ -189,18 +189,19 @@ void Schema::load(std::string_view table) {
     Type* current = nullptr;
     while (!table.empty()) {
         const auto end = table.find('\n');
+        const bool indented = table.starts_with(' ');  // a field may be called `type` or `kind`
         auto line = trim(table.substr(0, end));
         table.remove_prefix(end == std::string_view::npos ? table.size() : end + 1);
         if (line.empty() || line.starts_with('#')) continue;
         auto word = take_word(line);
-        if (word == "type") {
+        if (!indented && word == "type") {
             current = &storage_.emplace_back();
             current->kind = Type::Kind::object;
             current->name = take_word(line);
             named_[current->name] = current;
             continue;
         }
-        if (word == "kind") {
+        if (!indented && word == "kind") {
             const auto api = take_word(line);
             const auto name = take_word(line);
             kinds_[fmt::format("{} {}", api, name)] = parse_type(take_word(line));

@@ -161,8 +161,9 @@ class ToScylla {
         if (config.empty()) map_.dropped(path, "empty");
     }
 
-    Node placement(const Node* rack, const std::string& rack_path) {
+    Node placement(const Node* rack, const std::string& rack_path, const std::string& zone_by_option) {
         std::vector<Node> requirements{make_requirement(kNodeTypeLabel, "scylla")};
+        if (!zone_by_option.empty()) requirements.push_back(make_requirement(kZoneLabel, zone_by_option));
         const auto labels = [&](std::string_view path, const std::string& why) {
             const Node* entries = root_.at(path);
             if (!entries || !entries->is_map()) return;
@@ -219,20 +220,27 @@ class ToScylla {
             std::string name;
             const Node* source = nullptr;
             std::string path;
+            std::string zone;
         };
         std::vector<Rack> racks;
         if (const Node* list = root_.at("spec.racks"); list && list->is_list() && options_.racks.empty()) {
             for (std::size_t i = 0; i < list->items.size(); ++i) {
                 const auto path = join_path("spec.racks", i);
                 const Node* name = list->items[i].find("name");
-                racks.push_back({name ? name->text : "rack", &list->items[i], path});
+                racks.push_back({name ? name->text : "rack", &list->items[i], path, {}});
                 map_.mapped(path + ".name", std::string(kRacks) + ".name", "the same name, so that replicas keep their place");
             }
         }
-        for (const auto& name : options_.racks) racks.push_back({name, nullptr, {}});
+        bool zones = true;
+        for (const auto& text : options_.racks) {
+            const auto [name, zone] = split_rack(text);
+            zones = zones && !zone.empty();
+            racks.push_back({name, nullptr, {}, zone});
+        }
+        if (!zones) map_.decision({}, std::string(kRacks) + ".placement.nodeAffinity", {}, "racks without a zone: the scheduler may put all of them into one. Write --racks a=us-east-1a,b=us-east-1b,c=us-east-1c");
         if (!options_.racks.empty() && root_.at("spec.racks")) map_.changed("spec.racks", std::string(kRacks), fmt::format("{}", fmt::join(options_.racks, ", ")), "replaced by --racks");
         const bool no_racks = racks.empty();
-        if (no_racks) racks.push_back({"default", nullptr, {}});
+        if (no_racks) racks.push_back({"default", nullptr, {}, {}});
 
         const auto size = root_.at("spec.size") ? root_.at("spec.size")->as_integer().value_or(1) : 1;
         const auto nodes = options_.replicas.value_or(size);
@@ -271,7 +279,7 @@ class ToScylla {
                 agent[part].set("cpu", Node::string("100m"));
                 agent[part].set("memory", Node::string("256Mi"));
             }
-            rack.set("placement", placement(racks[i].source, racks[i].path));
+            rack.set("placement", placement(racks[i].source, racks[i].path, racks[i].zone));
             if (!scylla_yaml_.empty()) rack.set("scyllaConfig", Node::string(id_.name + "-config"));
             for (const auto* field : {"volumes", "volumeMounts"}) {
                 if (const Node* volumes = extra.find(field)) rack.set(field, *volumes);

@@ -57,6 +57,11 @@ void merge_source_affinity(Node& placement, const Node& affinity) {
     }
 }
 
+std::pair<std::string, std::string> split_rack(std::string_view text) {
+    const auto equals = std::min(text.find('='), text.size());
+    return {std::string(text.substr(0, equals)), std::string(text.substr(std::min(equals + 1, text.size())))};
+}
+
 std::optional<std::string> decode_base64(std::string_view text) {
     std::string out;
     std::uint32_t bits = 0;
