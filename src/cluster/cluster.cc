@@ -45,10 +45,11 @@ Task<Status> Cluster::start(Deadline by) {
     ASSERT(control_.is_here());
     for (auto& one : shards_) {
         auto* slot = &one;
-        co_await call_on(*one.shard, [slot, options = options_.pool] {
+        auto make = [slot, options = options_.pool] {
             slot->pool = std::make_unique<Pool>(options);
             return Unit{};
-        });
+        };
+        co_await call_on(*one.shard, std::move(make));
     }
     gate_.spawn(watch(this));
     const auto first = first_load_;
@@ -59,6 +60,16 @@ Task<Status> Cluster::start(Deadline by) {
     control_.cancel(timer);
     co_return loaded;
 }
+
+namespace {
+Task<Unit> stop_pool(std::unique_ptr<Pool>* pool) {
+    if (*pool) {
+        co_await (*pool)->stop();
+        pool->reset();
+    }
+    co_return Unit{};
+}
+}  // namespace
 
 Task<void> Cluster::stop() {
     gate_.close();
@@ -72,13 +83,8 @@ Task<void> Cluster::stop() {
     if (connection_) Shard::here().dispose(std::move(connection_));
     for (auto& one : shards_) {
         auto* slot = &one;
-        co_await run_on<Unit>(*one.shard, [slot]() -> Task<Unit> {
-            return [](PerShard* mine) -> Task<Unit> {
-                co_await mine->pool->stop();
-                mine->pool.reset();
-                co_return Unit{};
-            }(slot);
-        });
+        UniqueFunction<Task<Unit>()> stop_it = [slot] { return stop_pool(&slot->pool); };
+        co_await run_on<Unit>(*one.shard, std::move(stop_it));
     }
 }
 
@@ -140,7 +146,8 @@ Task<Result<std::vector<Endpoint>>> Cluster::candidates() {
     std::vector<Endpoint> found;
     std::optional<Error> failed;
     for (const auto& contact : options_.contact_points) {
-        auto resolved = co_await resolver_.run([contact] { return resolve(contact); });
+        auto look_up = [contact] { return resolve(contact); };
+        auto resolved = co_await resolver_.run(std::move(look_up));
         if (resolved) {
             found.insert(found.end(), resolved.value().begin(), resolved.value().end());
         } else {
@@ -182,7 +189,11 @@ Task<Status> Cluster::connect_and_load() {
             const std::string_view events[] = {"TOPOLOGY_CHANGE", "STATUS_CHANGE", "SCHEMA_CHANGE"};
             cql::encode_register(request, head, events);
             auto registered = co_await connection_->call(std::move(request), by);
-            loaded = registered ? co_await refresh_schema() : Status(fail(registered.error()));
+            if (registered) {
+                loaded = co_await refresh_schema();
+            } else {
+                loaded = fail(registered.error());
+            }
         }
         if (loaded) co_return ok();
         last = loaded.error();
@@ -295,10 +306,11 @@ Task<void> Cluster::publish_topology(TopologyPtr topology) {
     }
     for (auto& one : shards_) {
         auto* slot = &one;
-        co_await call_on(*one.shard, [slot, topology] {
+        auto set = [slot, topology] {
             if (slot->pool) slot->pool->set_topology(topology);
             return Unit{};
-        });
+        };
+        co_await call_on(*one.shard, std::move(set));
     }
 }
 

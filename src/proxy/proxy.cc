@@ -15,10 +15,11 @@ Task<Result<Endpoint>> Proxy::start(routing::RouterPtr router) {
     for (auto& one : shards_) {
         auto* slot = &one;
         auto* context = &context_;
-        bound = co_await call_on(*one.shard, [slot, context, router] {
+        auto make = [slot, context, router] {
             slot->proxy = std::make_unique<ProxyShard>(*context, router);
             return slot->proxy->listen();
-        });
+        };
+        bound = co_await call_on(*one.shard, std::move(make));
         if (!bound) break;
     }
     co_return bound;
@@ -54,10 +55,11 @@ Task<void> Proxy::stop(Deadline by) {
 Task<void> Proxy::publish(routing::RouterPtr router) {
     for (auto& one : shards_) {
         auto* slot = &one;
-        co_await call_on(*one.shard, [slot, router] {
+        auto set = [slot, router] {
             if (slot->proxy) slot->proxy->publish(router);
             return Unit{};
-        });
+        };
+        co_await call_on(*one.shard, std::move(set));
     }
 }
 

@@ -97,6 +97,9 @@ Detached run_into(Task<R> task, std::shared_ptr<std::vector<std::optional<R>>> r
 }  // namespace detail
 
 /// Runs `work()` on `there` and brings its value back here. `work` and its result cross by value.
+///
+/// Name a `work` that owns something before the co_await and move it in: GCC 12 destroys the captures of a lambda that is
+/// a temporary of a co_await expression twice (GCC bug 99576).
 template <class F>
 Task<std::invoke_result_t<F>> call_on(Shard& there, F work) {
     using R = std::invoke_result_t<F>;
