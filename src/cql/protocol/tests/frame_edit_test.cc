@@ -1,0 +1,276 @@
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "cql/protocol/frame_edit.h"
+#include "cql/protocol/requests.h"
+#include "cql/types/scalars.h"
+
+namespace penumbra::cql {
+namespace {
+
+FrameView view(const Bytes& bytes) { return view_frame(bytes, Direction::request).value(); }
+
+Bytes written(const FrameEdit& edit) {
+    Bytes out{0xAA};  // appended to what is there
+    edit.append_to(out);
+    EXPECT_EQ(out.size(), edit.size() + 1);
+    out.erase(out.begin());
+    EXPECT_TRUE(view_frame(out, Direction::request).has_value());
+    return out;
+}
+
+/// The parameters of a request to encode, owned, so that the expected frame can be made from changed ones.
+struct Wanted {
+    Consistency consistency = Consistency::quorum;
+    std::vector<CellView> values;
+    std::vector<std::string_view> names;
+    Parameters rest;
+
+    Parameters get() const {
+        auto p = rest;
+        p.consistency = consistency;
+        p.values = values;
+        p.names = names;
+        return p;
+    }
+};
+
+const Bytes kValue = encode_text("value");
+const Bytes kState = encode_text("a paging state");
+const Bytes kId(16, 0x11);
+const Bytes kMetadataId(16, 0x22);
+
+Wanted random_parameters(std::mt19937& random, ProtocolVersion version) {
+    Wanted wanted;
+    const auto coin = [&] { return random() % 2 == 0; };
+    if (coin()) {
+        const bool named = coin();
+        static const std::string_view kNames[] = {"a", "bb", "", "dddd"};
+        const auto count = random() % 4;
+        for (std::size_t i = 0; i < count; ++i) {
+            const CellView choices[] = {CellView::null(), CellView::unset(), kValue, Bytes()};
+            wanted.values.push_back(choices[random() % (version == ProtocolVersion::v3 ? 1 : 3)]);
+            if (named) wanted.names.push_back(kNames[i]);
+        }
+        wanted.rest.empty_values = count == 0;
+    }
+    wanted.rest.skip_metadata = coin();
+    if (coin()) wanted.rest.page_size = 100;
+    if (coin()) wanted.rest.paging_state = coin() ? CellView(kState) : CellView::null();
+    if (coin()) wanted.rest.serial_consistency = Consistency::local_serial;
+    if (coin()) wanted.rest.timestamp = -7;
+    if (coin()) wanted.rest.keyspace = coin() ? "ks" : "";
+    if (coin()) wanted.rest.now_in_seconds = 1;
+    return wanted;
+}
+
+class FrameEdits : public testing::TestWithParam<unsigned> {};
+
+/// Any edits together make the frame that encoding the changed request would have made, in whatever order they are asked for.
+TEST_P(FrameEdits, MakeWhatEncodingWould) {
+    std::mt19937 random(GetParam());
+    FrameEdit edit;
+    for (int round = 0; round < 400; ++round) {
+        const auto version = kAllVersions[random() % 3];
+        const bool execute = random() % 2 == 0;
+        auto wanted = random_parameters(random, version);
+        Bytes id = kId;
+        Bytes metadata_id = kMetadataId;
+        std::string text = random() % 4 == 0 ? "" : "SELECT * FROM t WHERE k = ?";
+        RequestHead head{version, static_cast<std::int16_t>(random()), header_flag::kTracing};
+        if (version != ProtocolVersion::v3 && random() % 2) head.payload = {{"key", kValue}, {"", CellView::null()}};
+
+        const auto encode = [&] {
+            Bytes out;
+            if (execute) {
+                encode_execute(out, head, id, metadata_id, wanted.get());
+            } else {
+                encode_query(out, head, text, wanted.get());
+            }
+            return out;
+        };
+        const auto original = encode();
+        const auto frame = view(original);
+        const auto executed = execute ? decode_execute(frame) : Result<ExecuteView>(ExecuteView{});
+        const auto queried = execute ? Result<QueryView>(QueryView{}) : decode_query(frame);
+        const auto& parameters = execute ? executed.value().parameters : queried.value().parameters;
+        const auto& prefix = execute ? executed.value().prefix : queried.value().prefix;
+        edit.reset(frame);
+
+        std::vector<int> edits{0, 1, 2, 3, 4, 5, 6, 7};
+        std::shuffle(edits.begin(), edits.end(), random);
+        edits.resize(random() % (edits.size() + 1));
+        for (const int which : edits) {
+            switch (which) {
+                case 0:
+                    edit.add_timestamp(parameters, 42);
+                    if (!wanted.rest.timestamp) wanted.rest.timestamp = 42;
+                    break;
+                case 1: {
+                    static const Bytes kLonger(20, 0x33);
+                    const BytesView chosen = random() % 2 ? BytesView(kLonger) : BytesView(kLonger).first(16);
+                    if (execute) {
+                        edit.replace_id(executed.value(), chosen);
+                        id.assign(chosen.begin(), chosen.end());
+                    } else {
+                        text = random() % 2 ? "a longer text than there was, by some" : "";
+                        edit.replace_query(queried.value(), text);
+                    }
+                    break;
+                }
+                case 2: {
+                    const bool remove = random() % 3 == 0;
+                    static const Bytes kOther(3, 0x44);
+                    edit.replace_paging_state(parameters, remove ? CellView::null() : CellView(kOther));
+                    wanted.rest.paging_state = remove ? std::nullopt : std::optional<CellView>(kOther);
+                    break;
+                }
+                case 3:
+                    edit.replace_consistency(parameters, Consistency::one);
+                    wanted.consistency = Consistency::one;
+                    break;
+                case 4:
+                    edit.remove_keyspace(parameters);
+                    wanted.rest.keyspace.reset();
+                    break;
+                case 5: {
+                    const bool named = !wanted.names.empty();
+                    std::vector<ExtraValue> extra;
+                    std::size_t before = 0;
+                    for (std::size_t i = 0; i < random() % 3 + 1; ++i) {
+                        before = std::min(before + random() % 3, wanted.values.size());
+                        extra.push_back({before, i % 2 ? CellView(kState) : CellView::null(), "extra"});
+                    }
+                    for (std::size_t i = 0; i < extra.size(); ++i) {
+                        const auto at = static_cast<std::ptrdiff_t>(extra[i].before + i);
+                        wanted.values.insert(wanted.values.begin() + at, extra[i].value);
+                        if (named) wanted.names.insert(wanted.names.begin() + at, extra[i].name);
+                    }
+                    edit.add_values(parameters, extra);
+                    break;
+                }
+                case 6:
+                    edit.strip_payload(prefix);
+                    head.payload.clear();
+                    break;
+                default:
+                    if (execute && version == ProtocolVersion::v5) {
+                        metadata_id = encode_text("m");
+                        edit.replace_result_metadata_id(executed.value(), metadata_id);
+                    }
+                    head.stream = 99;
+                    edit.set_stream(99);
+                    break;
+            }
+        }
+        EXPECT_EQ(to_hex(written(edit)), to_hex(encode())) << "from " << to_hex(original);
+    }
+}
+
+/// The same for the statements of a BATCH.
+TEST_P(FrameEdits, OfBatchesMakeWhatEncodingWould) {
+    std::mt19937 random(GetParam());
+    FrameEdit edit;
+    for (int round = 0; round < 200; ++round) {
+        const auto version = kAllVersions[random() % 3];
+        auto wanted = random_parameters(random, version);
+        wanted.values.clear();
+        wanted.names.clear();
+        wanted.rest.empty_values = false;
+        struct Child {
+            std::string text;
+            Bytes id;
+            std::vector<CellView> values;
+        };
+        std::vector<Child> children(random() % 4);
+        for (auto& child : children) {
+            if (random() % 2) {
+                child.id = kId;
+            } else {
+                child.text = random() % 4 ? "INSERT" : "";
+            }
+            for (std::size_t i = 0; i < random() % 3; ++i) child.values.push_back(random() % 2 ? CellView(kValue) : CellView::null());
+        }
+        const auto encode = [&] {
+            std::vector<BatchStatement> statements;
+            for (const auto& child : children) statements.push_back({child.text, child.id, child.values});
+            Bytes out;
+            encode_batch(out, {version, 5}, BatchType::unlogged, statements, wanted.get());
+            return out;
+        };
+        const auto original = encode();
+        const auto batch = decode_batch(view(original)).value();
+        EXPECT_EQ(batch.children.size(), children.size());
+        edit.reset(view(original));
+        if (random() % 2) {
+            edit.add_timestamp(batch.parameters, 42);
+            if (!wanted.rest.timestamp) wanted.rest.timestamp = 42;
+        }
+        std::size_t index = 0;
+        for (const auto child : batch.children) {
+            auto& expected = children[index++];
+            EXPECT_EQ(child.prepared, !expected.id.empty());
+            if (random() % 2) {
+                const ExtraValue extra{random() % 4, kState};
+                const auto at = std::min(extra.before, expected.values.size());
+                expected.values.insert(expected.values.begin() + static_cast<std::ptrdiff_t>(at), extra.value);
+                edit.add_values(child, std::span(&extra, 1));
+            }
+            if (random() % 2 == 0) continue;
+            if (child.prepared) {
+                expected.id = Bytes(random() % 2 ? 16 : 5, 0x55);
+                edit.replace_id(child, expected.id);
+            } else {
+                expected.text = "UPDATE";
+                edit.replace_query(child, expected.text);
+            }
+        }
+        EXPECT_EQ(to_hex(written(edit)), to_hex(encode())) << "from " << to_hex(original);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, FrameEdits, testing::Range(1u, 9u));
+
+TEST(FrameEdit, ATimestampThatIsThereStaysUnlessItIsSet) {
+    Bytes bytes;
+    Parameters parameters;
+    parameters.timestamp = 1;
+    encode_query(bytes, {}, "q", parameters);
+    const auto query = decode_query(view(bytes)).value();
+    FrameEdit edit(view(bytes));
+    edit.add_timestamp(query.parameters, 2);
+    EXPECT_EQ(written(edit), bytes);
+    edit.set_timestamp(query.parameters, 3);
+    const auto edited = written(edit);
+    EXPECT_EQ(decode_query(view(edited)).value().parameters.timestamp, 3);
+}
+
+TEST(FrameEdit, OfNothingCopies) {
+    Bytes bytes;
+    encode_prepare(bytes, {ProtocolVersion::v5, 3}, "SELECT", "ks");
+    FrameEdit edit(view(bytes));
+    EXPECT_EQ(written(edit), bytes);
+    edit.replace_query(decode_prepare(view(bytes)).value(), "SELECT more");
+    const auto edited = written(edit);
+    const auto prepare = decode_prepare(view(edited)).value();
+    EXPECT_EQ(prepare.query, "SELECT more");
+    EXPECT_EQ(prepare.keyspace, "ks");
+}
+
+TEST(FrameEdit, KeepsBytesBehindTheMessage) {
+    Bytes bytes;
+    encode_query(bytes, {}, "q", {});
+    bytes.push_back(0xEE);
+    store_be(bytes.data() + kLengthAt, static_cast<std::uint32_t>(bytes.size() - kHeaderSize));
+    FrameEdit edit(view(bytes));
+    edit.add_timestamp(decode_query(view(bytes)).value().parameters, 5);
+    const auto edited = written(edit);
+    EXPECT_EQ(decode_query(view(edited)).value().parameters.timestamp, 5);
+    EXPECT_EQ(edited.back(), 0xEE);
+}
+
+}  // namespace
+}  // namespace penumbra::cql
