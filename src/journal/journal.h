@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "base/bytes.h"
@@ -22,6 +24,10 @@ struct Options {
     std::filesystem::path directory;
     std::uint64_t segment_bytes = 64 << 20;
     std::uint64_t quota_bytes = std::uint64_t{8} << 30;  ///< past it append fails with Errc::overloaded
+    std::uint64_t pending_bytes = 256 << 20;  ///< accepted and not on disk yet; past it append fails with Errc::overloaded
+    /// The segment that is written to, once all of it is settled, is replaced by an empty one when it has this size or age.
+    std::uint64_t idle_segment_bytes = 4 << 20;
+    Millis idle_segment_age = Seconds(10);
 };
 
 /// What the journal knows of a record without reading it. `stream` is the cluster that is owed (0 source, 1 target),
@@ -40,6 +46,25 @@ struct Owed {
     std::int64_t oldest_appended_at = 0;    ///< wall clock, microseconds; 0 when nothing is owed
 };
 
+/// A record that the shadow refuses, and what it said.
+struct SetAsideEntry {
+    EntryInfo entry;
+    std::string reason;
+    std::int64_t set_aside_at = 0;  ///< wall clock, microseconds
+};
+
+/// Totals since open, for metrics. One writer each, read at any time.
+struct Figures {
+    std::uint64_t records = 0;         ///< on disk
+    std::uint64_t bytes = 0;           ///< on disk
+    std::uint64_t syncs = 0;           ///< of data; records per sync is the size of a group commit
+    std::uint64_t failed_records = 0;  ///< answered with Errc::io
+    std::uint64_t refused = 0;         ///< past a bound: answered with Errc::overloaded
+    Nanos writing{};                   ///< time in write and sync
+};
+
+class FileSystem;
+
 /// The durable log of shadow writes that the shadow has not acknowledged: append, group commit by fdatasync, recovery,
 /// deletion of segments whose records are all settled. What a record holds is the caller's business.
 ///
@@ -50,30 +75,41 @@ class Journal {
     /// Opens or creates; recovers what is owed. A torn tail of the last segment is its end; damage elsewhere is
     /// Errc::corrupt and names file and offset. A directory in use by another process is Errc::conflict.
     static Result<std::unique_ptr<Journal>> open(Options options, const Clock& clock);
-    ~Journal();  ///< writes and syncs what was appended
+    static Result<std::unique_ptr<Journal>> open(Options options, const Clock& clock, FileSystem& files);
+    /// Writes and syncs what was appended. The shards must still be there: they are sent the answers.
+    ~Journal();
 
     /// `durable` runs on the calling shard once the record is on disk (fdatasync returned), or with why it is not; then
-    /// nothing is owed. Until release() or settle() the record counts as under way and is not offered for replay.
+    /// nothing is owed. It never runs inside append(). Until release() or settle() the record counts as under way and is not offered for replay.
     void append(std::uint8_t stream, std::uint32_t scope, BytesView payload, UniqueFunction<void(Result<EntryId>)> durable);
     /// The shadow has it: nothing is owed any more. Forgotten settles (a crash) only mean a replay.
     void settle(EntryId id);
     /// Whoever appended it gives up on it: offered for replay from now on.
     void release(EntryId id);
-    /// The shadow refuses it for good: kept, counted, not offered again until retry_set_aside().
+    /// The shadow refuses it for good: kept, counted, not offered again until retry_set_aside(). Survives a restart with
+    /// its reason (of which the first kMaxReasonBytes are kept) once it was written, which is soon.
     void set_aside(EntryId id, std::string reason);
     void retry_set_aside(std::uint32_t scope);
+    static constexpr std::size_t kMaxReasonBytes = 1024;
+    /// Of one scope or of all. Any thread.
+    std::vector<SetAsideEntry> set_aside_entries(std::optional<std::uint32_t> scope, std::size_t limit) const;
 
-    /// At most `limit` released entries of `stream`, oldest first, that are not in `skip_scopes`. Any thread.
+    /// At most `limit` released entries of `stream`, oldest first, that are not in `skip_scopes`. Any thread; memory only.
     std::vector<EntryInfo> owed(std::uint8_t stream, std::size_t limit) const;
+    std::vector<EntryInfo> owed(std::uint8_t stream, std::size_t limit, const std::vector<std::uint32_t>& skip_scopes) const;
     /// The payload; checksum verified. Blocks on the disk: call it on a Worker or a background shard.
     Result<Bytes> read(EntryId id) const;
 
-    /// Under-way and released entries of one scope and stream. Any thread, exact at some moment during the call.
+    /// Under-way, released and set-aside entries of one scope and stream; an append counts from before append() returns.
+    /// Any thread, exact at some moment during the call; the oldest may be too old by one group commit while all that is
+    /// owed is still on its way to the disk.
     Owed owed_of(std::uint8_t stream, std::uint32_t scope) const;
     Owed owed_total() const;
     std::uint64_t bytes_on_disk() const;
+    Figures figures() const;
 
-    /// Drops everything owed by a scope (its migration was cancelled or completed): nobody wants it any more.
+    /// Drops everything owed by a scope (its migration was cancelled or completed): nobody wants it any more. Call it
+    /// once nobody appends for the scope. Takes time by what is owed: not for a shard with clients.
     void forget_scope(std::uint32_t scope);
 
   private:
