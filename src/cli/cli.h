@@ -38,9 +38,12 @@ struct Surroundings {
     std::string version;
     std::vector<OtherVerb> other_verbs;
     Terminal terminal;
-    std::string admin_variable;  ///< the value of PENUMBRA_ADMIN, empty when it is not set
-    Nanos poll_interval = Millis(250);
+    std::string admin_variable;          ///< the value of PENUMBRA_ADMIN, empty when it is not set
     Nanos answer_timeout = Seconds(60);  ///< for one request; a switch waits for the requests in flight
+    Nanos poll_interval = Millis(250);   ///< between two looks at a job
+    Nanos patience = Seconds(30);        ///< a job's server may be away for so long: a restart takes a copy up again
+    Nanos quiet_time = Seconds(1);       ///< no progress is shown before
+    Nanos line_interval = Seconds(5);    ///< between two lines of progress where there is no terminal
 };
 
 /// `penumbra ARGS`, without the program's name. The answer goes to `out`, with `-o json` as exactly one JSON document;
