@@ -187,7 +187,8 @@ Result<std::string> write(const DataType& type, CellView cell, Style style) {
         }
         case TypeKind::duration: {
             TRY(const auto duration, decode_duration(value));
-            if (!has_duration_text(duration)) return from_blob(type, value, style);
+            const bool exact = equal(encode_duration(duration), value);
+            if (!has_duration_text(duration) || (!exact && style == Style::literal)) return from_blob(type, value, style);
             return duration_text(duration);
         }
         default: return hex(value);

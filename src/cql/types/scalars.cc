@@ -95,7 +95,6 @@ Result<Duration> decode_duration(BytesView value) {
     TRY(const auto months, read_unsigned_vint(in));
     TRY(const auto days, read_unsigned_vint(in));
     TRY(const auto nanos, read_unsigned_vint(in));
-    if (!in.done()) return fail(Errc::malformed, "bytes left over after a duration");
     const auto m = unzigzag(months);
     const auto d = unzigzag(days);
     const auto n = unzigzag(nanos);

@@ -36,6 +36,7 @@ struct Duration {
     std::int64_t nanos = 0;
     bool operator==(const Duration&) const = default;
 };
+/// Bytes behind the third part are passed over, as both kinds of server do.
 Result<Duration> decode_duration(BytesView value);
 
 Bytes encode_boolean(bool value);

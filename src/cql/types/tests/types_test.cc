@@ -150,6 +150,7 @@ TEST(Literal, IsExactOrABlob) {
     EXPECT_EQ(to_literal(*type("boolean"), from_hex("02").value()).value(), "blobAsBoolean(0x02)");
     EXPECT_EQ(to_literal(*type("float"), from_hex("7fc00001").value()).value(), "blobAsFloat(0x7fc00001)");
     EXPECT_EQ(to_literal(*type("text"), from_hex("c080").value()).value(), "blobAsText(0xc080)");
+    EXPECT_EQ(to_literal(*type("duration"), from_hex("00000000").value()).value(), "blobAsDuration(0x00000000)");
     EXPECT_EQ(to_literal(*type("time"), from_hex("ffffffffffffffff").value()).value(), "blobAsTime(0xffffffffffffffff)");
     EXPECT_EQ(to_literal(*type("inet"), from_hex("00000000000000000000ffff01020304").value()).value(),
               "blobAsInet(0x00000000000000000000ffff01020304)");
