@@ -6,8 +6,8 @@ namespace {
 constexpr std::size_t kSuspectsAtOnce = 64;
 }
 
-Task<Status> compare_streams(Work* work, Equalizer* equalizer, ShapePtr shape, RowStream primary, RowStream shadow, DiffLimits tolerance, Pace* pace,
-                             ProgressMeter* meter) {
+Task<Status> compare_streams(Work* work, Equalizer* equalizer, ShapePtr shape, RowStream primary, RowStream shadow,
+                             DiffLimits tolerance, Pace* pace, ProgressMeter* meter) {
     std::vector<RowKey> suspects;
     std::uint64_t unpaced = 0;
     for (;;) {
@@ -33,7 +33,8 @@ Task<Status> compare_streams(Work* work, Equalizer* equalizer, ShapePtr shape, R
         const RowItem* s = order >= 0 ? &shadow.front() : nullptr;
         auto limits = tolerance;
         limits.now_seconds = work->wall_seconds();
-        if (!compare_rows(*shape, p ? &p->image : nullptr, s ? &s->image : nullptr, limits).empty()) suspects.push_back(p ? p->key : s->key);
+        if (!compare_rows(*shape, p ? &p->image : nullptr, s ? &s->image : nullptr, limits).empty())
+            suspects.push_back(p ? p->key : s->key);
         if (p != nullptr) {
             if (!p->key.is_static) {
                 ++work->report.rows;

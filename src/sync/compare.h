@@ -6,9 +6,9 @@
 
 namespace penumbra::sync {
 
-/// Walks the rows of both clusters side by side, by token, partition key and clustering order, and hands those that differ
-/// to the equalizer, some dozens at a time. Holds one page of each.
-Task<Status> compare_streams(Work* work, Equalizer* equalizer, ShapePtr shape, RowStream primary, RowStream shadow, DiffLimits tolerance, Pace* pace,
-                             ProgressMeter* meter);
+/// Walks the rows of both clusters side by side, by token, partition key and clustering order, and hands those that
+/// differ to the equalizer, some dozens at a time. Holds one page of each.
+Task<Status> compare_streams(Work* work, Equalizer* equalizer, ShapePtr shape, RowStream primary, RowStream shadow,
+                             DiffLimits tolerance, Pace* pace, ProgressMeter* meter);
 
 }  // namespace penumbra::sync

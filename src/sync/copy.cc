@@ -25,7 +25,9 @@ struct Copy::State {
 Copy::Copy(Pair pair, WorkOptions options) : state_(std::make_unique<State>(std::move(pair), std::move(options))) {}
 Copy::~Copy() = default;
 
-Progress Copy::snapshot() const { return state_->meter.snapshot(state_->clock.now()); }
+Progress Copy::snapshot() const {
+    return state_->meter.snapshot(state_->clock.now());
+}
 
 Task<Result<Report>> Copy::run(StopSignal& stop) {
     auto& state = *state_;
@@ -34,12 +36,14 @@ Task<Result<Report>> Copy::run(StopSignal& stop) {
     const auto to = work.pair.to.schema();
     if (!from || !to) co_return fail(Errc::unavailable, "the schema of a cluster is not known yet");
     const auto problems = check_schema(*from, *to, work.pair.scope, work.pair.tenant_column);
-    if (!problems.empty()) co_return fail(Errc::conflict, fmt::format("the schemas do not agree: {}", fmt::join(problems, "; ")));
+    if (!problems.empty())
+        co_return fail(Errc::conflict, fmt::format("the schemas do not agree: {}", fmt::join(problems, "; ")));
 
     Plan plan;
     const auto ranges = split_ring(work.pair.from.ring(), work.options.splits);
     for (const auto* table : tables_in_scope(*from, work.pair.scope, work.pair.tenant_column)) {
-        auto made = TableShape::make(*table, *to->table(table->keyspace, table->name), work.pair.scope, work.pair.tenant_column);
+        auto made = TableShape::make(*table, *to->table(table->keyspace, table->name), work.pair.scope,
+                                     work.pair.tenant_column);
         CO_TRY(auto shape, std::move(made));
         add_portions(shape, ranges, work.options, work.pair.scope, plan);
     }
@@ -59,11 +63,13 @@ Task<Result<Report>> Copy::run(StopSignal& stop) {
 }
 
 Task<Status> Copy::State::portion(Work* work, Equalizer* equalizer, Pace* pace, ProgressMeter* meter, Plan::Item item) {
-    auto stream = RowStream::over_range(item.shape, work->from, work->from_times, item.portion.range, work->options.page_size);
+    auto stream =
+        RowStream::over_range(item.shape, work->from, work->from_times, item.portion.range, work->options.page_size);
     if (!item.portion.tenant.empty()) {
         auto of_tenant = item.shape->partition_of_tenant(item.portion.tenant);
         CO_TRY(auto partition, std::move(of_tenant));
-        stream = RowStream::over_partition(item.shape, work->from, work->from_times, std::move(partition), work->options.page_size);
+        stream = RowStream::over_partition(item.shape, work->from, work->from_times, std::move(partition),
+                                           work->options.page_size);
     }
     for (;;) {
         auto filled = co_await stream.fill();
@@ -71,7 +77,8 @@ Task<Status> Copy::State::portion(Work* work, Equalizer* equalizer, Pace* pace, 
         if (!more) co_return ok();
         std::vector<RowItem> rows;
         while (stream.has_row()) rows.push_back(stream.take());
-        const auto count = static_cast<std::uint64_t>(std::ranges::count_if(rows, [](const auto& row) { return !row.key.is_static; }));
+        const auto count =
+            static_cast<std::uint64_t>(std::ranges::count_if(rows, [](const auto& row) { return !row.key.is_static; }));
         co_await pace->take(count, &work->stop);
         auto written = co_await write_page(work, equalizer, item.shape, std::move(rows));
         CO_TRY(std::move(written));

@@ -17,7 +17,9 @@ constexpr int kLooks = 4;
 constexpr std::size_t kRowsPerHold = 16;
 
 const RowImage kNothing;
-const RowImage& image_or_nothing(const std::optional<RowImage>& image) { return image ? *image : kNothing; }
+const RowImage& image_or_nothing(const std::optional<RowImage>& image) {
+    return image ? *image : kNothing;
+}
 
 std::vector<const CellImage*> all_cells(const RowImage& row) {
     std::vector<const CellImage*> cells;
@@ -31,7 +33,9 @@ const WholeImage* whole_of(const RowImage& row, std::size_t column) {
 }
 
 /// Whether the statement may have happened although it failed.
-bool fate_unknown(const Error& error) { return classify(error) == Failure::passing; }
+bool fate_unknown(const Error& error) {
+    return classify(error) == Failure::passing;
+}
 
 std::string whole_text(const TableShape& shape, const WholeImage* whole) {
     if (whole == nullptr) return "";
@@ -42,7 +46,8 @@ std::string whole_text(const TableShape& shape, const WholeImage* whole) {
 }  // namespace
 
 std::vector<CellDifference> Equalizer::differences_of(const TableShape& shape, const Suspect& suspect) const {
-    return compare_rows(shape, suspect.primary ? &*suspect.primary : nullptr, suspect.shadow ? &*suspect.shadow : nullptr, limits());
+    return compare_rows(shape, suspect.primary ? &*suspect.primary : nullptr,
+                        suspect.shadow ? &*suspect.shadow : nullptr, limits());
 }
 
 void Equalizer::report(const TableShape& shape, Suspect& suspect, const std::vector<CellDifference>& differences) {
@@ -58,7 +63,8 @@ void Equalizer::report(const TableShape& shape, Suspect& suspect, const std::vec
         sample.kind = difference.kind;
         std::string primary, shadow;
         if (difference.is_row()) {
-            (difference.kind == DifferenceKind::missing ? primary : shadow) = suspect.key.is_static ? "static columns" : "the row";
+            (difference.kind == DifferenceKind::missing ? primary : shadow) =
+                suspect.key.is_static ? "static columns" : "the row";
         } else if (difference.is_whole()) {
             const auto* whole = difference.primary_whole ? difference.primary_whole : difference.shadow_whole;
             sample.column = shape.column(whole->column).name;
@@ -78,7 +84,8 @@ void Equalizer::report(const TableShape& shape, Suspect& suspect, const std::vec
 
 // ---- reading
 
-Task<Status> Equalizer::read_one(Equalizer*, ShapePtr shape, Requester* side, ElementTimes times, const RowKey* key, std::optional<RowImage>* into) {
+Task<Status> Equalizer::read_one(Equalizer*, ShapePtr shape, Requester* side, ElementTimes times, const RowKey* key,
+                                 std::optional<RowImage>* into) {
     auto read = co_await read_row(std::move(shape), side, times, *key);
     if (!read) co_return fail(std::move(read.error()));
     *into = std::move(read.value());
@@ -96,14 +103,16 @@ Status first_failure(std::vector<Status> results) {
 
 Task<Status> Equalizer::read_primary(ShapePtr shape, Suspects suspects) {
     std::vector<Task<Status>> tasks;
-    for (auto& suspect : *suspects) tasks.push_back(read_one(this, shape, &work_.from, work_.from_times, &suspect.key, &suspect.primary));
+    for (auto& suspect : *suspects)
+        tasks.push_back(read_one(this, shape, &work_.from, work_.from_times, &suspect.key, &suspect.primary));
     auto results = co_await when_all(std::move(tasks));
     co_return first_failure(std::move(results));
 }
 
 Task<Status> Equalizer::read_shadow(ShapePtr shape, Suspects suspects) {
     std::vector<Task<Status>> tasks;
-    for (auto& suspect : *suspects) tasks.push_back(read_one(this, shape, &work_.to, work_.to_times, &suspect.key, &suspect.shadow));
+    for (auto& suspect : *suspects)
+        tasks.push_back(read_one(this, shape, &work_.to, work_.to_times, &suspect.key, &suspect.shadow));
     auto results = co_await when_all(std::move(tasks));
     co_return first_failure(std::move(results));
 }
@@ -167,7 +176,8 @@ Task<Status> Equalizer::examine(ShapePtr shape, std::vector<RowKey> keys) {
     }
     for (std::size_t begin = 0; begin < pending->size(); begin += kRowsPerHold) {
         auto batch = std::make_shared<std::vector<Suspect>>();
-        for (std::size_t i = begin; i < std::min(pending->size(), begin + kRowsPerHold); ++i) batch->push_back(std::move((*pending)[i]));
+        for (std::size_t i = begin; i < std::min(pending->size(), begin + kRowsPerHold); ++i)
+            batch->push_back(std::move((*pending)[i]));
         std::function<Task<Status>()> body = [this, shape, batch] { return repair_held(this, shape, batch); };
         auto held = co_await work_.under_hold(body);
         CO_TRY(std::move(held));
@@ -187,7 +197,9 @@ Task<Status> Equalizer::repair_gently(ShapePtr shape, Suspects suspects) {
             if (difference.is_whole() || shape->table().is_counter) continue;  // only under a hold
             switch (difference.kind) {
                 case DifferenceKind::missing:
-                    for (auto& one : plan_writes(*shape, key, all_cells(*suspect.primary), Marker::by_insert, times()).writes) add(std::move(one));
+                    for (auto& one :
+                         plan_writes(*shape, key, all_cells(*suspect.primary), Marker::by_insert, times()).writes)
+                        add(std::move(one));
                     break;
                 case DifferenceKind::extra:
                     if (key.is_static) {
@@ -195,18 +207,24 @@ Task<Status> Equalizer::repair_gently(ShapePtr shape, Suspects suspects) {
                     } else {
                         // At the newest time that is seen: it takes the row marker, whose own time nobody can see, and
                         // nothing that a client writes from now on.
-                        add(plan_row_delete(*shape, key, suspect.shadow->newest().value_or(work_.pair.unknown_timestamp)));
+                        add(plan_row_delete(*shape, key,
+                                            suspect.shadow->newest().value_or(work_.pair.unknown_timestamp)));
                     }
                     break;
-                case DifferenceKind::absent: write.push_back(difference.primary); break;
-                case DifferenceKind::unexpected: remove.push_back(difference.shadow); break;
+                case DifferenceKind::absent:
+                    write.push_back(difference.primary);
+                    break;
+                case DifferenceKind::unexpected:
+                    remove.push_back(difference.shadow);
+                    break;
                 case DifferenceKind::value:
                 case DifferenceKind::write_time:
                 case DifferenceKind::expiry:
                     if (!difference.is_conflict()) write.push_back(difference.primary);
                     break;
                 case DifferenceKind::schema:
-                case DifferenceKind::refused: break;
+                case DifferenceKind::refused:
+                    break;
             }
         }
         if (!write.empty()) {
@@ -272,7 +290,8 @@ Task<Status> Equalizer::force(ShapePtr shape, Suspect* suspect) {
         for (auto& one : plan_writes(*shape, key, {&cell}, Marker::none, at_that).writes) {
             to->push_back({shape, key, one});
             // Where the primary does not show the cell's time there is nothing to make equal.
-            if (cell.written && work_.options.raise_primary == RaisePrimary::yes) from->push_back({shape, key, std::move(one)});
+            if (cell.written && work_.options.raise_primary == RaisePrimary::yes)
+                from->push_back({shape, key, std::move(one)});
         }
     };
     std::vector<std::pair<const WholeImage*, const WholeImage*>> lists;
@@ -287,7 +306,8 @@ Task<Status> Equalizer::force(ShapePtr shape, Suspect* suspect) {
                 // A deletion stands on the shadow that the primary never saw.
                 auto at_now = times();
                 at_now.all = now;
-                for (auto& one : plan_writes(*shape, key, {}, Marker::by_insert, at_now).writes) to->push_back({shape, key, std::move(one)});
+                for (auto& one : plan_writes(*shape, key, {}, Marker::by_insert, at_now).writes)
+                    to->push_back({shape, key, std::move(one)});
                 for (const auto& cell : suspect->primary->cells) raise(cell, now);
                 break;
             }
@@ -295,16 +315,20 @@ Task<Status> Equalizer::force(ShapePtr shape, Suspect* suspect) {
                 if (key.is_static) {
                     auto at_now = times();
                     at_now.all = now;
-                    for (auto& one : plan_deletes(*shape, key, all_cells(*suspect->shadow), at_now)) to->push_back({shape, key, std::move(one)});
+                    for (auto& one : plan_deletes(*shape, key, all_cells(*suspect->shadow), at_now))
+                        to->push_back({shape, key, std::move(one)});
                 } else {
                     to->push_back({shape, key, plan_row_delete(*shape, key, now)});
                 }
                 break;
-            case DifferenceKind::absent: raise(*difference.primary, now); break;
+            case DifferenceKind::absent:
+                raise(*difference.primary, now);
+                break;
             case DifferenceKind::unexpected: {
                 auto at_now = times();
                 at_now.all = now;
-                for (auto& one : plan_deletes(*shape, key, {difference.shadow}, at_now)) to->push_back({shape, key, std::move(one)});
+                for (auto& one : plan_deletes(*shape, key, {difference.shadow}, at_now))
+                    to->push_back({shape, key, std::move(one)});
                 break;
             }
             case DifferenceKind::write_time:
@@ -312,15 +336,19 @@ Task<Status> Equalizer::force(ShapePtr shape, Suspect* suspect) {
                 if (work_.options.raise_primary == RaisePrimary::yes) {
                     auto at_shadows = times();
                     at_shadows.all = difference.shadow->written;
-                    for (auto& one : plan_writes(*shape, key, {difference.primary}, Marker::none, at_shadows).writes) from->push_back({shape, key, std::move(one)});
+                    for (auto& one : plan_writes(*shape, key, {difference.primary}, Marker::none, at_shadows).writes)
+                        from->push_back({shape, key, std::move(one)});
                 }
                 break;
             case DifferenceKind::value:
             case DifferenceKind::expiry:
-                raise(*difference.primary, difference.shadow->written && difference.primary->written ? std::max(*difference.shadow->written, *difference.primary->written) + 1 : now);
+                raise(*difference.primary, difference.shadow->written && difference.primary->written
+                                               ? std::max(*difference.shadow->written, *difference.primary->written) + 1
+                                               : now);
                 break;
             case DifferenceKind::schema:
-            case DifferenceKind::refused: break;
+            case DifferenceKind::refused:
+                break;
         }
     }
     // The shadow first: if we end here, the primary's value is on both, and the next repair raises the primary.
@@ -337,9 +365,10 @@ Task<Status> Equalizer::force(ShapePtr shape, Suspect* suspect) {
 
 // ---- lists and counters
 
-/// Overwriting twice at one time doubles a list and appending twice does so at any time: each statement is sent once, and
-/// after an unknown fate the list is overwritten at a strictly newer time instead.
-Task<Status> Equalizer::force_list(ShapePtr shape, const Suspect* suspect, const WholeImage* primary, const WholeImage* shadow) {
+/// Overwriting twice at one time doubles a list and appending twice does so at any time: each statement is sent once,
+/// and after an unknown fate the list is overwritten at a strictly newer time instead.
+Task<Status> Equalizer::force_list(ShapePtr shape, const Suspect* suspect, const WholeImage* primary,
+                                   const WholeImage* shadow) {
     const auto& key = suspect->key;
     const auto column = primary ? primary->column : shadow->column;
     std::optional<std::int64_t> newest;
@@ -382,7 +411,9 @@ Task<Status> Equalizer::force_list(ShapePtr shape, const Suspect* suspect, const
         CO_TRY(std::move(read));
         const auto* list = whole_of(image_or_nothing(now), column);
         const auto& type = *shape->column(column).type;
-        const bool equal = list == nullptr || primary == nullptr ? list == primary : cql::equal_values(type, BytesView(primary->value), BytesView(list->value));
+        const bool equal = list == nullptr || primary == nullptr
+                               ? list == primary
+                               : cql::equal_values(type, BytesView(primary->value), BytesView(list->value));
         if (equal) {
             ++work_.report.lists_rewritten;
             co_return ok();
@@ -417,7 +448,8 @@ Task<Status> Equalizer::force_counters(ShapePtr shape, const Suspect* suspect) {
             if (!fate_unknown(done.error())) co_return done;
             ++work_.report.unknown_fate;
             Difference sample{shape->cql_name(), shape->key_text(key), "", DifferenceKind::value, "", ""};
-            (work_.pair.primary == routing::Side::source ? sample.target : sample.source) = "counter update of unknown fate: " + done.error().what;
+            (work_.pair.primary == routing::Side::source ? sample.target : sample.source) =
+                "counter update of unknown fate: " + done.error().what;
             work_.report.add_sample(std::move(sample));
             co_return ok();
         }
@@ -444,7 +476,8 @@ Task<Status> Equalizer::bring_wholes(ShapePtr shape, std::vector<RowItem> rows) 
         std::erase_if(*batch, [&](const Suspect& suspect) {
             return std::ranges::all_of(suspect.primary->wholes, [&](const WholeImage& whole) {
                 const auto* other = whole_of(image_or_nothing(suspect.shadow), whole.column);
-                return other != nullptr && cql::equal_values(*shape->column(whole.column).type, BytesView(whole.value), BytesView(other->value));
+                return other != nullptr && cql::equal_values(*shape->column(whole.column).type, BytesView(whole.value),
+                                                             BytesView(other->value));
             });
         });
         if (batch->empty()) continue;
@@ -469,7 +502,9 @@ Task<Status> Equalizer::bring_held(Equalizer* self, ShapePtr shape, Suspects sus
         }
         for (const auto& list : suspect.primary->wholes) {
             const auto* other = whole_of(image_or_nothing(suspect.shadow), list.column);
-            if (other != nullptr && cql::equal_values(*shape->column(list.column).type, BytesView(list.value), BytesView(other->value))) continue;
+            if (other != nullptr &&
+                cql::equal_values(*shape->column(list.column).type, BytesView(list.value), BytesView(other->value)))
+                continue;
             auto done = co_await self->force_list(shape, &suspect, &list, other);
             CO_TRY(std::move(done));
         }

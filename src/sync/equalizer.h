@@ -13,11 +13,11 @@ enum class Fix : std::uint8_t { report, repair };
 
 /// Looks again at rows that seemed to differ, and makes them equal.
 ///
-/// The order of reads decides what may be concluded. A write in flight may be on the shadow and not yet on the primary: what
-/// only the shadow has is known to be surplus only when the primary was read after a settle() that came after the shadow
-/// was read. A write may also be on the primary and not yet on the shadow: what only the primary has is known to be
-/// missing only when the shadow was read after a settle() that came after the primary was. Hence: shadow, settle, primary,
-/// settle, shadow; and when the two looks at the shadow agree, nothing moved and the difference is real.
+/// The order of reads decides what may be concluded. A write in flight may be on the shadow and not yet on the primary:
+/// what only the shadow has is known to be surplus only when the primary was read after a settle() that came after the
+/// shadow was read. A write may also be on the primary and not yet on the shadow: what only the primary has is known to
+/// be missing only when the shadow was read after a settle() that came after the primary was. Hence: shadow, settle,
+/// primary, settle, shadow; and when the two looks at the shadow agree, nothing moved and the difference is real.
 /// Deleting on any weaker ground would delete a client's write.
 class Equalizer {
   public:
@@ -41,7 +41,8 @@ class Equalizer {
     std::vector<CellDifference> differences_of(const TableShape& shape, const Suspect& suspect) const;
     void report(const TableShape& shape, Suspect& suspect, const std::vector<CellDifference>& differences);
 
-    static Task<Status> read_one(Equalizer* self, ShapePtr shape, Requester* side, ElementTimes times, const RowKey* key, std::optional<RowImage>* into);
+    static Task<Status> read_one(Equalizer* self, ShapePtr shape, Requester* side, ElementTimes times,
+                                 const RowKey* key, std::optional<RowImage>* into);
     Task<Status> read_primary(ShapePtr shape, Suspects suspects);
     Task<Status> read_shadow(ShapePtr shape, Suspects suspects);
     Task<Status> look(ShapePtr shape, Suspects suspects);
@@ -51,7 +52,8 @@ class Equalizer {
     /// The rest, while nobody writes: times above what stands, lists, counters.
     static Task<Status> repair_held(Equalizer* self, ShapePtr shape, Suspects suspects);
     Task<Status> force(ShapePtr shape, Suspect* suspect);
-    Task<Status> force_list(ShapePtr shape, const Suspect* suspect, const WholeImage* primary, const WholeImage* shadow);
+    Task<Status> force_list(ShapePtr shape, const Suspect* suspect, const WholeImage* primary,
+                            const WholeImage* shadow);
     Task<Status> force_counters(ShapePtr shape, const Suspect* suspect);
     static Task<Status> bring_held(Equalizer* self, ShapePtr shape, Suspects suspects);
 

@@ -9,14 +9,14 @@
 
 namespace penumbra::sync {
 
-/// What copy, verify and repair ask of the proxy in whose traffic they work. Implemented by proxy::DataPlane; a tool that
-/// runs without a proxy passes one that answers at once. Called on the caller's shard.
+/// What copy, verify and repair ask of the proxy in whose traffic they work. Implemented by proxy::DataPlane; a tool
+/// that runs without a proxy passes one that answers at once. Called on the caller's shard.
 class LiveTraffic {
   public:
     virtual ~LiveTraffic() = default;
 
-    /// Returns when every request of the scope that was under way at the time of the call has ended on both clusters (or
-    /// is owed in the journal). New ones are not held up.
+    /// Returns when every request of the scope that was under way at the time of the call has ended on both clusters
+    /// (or is owed in the journal). New ones are not held up.
     virtual Task<Status> settle(routing::ScopeId scope, Deadline by) = 0;
 
     /// From success until release(): no request of the scope is under way, and new ones wait. For what must read and

@@ -23,12 +23,12 @@ struct Pair {
     LiveTraffic& traffic;
     routing::ScopeId scope_id;
     routing::Scope scope;
-    std::string tenant_column;                       ///< empty: no tenants by column
-    routing::Side primary = routing::Side::source;   ///< which side `from` is: for what people read
+    std::string tenant_column;                      ///< empty: no tenants by column
+    routing::Side primary = routing::Side::source;  ///< which side `from` is: for what people read
 
     /// Where a cluster does not show when something was written (row markers; elements of collections before Cassandra
-    /// 5.0): just before the scope began to be shadowed, in microseconds. Every client write since then wins over it, and
-    /// everything older is in what we read.
+    /// 5.0): just before the scope began to be shadowed, in microseconds. Every client write since then wins over it,
+    /// and everything older is in what we read.
     std::int64_t unknown_timestamp = 0;
 };
 
@@ -42,9 +42,10 @@ struct Portion {
     auto operator<=>(const Portion&) const = default;
 };
 
-/// Repair cannot make the shadow's cell older than it is. Where it won over the primary's by a write that the primary never
-/// took, the primary's value goes to the shadow above that time, and, with `yes`, to the primary at the same: its value
-/// and expiry stay what they were, only the write time rises, under a hold. With `no` such cells keep differing in time.
+/// Repair cannot make the shadow's cell older than it is. Where it won over the primary's by a write that the primary
+/// never took, the primary's value goes to the shadow above that time, and, with `yes`, to the primary at the same: its
+/// value and expiry stay what they were, only the write time rises, under a hold. With `no` such cells keep differing
+/// in time.
 enum class RaisePrimary : std::uint8_t { no, yes };
 
 struct WorkOptions {
@@ -52,11 +53,11 @@ struct WorkOptions {
     std::size_t writes_in_flight = 64;  ///< of each portion
     std::uint64_t rows_per_second = 0;  ///< over all portions; 0: no bound
     std::int32_t page_size = 500;
-    std::size_t splits = 4;             ///< portions per ring range
+    std::size_t splits = 4;  ///< portions per ring range
     Nanos request_timeout = Seconds(10);
-    std::size_t attempts = 8;           ///< of a request that may be repeated, with growing pauses
-    std::vector<Portion> done;          ///< not to be done again
-    std::function<void(const Portion&)> finished;  ///< called on the shard of the run
+    std::size_t attempts = 8;                        ///< of a request that may be repeated, with growing pauses
+    std::vector<Portion> done;                       ///< not to be done again
+    std::function<void(const Portion&)> finished;    ///< called on the shard of the run
     RaisePrimary raise_primary = RaisePrimary::yes;  ///< repair and resync only; a copy never writes to the primary
     cql::Consistency read_consistency = cql::Consistency::local_quorum;
     cql::Consistency write_consistency = cql::Consistency::local_quorum;

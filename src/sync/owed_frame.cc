@@ -35,7 +35,8 @@ Result<Bytes> translate_frame(const OwedStatement& statement, const std::vector<
             }
             break;
         }
-        default: break;  // a QUERY carries its text
+        default:
+            break;  // a QUERY carries its text
     }
     Bytes out;
     edit.append_to(out);

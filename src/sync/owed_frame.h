@@ -8,8 +8,8 @@
 
 namespace penumbra::sync {
 
-/// The frame with the cluster's prepared ids (`ids`, in the order of OwedStatement::prepared) in place of ours. An id that
-/// the statement has no text for is Errc::malformed.
+/// The frame with the cluster's prepared ids (`ids`, in the order of OwedStatement::prepared) in place of ours. An id
+/// that the statement has no text for is Errc::malformed.
 Result<Bytes> translate_frame(const OwedStatement& statement, const std::vector<Bytes>& ids);
 
 /// Ok for any answer but ERROR, which is Errc::server with its code.

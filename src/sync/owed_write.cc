@@ -7,7 +7,8 @@ namespace penumbra::sync {
 // Layout (docs/journal.md): kind u8, then
 //   1 statement: keyspace, u16 count, count * (id, text, keyspace), frame to the end
 //   2 resync: keyspace, table, partition key to the end
-// A string or byte run is a u32 length and its bytes. The frame is last and without a length: what is long is copied once.
+// A string or byte run is a u32 length and its bytes. The frame is last and without a length: what is long is copied
+// once.
 
 namespace {
 
@@ -17,7 +18,9 @@ void write_run(Writer& out, BytesView bytes) {
     out.u32(static_cast<std::uint32_t>(bytes.size()));
     out.raw(bytes);
 }
-void write_run(Writer& out, std::string_view text) { write_run(out, bytes_of(text)); }
+void write_run(Writer& out, std::string_view text) {
+    write_run(out, bytes_of(text));
+}
 
 Result<BytesView> read_run(Reader& in) {
     TRY(const auto size, in.u32());
@@ -27,7 +30,9 @@ Result<std::string> read_text(Reader& in) {
     TRY(const auto bytes, read_run(in));
     return std::string(text_of(bytes));
 }
-Bytes copy_of(BytesView bytes) { return {bytes.begin(), bytes.end()}; }
+Bytes copy_of(BytesView bytes) {
+    return {bytes.begin(), bytes.end()};
+}
 
 Result<Owed> decode_statement(Reader& in) {
     OwedStatement owed;
@@ -64,7 +69,8 @@ void encode_owed_resync(const OwedResync& order, Bytes& out) {
     writer.raw(order.partition_key);
 }
 
-void encode_owed_statement(std::string_view keyspace, const std::vector<OwedPreparedView>& prepared, BytesView frame, Bytes& out) {
+void encode_owed_statement(std::string_view keyspace, const std::vector<OwedPreparedView>& prepared, BytesView frame,
+                           Bytes& out) {
     Writer writer(out);
     writer.u8(static_cast<std::uint8_t>(Kind::statement));
     write_run(writer, keyspace);
@@ -81,8 +87,10 @@ Result<Owed> decode_owed(BytesView payload) {
     Reader in(payload);
     TRY(const auto kind, in.u8());
     switch (static_cast<Kind>(kind)) {
-        case Kind::statement: return decode_statement(in);
-        case Kind::resync: return decode_resync(in);
+        case Kind::statement:
+            return decode_statement(in);
+        case Kind::resync:
+            return decode_resync(in);
     }
     return fail(Errc::malformed, "an owed write of unknown kind " + std::to_string(kind));
 }

@@ -19,15 +19,16 @@ struct OwedPrepared {
 };
 
 /// A write that the shadow should have been sent: the request frame (QUERY, EXECUTE or BATCH, timestamp included) with
-/// our own prepared ids, and what is needed to translate those. Sending it again is harmless: same values, same timestamp.
+/// our own prepared ids, and what is needed to translate those. Sending it again is harmless: same values, same
+/// timestamp.
 struct OwedStatement {
     std::string keyspace;  ///< of the client's connection; may be empty
     std::vector<OwedPrepared> prepared;
     Bytes frame;
 };
 
-/// The order to make the shadow equal to the primary: for what cannot be sent again (conditional writes, lists, counters
-/// of unknown fate).
+/// The order to make the shadow equal to the primary: for what cannot be sent again (conditional writes, lists,
+/// counters of unknown fate).
 struct OwedResync {
     std::string keyspace;
     std::string table;
@@ -37,7 +38,8 @@ struct OwedResync {
 
 using Owed = std::variant<OwedStatement, OwedResync>;
 
-/// The payload of a journal record. docs/journal.md has the layout. Encoding appends to `out`, whose capacity is reused.
+/// The payload of a journal record. docs/journal.md has the layout. Encoding appends to `out`, whose capacity is
+/// reused.
 void encode_owed_resync(const OwedResync& order, Bytes& out);
 /// For the request path: the frame and the texts are where the caller has them.
 struct OwedPreparedView {
@@ -45,7 +47,8 @@ struct OwedPreparedView {
     std::string_view text;
     std::string_view keyspace;
 };
-void encode_owed_statement(std::string_view keyspace, const std::vector<OwedPreparedView>& prepared, BytesView frame, Bytes& out);
+void encode_owed_statement(std::string_view keyspace, const std::vector<OwedPreparedView>& prepared, BytesView frame,
+                           Bytes& out);
 Result<Owed> decode_owed(BytesView payload);
 
 }  // namespace penumbra::sync

@@ -76,11 +76,14 @@ struct Replayer::State {
     Outcome judge(const Job& job, const Error& error);
 };
 
-Replayer::Replayer(journal::Journal& journal, cluster::Session& owed, cluster::Session& other, LiveTraffic& traffic, ReplayOptions options)
+Replayer::Replayer(journal::Journal& journal, cluster::Session& owed, cluster::Session& other, LiveTraffic& traffic,
+                   ReplayOptions options)
     : state_(std::make_unique<State>(journal, owed, other, traffic, std::move(options))) {}
 Replayer::~Replayer() = default;
 
-void Replayer::start() { state_->gate.spawn(State::loop(state_.get())); }
+void Replayer::start() {
+    state_->gate.spawn(State::loop(state_.get()));
+}
 
 Task<void> Replayer::stop() {
     state_->gate.close();
@@ -93,7 +96,8 @@ ReplayCounts Replayer::counts() const {
 }
 
 void Replayer::State::put_aside(journal::EntryId id, std::string reason) {
-    log.warn("an owed write was set aside: it will not be tried again by itself", {kv("entry", id), kv("reason", reason)});
+    log.warn("an owed write was set aside: it will not be tried again by itself",
+             {kv("entry", id), kv("reason", reason)});
     journal.set_aside(id, std::move(reason));
     tries.erase(id);
     ++set_aside;
@@ -116,7 +120,8 @@ std::shared_ptr<Replayer::State::Batch> Replayer::State::next_batch() {
             continue;
         }
         if (const auto* order = std::get_if<OwedResync>(&work.value())) {
-            const auto [at, fresh] = orders.try_emplace({entry.scope, order->keyspace, order->table, order->partition_key}, batch->jobs.size());
+            const auto [at, fresh] = orders.try_emplace(
+                {entry.scope, order->keyspace, order->table, order->partition_key}, batch->jobs.size());
             if (!fresh) {
                 batch->jobs[at->second].entries.push_back(entry.id);
                 continue;
@@ -137,7 +142,8 @@ Task<void> Replayer::State::loop(State* self) {
             continue;
         }
         std::vector<Task<Unit>> lanes;
-        for (std::size_t i = 0; i < std::min(self->options.parallelism, batch->jobs.size()); ++i) lanes.push_back(lane(self, batch));
+        for (std::size_t i = 0; i < std::min(self->options.parallelism, batch->jobs.size()); ++i)
+            lanes.push_back(lane(self, batch));
         co_await when_all(std::move(lanes));
         self->paused = batch->later;
         if (!batch->later && !batch->again) {
@@ -146,7 +152,8 @@ Task<void> Replayer::State::loop(State* self) {
         }
         std::uint64_t dropped = 0;
         if (self->pause_limit.pass(Shard::here().now(), dropped)) {
-            self->log.info("the cluster does not take owed writes now; trying on", {kv("stream", static_cast<int>(self->options.stream)), kv("dropped", dropped)});
+            self->log.info("the cluster does not take owed writes now; trying on",
+                           {kv("stream", static_cast<int>(self->options.stream)), kv("dropped", dropped)});
         }
         ++self->retries;
         co_await sleep(pause, &self->stop);
@@ -181,8 +188,8 @@ Task<Outcome> Replayer::State::run(const Job* job) {
 
 Outcome Replayer::State::judge(const Job& job, const Error& error) {
     if (error.code == Errc::cancelled || error.code == Errc::shutting_down) return Outcome::kept;
-    // The catch-all code of ScyllaDB may mean either, and rows that differ after a repair may only have been written again:
-    // a number of tries.
+    // The catch-all code of ScyllaDB may mean either, and rows that differ after a repair may only have been written
+    // again: a number of tries.
     const bool unclear = (error.code == Errc::server && error.detail == 0) || error.code == Errc::conflict;
     if (!unclear && classify(error) == Failure::passing) return Outcome::later;
     // A missing right or table is refused for good too: an operator has to act, and then retries what was set aside.
@@ -198,7 +205,8 @@ Task<Outcome> Replayer::State::send(const Job* job, const OwedStatement* stateme
         const auto by = Deadline::in(Shard::here().clock(), options.request_timeout);
         std::vector<Bytes> ids;
         for (const auto& prepared : statement->prepared) {
-            auto id = co_await owed.prepare(prepared.text, prepared.keyspace.empty() ? statement->keyspace : prepared.keyspace, by);
+            auto id = co_await owed.prepare(prepared.text,
+                                            prepared.keyspace.empty() ? statement->keyspace : prepared.keyspace, by);
             if (!id) co_return judge(*job, id.error());
             ids.push_back(std::move(id.value()));
         }
@@ -212,7 +220,8 @@ Task<Outcome> Replayer::State::send(const Job* job, const OwedStatement* stateme
             co_return Outcome::settled;
         }
         // The node that got it had not prepared it, or has forgotten: nothing was done. Preparing again reaches it.
-        const bool unprepared = answer.error().code == Errc::server && answer.error().detail == static_cast<std::int32_t>(cql::ErrorCode::unprepared);
+        const bool unprepared = answer.error().code == Errc::server &&
+                                answer.error().detail == static_cast<std::int32_t>(cql::ErrorCode::unprepared);
         if (!unprepared || attempt >= 3) co_return judge(*job, answer.error());
     }
 }
@@ -223,8 +232,14 @@ Task<Outcome> Replayer::State::resync(const Job* job, const OwedResync* order) {
         // Its migration was cancelled or completed: nobody wants it any more.
         co_return Outcome::settled;
     }
-    Pair pair{other, owed, traffic, job->scope, scope->scope, scope->tenant_column,
-              options.stream == 1 ? routing::Side::source : routing::Side::target, scope->unknown_timestamp};
+    Pair pair{other,
+              owed,
+              traffic,
+              job->scope,
+              scope->scope,
+              scope->tenant_column,
+              options.stream == 1 ? routing::Side::source : routing::Side::target,
+              scope->unknown_timestamp};
     WorkOptions work;
     work.attempts = 3;
     work.parallelism = 2;
@@ -239,7 +254,8 @@ Task<Outcome> Replayer::State::resync(const Job* job, const OwedResync* order) {
     if (!done) co_return judge(*job, done.error());
     const auto& report = done.value();
     if (report.unknown_fate > 0 || report.refused > 0) {
-        auto why = fmt::format("{}.{}: {} counter updates of unknown fate, {} values refused", order->keyspace, order->table, report.unknown_fate, report.refused);
+        auto why = fmt::format("{}.{}: {} counter updates of unknown fate, {} values refused", order->keyspace,
+                               order->table, report.unknown_fate, report.refused);
         for (const auto id : job->entries) put_aside(id, why);
         co_return Outcome::set_aside;
     }

@@ -25,13 +25,13 @@ struct ReplayScope {
 };
 
 struct ReplayOptions {
-    std::uint8_t stream = 1;       ///< of the journal: the cluster that is owed (0 source, 1 target)
+    std::uint8_t stream = 1;  ///< of the journal: the cluster that is owed (0 source, 1 target)
     std::size_t parallelism = 32;
-    Nanos poll = Millis(20);       ///< how often the journal is asked for released entries
+    Nanos poll = Millis(20);           ///< how often the journal is asked for released entries
     Nanos longest_pause = Seconds(5);  ///< between attempts while the cluster does not take them
     Nanos request_timeout = Seconds(10);
-    /// How often an entry may fail in a way that says neither "later" nor "never" (the catch-all error code, rows that go on
-    /// differing) before it is set aside.
+    /// How often an entry may fail in a way that says neither "later" nor "never" (the catch-all error code, rows that
+    /// go on differing) before it is set aside.
     std::size_t attempts_when_unclear = 8;
     /// Nothing: the scope is gone, its entries are forgotten.
     std::function<std::optional<ReplayScope>(routing::ScopeId)> scope_of;
@@ -42,15 +42,16 @@ struct ReplayCounts {
     std::uint64_t resyncs = 0;
     std::uint64_t retries = 0;
     std::uint64_t set_aside = 0;
-    bool paused = false;           ///< the cluster does not take writes at the moment
+    bool paused = false;  ///< the cluster does not take writes at the moment
 };
 
-/// Pays what the journal says one cluster is owed. Order does not matter: statements carry their timestamps, and a resync
-/// reads the primary when it runs. Lives on a background shard (it reads the journal's files there).
+/// Pays what the journal says one cluster is owed. Order does not matter: statements carry their timestamps, and a
+/// resync reads the primary when it runs. Lives on a background shard (it reads the journal's files there).
 class Replayer {
   public:
     /// `owed` is the cluster of options.stream, `other` the one that has what is owed.
-    Replayer(journal::Journal& journal, cluster::Session& owed, cluster::Session& other, LiveTraffic& traffic, ReplayOptions options);
+    Replayer(journal::Journal& journal, cluster::Session& owed, cluster::Session& other, LiveTraffic& traffic,
+             ReplayOptions options);
     ~Replayer();
     Replayer(const Replayer&) = delete;
 

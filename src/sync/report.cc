@@ -6,15 +6,24 @@ namespace penumbra::sync {
 
 std::string_view to_string(DifferenceKind kind) {
     switch (kind) {
-        case DifferenceKind::schema: return "schema";
-        case DifferenceKind::missing: return "missing";
-        case DifferenceKind::extra: return "extra";
-        case DifferenceKind::value: return "value";
-        case DifferenceKind::absent: return "absent";
-        case DifferenceKind::unexpected: return "unexpected";
-        case DifferenceKind::write_time: return "write_time";
-        case DifferenceKind::expiry: return "expiry";
-        case DifferenceKind::refused: return "refused";
+        case DifferenceKind::schema:
+            return "schema";
+        case DifferenceKind::missing:
+            return "missing";
+        case DifferenceKind::extra:
+            return "extra";
+        case DifferenceKind::value:
+            return "value";
+        case DifferenceKind::absent:
+            return "absent";
+        case DifferenceKind::unexpected:
+            return "unexpected";
+        case DifferenceKind::write_time:
+            return "write_time";
+        case DifferenceKind::expiry:
+            return "expiry";
+        case DifferenceKind::refused:
+            return "refused";
     }
     return "?";
 }
@@ -48,7 +57,9 @@ void ProgressMeter::start(SteadyTime now, std::uint64_t total, std::uint64_t alr
     started_ = now.time_since_epoch().count();
 }
 
-void ProgressMeter::end(SteadyTime now) { ended_ = now.time_since_epoch().count(); }
+void ProgressMeter::end(SteadyTime now) {
+    ended_ = now.time_since_epoch().count();
+}
 
 Progress ProgressMeter::snapshot(SteadyTime now) const {
     Progress progress;
@@ -65,7 +76,8 @@ Progress ProgressMeter::snapshot(SteadyTime now) const {
         progress.seconds_left = 0;
     } else if (const auto done_now = progress.done - already_done_; done_now > 0) {
         // Portions are of one size by tokens, not by rows: an estimate that gets better as it goes.
-        progress.seconds_left = seconds / static_cast<double>(done_now) * static_cast<double>(progress.total - progress.done);
+        progress.seconds_left =
+            seconds / static_cast<double>(done_now) * static_cast<double>(progress.total - progress.done);
     }
     return progress;
 }

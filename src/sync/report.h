@@ -12,15 +12,15 @@
 namespace penumbra::sync {
 
 enum class DifferenceKind : std::uint8_t {
-    schema,       ///< the table or column is missing, or another
-    missing,      ///< the row is on the primary only
-    extra,        ///< the row is on the shadow only
-    value,        ///< both show a value, another one
-    absent,       ///< the cell is on the primary only
-    unexpected,   ///< the cell is on the shadow only
-    write_time,   ///< the same value, written at another time
-    expiry,       ///< the same value, ending at another time
-    refused,      ///< the other cluster does not take the value (see Report::refused)
+    schema,      ///< the table or column is missing, or another
+    missing,     ///< the row is on the primary only
+    extra,       ///< the row is on the shadow only
+    value,       ///< both show a value, another one
+    absent,      ///< the cell is on the primary only
+    unexpected,  ///< the cell is on the shadow only
+    write_time,  ///< the same value, written at another time
+    expiry,      ///< the same value, ending at another time
+    refused,     ///< the other cluster does not take the value (see Report::refused)
 };
 std::string_view to_string(DifferenceKind kind);
 
@@ -35,19 +35,21 @@ struct Difference {
 
 /// What a copy, verify or resync did and found.
 struct Report {
-    std::uint64_t rows = 0;         ///< of the primary, in scope
+    std::uint64_t rows = 0;  ///< of the primary, in scope
     std::uint64_t cells = 0;
     std::uint64_t statements = 0;   ///< written
     std::uint64_t differences = 0;  ///< confirmed by a second look
     std::uint64_t conflicts = 0;    ///< of these: the shadow's cell was the newer one
     std::uint64_t repaired = 0;
-    std::uint64_t moving = 0;       ///< looked different once, and not when looked at again
-    std::uint64_t collections_without_times = 0;  ///< written at unknown_timestamp, and without a TTL that cannot be seen
+    std::uint64_t moving = 0;  ///< looked different once, and not when looked at again
+    std::uint64_t collections_without_times =
+        0;  ///< written at unknown_timestamp, and without a TTL that cannot be seen
     std::uint64_t lists_rewritten = 0;
     std::uint64_t counters_settled = 0;
-    std::uint64_t expired = 0;      ///< not written: what was left of their TTL had run out
-    std::uint64_t refused = 0;      ///< statements that a server does not take for what they hold: those rows lack something
-    std::uint64_t unknown_fate = 0; ///< counter updates that may or may not have happened: verify again
+    std::uint64_t expired = 0;  ///< not written: what was left of their TTL had run out
+    std::uint64_t refused =
+        0;  ///< statements that a server does not take for what they hold: those rows lack something
+    std::uint64_t unknown_fate = 0;  ///< counter updates that may or may not have happened: verify again
     std::uint64_t retries = 0;
     std::vector<Difference> samples;  ///< the first of the differences
 

@@ -20,8 +20,10 @@ Failure classify(const Error& error) {
         case Errc::unavailable:
         case Errc::timeout:
         case Errc::closed:
-        case Errc::overloaded: return Failure::passing;
-        case Errc::server: break;
+        case Errc::overloaded:
+            return Failure::passing;
+        case Errc::server:
+            break;
         case Errc::invalid_argument:
         case Errc::malformed:
         case Errc::unsupported:
@@ -32,7 +34,8 @@ Failure classify(const Error& error) {
         case Errc::cancelled:
         case Errc::io:
         case Errc::corrupt:
-        case Errc::internal: return Failure::fatal;
+        case Errc::internal:
+            return Failure::fatal;
     }
     // By number, never by text: ScyllaDB words things otherwise, and puts backtraces into some.
     switch (static_cast<cql::ErrorCode>(error.detail)) {
@@ -47,20 +50,24 @@ Failure classify(const Error& error) {
         case cql::ErrorCode::cas_write_unknown:
         case cql::ErrorCode::cdc_write_failure:
         case cql::ErrorCode::unprepared:
-        case cql::ErrorCode::server_error: return Failure::passing;
+        case cql::ErrorCode::server_error:
+            return Failure::passing;
         case cql::ErrorCode::protocol_error:
         case cql::ErrorCode::invalid:
         case cql::ErrorCode::config_error:
         case cql::ErrorCode::function_failure:
-        case cql::ErrorCode::already_exists: return Failure::refused;
+        case cql::ErrorCode::already_exists:
+            return Failure::refused;
         case cql::ErrorCode::bad_credentials:
         case cql::ErrorCode::syntax_error:
-        case cql::ErrorCode::unauthorized: return Failure::fatal;
+        case cql::ErrorCode::unauthorized:
+            return Failure::fatal;
     }
     return Failure::passing;  // a code of the server's own, such as ScyllaDB's rate limit
 }
 
-Task<Result<cql::Rows>> Requester::attempt(std::string text, std::vector<cql::Cell> values, cluster::QueryOptions options) {
+Task<Result<cql::Rows>> Requester::attempt(std::string text, std::vector<cql::Cell> values,
+                                           cluster::QueryOptions options) {
     auto pause = kFirstPause;
     for (std::size_t n = 1;; ++n) {
         if (stop_.requested()) co_return fail(Errc::cancelled, "stopped");
@@ -76,7 +83,8 @@ Task<Result<cql::Rows>> Requester::attempt(std::string text, std::vector<cql::Ce
     }
 }
 
-Task<Result<cql::Rows>> Requester::read(std::string text, std::vector<cql::Cell> values, Bytes paging_state, std::int32_t page_size) {
+Task<Result<cql::Rows>> Requester::read(std::string text, std::vector<cql::Cell> values, Bytes paging_state,
+                                        std::int32_t page_size) {
     cluster::QueryOptions options;
     options.consistency = options_.read_consistency;
     options.page_size = page_size;
@@ -118,7 +126,8 @@ Task<Status> Requester::lane(Requester* self, std::shared_ptr<Lanes> lanes) {
         auto copy = one.write;
         auto done = co_await self->write(std::move(copy));
         if (done) continue;
-        const bool refused = classify(done.error()) == Failure::refused || (done.error().code == Errc::server && done.error().detail == 0);
+        const bool refused = classify(done.error()) == Failure::refused ||
+                             (done.error().code == Errc::server && done.error().detail == 0);
         if (!refused) {
             lanes->failed = true;
             co_return fail(std::move(done.error()).in("writing " + one.shape->cql_name()));

@@ -32,10 +32,12 @@ struct KeyedWrite {
 class Requester {
   public:
     /// `side`: which of the two clusters it is, for the report.
-    Requester(cluster::Session& session, routing::Side side, const WorkOptions& options, StopSignal& stop, Report& report)
+    Requester(cluster::Session& session, routing::Side side, const WorkOptions& options, StopSignal& stop,
+              Report& report)
         : session_(session), side_(side), options_(options), stop_(stop), report_(report) {}
 
-    Task<Result<cql::Rows>> read(std::string text, std::vector<cql::Cell> values, Bytes paging_state, std::int32_t page_size);
+    Task<Result<cql::Rows>> read(std::string text, std::vector<cql::Cell> values, Bytes paging_state,
+                                 std::int32_t page_size);
     /// Until it is applied. Errc::server whose classify() is refused is the caller's to count.
     Task<Status> write(Write write);
     /// All of them, some at once. Statements that the server refuses are counted, named in the report and passed over.

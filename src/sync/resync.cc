@@ -14,7 +14,8 @@ struct Resync::State {
     static Task<Status> portion(Work* work, Equalizer* equalizer, Pace* pace, Plan::Item item, Bytes partition);
 };
 
-Resync::Resync(Pair pair, WorkOptions options) : state_(std::make_unique<State>(State{std::move(pair), std::move(options)})) {}
+Resync::Resync(Pair pair, WorkOptions options)
+    : state_(std::make_unique<State>(State{std::move(pair), std::move(options)})) {}
 Resync::~Resync() = default;
 
 Result<ShapePtr> Resync::State::shape_of(const Pair& pair, const std::string& keyspace, const std::string& table) {
@@ -24,7 +25,8 @@ Result<ShapePtr> Resync::State::shape_of(const Pair& pair, const std::string& ke
     const auto* primary = from->table(keyspace, table);
     const auto* shadow = to->table(keyspace, table);
     if (primary == nullptr || shadow == nullptr) {
-        return fail(Errc::not_found, keyspace + "." + table + " is not on the " + (primary == nullptr ? "primary" : "shadow"));
+        return fail(Errc::not_found,
+                    keyspace + "." + table + " is not on the " + (primary == nullptr ? "primary" : "shadow"));
     }
     // Rows of a table without tenants, under a scope of tenants, are whoever ordered this' mistake.
     return TableShape::make(*primary, *shadow, pair.scope, pair.tenant_column);
@@ -42,7 +44,8 @@ Task<Status> Resync::State::portion(Work* work, Equalizer* equalizer, Pace* pace
                          : RowStream::over_partition(item.shape, work->from, work->from_times, partition, page);
     auto shadow = whole ? RowStream::over_range(item.shape, work->to, work->to_times, item.portion.range, page)
                         : RowStream::over_partition(item.shape, work->to, work->to_times, partition, page);
-    auto compared = co_await compare_streams(work, equalizer, item.shape, std::move(primary), std::move(shadow), limits, pace, nullptr);
+    auto compared = co_await compare_streams(work, equalizer, item.shape, std::move(primary), std::move(shadow), limits,
+                                             pace, nullptr);
     co_return compared;
 }
 

@@ -9,7 +9,9 @@ namespace penumbra::sync {
 
 namespace {
 
-bool ends_soon(std::int64_t expires, DiffLimits limits) { return expires != 0 && expires - limits.now_seconds <= limits.tolerance_seconds; }
+bool ends_soon(std::int64_t expires, DiffLimits limits) {
+    return expires != 0 && expires - limits.now_seconds <= limits.tolerance_seconds;
+}
 
 bool same_expiry(std::int64_t a, std::int64_t b, DiffLimits limits) {
     if ((a == 0) != (b == 0)) return false;
@@ -19,9 +21,11 @@ bool same_expiry(std::int64_t a, std::int64_t b, DiffLimits limits) {
 /// Whether everything that keeps the row alive is about to end (or, its key alone, nothing visible does).
 bool row_ends_soon(const RowImage& row, DiffLimits limits) {
     if (row.cells.empty() && row.wholes.empty()) return false;
-    const bool cells_end = std::ranges::all_of(row.cells, [&](const auto& cell) { return ends_soon(cell.expires, limits); });
+    const bool cells_end =
+        std::ranges::all_of(row.cells, [&](const auto& cell) { return ends_soon(cell.expires, limits); });
     const bool wholes_end = std::ranges::all_of(row.wholes, [&](const auto& whole) {
-        return !whole.times.empty() && std::ranges::all_of(whole.times, [&](const auto& times) { return ends_soon(times.expires, limits); });
+        return !whole.times.empty() &&
+               std::ranges::all_of(whole.times, [&](const auto& times) { return ends_soon(times.expires, limits); });
     });
     return cells_end && wholes_end;
 }
@@ -43,11 +47,13 @@ const cql::DataType& value_type(const TableShape& shape, const CellImage& cell) 
     const auto& type = *shape.column(cell.column).type;
     if (!cell.is_element) return type;
     if (type.kind == cql::TypeKind::map) return *type.elements[1];
-    if (type.kind == cql::TypeKind::udt) return *type.elements[static_cast<std::size_t>(load_be<std::int16_t>(cell.element.data()))];
+    if (type.kind == cql::TypeKind::udt)
+        return *type.elements[static_cast<std::size_t>(load_be<std::int16_t>(cell.element.data()))];
     return *type.elements[0];  // sets: the value is empty on both sides
 }
 
-std::optional<DifferenceKind> compare_cells(const TableShape& shape, const CellImage& p, const CellImage& s, DiffLimits limits) {
+std::optional<DifferenceKind> compare_cells(const TableShape& shape, const CellImage& p, const CellImage& s,
+                                            DiffLimits limits) {
     if (!cql::equal_values(value_type(shape, p), BytesView(p.value), BytesView(s.value))) return DifferenceKind::value;
     if (!p.written || !s.written) return std::nullopt;
     if (*p.written != *s.written) return DifferenceKind::write_time;
@@ -55,7 +61,8 @@ std::optional<DifferenceKind> compare_cells(const TableShape& shape, const CellI
     return std::nullopt;
 }
 
-void compare_wholes(const TableShape& shape, const RowImage& primary, const RowImage& shadow, DiffLimits limits, std::vector<CellDifference>& out) {
+void compare_wholes(const TableShape& shape, const RowImage& primary, const RowImage& shadow, DiffLimits limits,
+                    std::vector<CellDifference>& out) {
     const auto of = [](const RowImage& row, std::size_t column) -> const WholeImage* {
         const auto found = std::ranges::find(row.wholes, column, &WholeImage::column);
         return found == row.wholes.end() ? nullptr : &*found;
@@ -66,7 +73,8 @@ void compare_wholes(const TableShape& shape, const RowImage& primary, const RowI
         if (p == nullptr && s == nullptr) continue;
         CellDifference difference{DifferenceKind::value, nullptr, nullptr, p, s};
         const auto all_end = [&](const WholeImage& whole) {
-            return std::ranges::any_of(whole.times, [&](const auto& times) { return ends_soon(times.expires, limits); });
+            return std::ranges::any_of(whole.times,
+                                       [&](const auto& times) { return ends_soon(times.expires, limits); });
         };
         // A list with an element that is about to end may be read with it on one side and without it on the other.
         if ((p != nullptr && all_end(*p)) || (s != nullptr && all_end(*s))) continue;
@@ -76,7 +84,9 @@ void compare_wholes(const TableShape& shape, const RowImage& primary, const RowI
         } else if (!cql::equal_values(*shape.column(column).type, BytesView(p->value), BytesView(s->value))) {
             out.push_back(difference);
         } else if (!p->times.empty() && p->times.size() == s->times.size() &&
-                   !std::ranges::equal(p->times, s->times, [&](const auto& a, const auto& b) { return same_expiry(a.expires, b.expires, limits); })) {
+                   !std::ranges::equal(p->times, s->times, [&](const auto& a, const auto& b) {
+                       return same_expiry(a.expires, b.expires, limits);
+                   })) {
             difference.kind = DifferenceKind::expiry;
             out.push_back(difference);
         }
@@ -90,10 +100,12 @@ bool CellDifference::is_conflict() const {
     if (*shadow->written != *primary->written) return *shadow->written > *primary->written;
     if (kind == DifferenceKind::value) return true;
     // At one time an expiring cell wins over one that does not end, and the later end over the sooner.
-    return kind == DifferenceKind::expiry && (primary->expires == 0 || (shadow->expires != 0 && shadow->expires > primary->expires));
+    return kind == DifferenceKind::expiry &&
+           (primary->expires == 0 || (shadow->expires != 0 && shadow->expires > primary->expires));
 }
 
-std::vector<CellDifference> compare_rows(const TableShape& shape, const RowImage* primary, const RowImage* shadow, DiffLimits limits) {
+std::vector<CellDifference> compare_rows(const TableShape& shape, const RowImage* primary, const RowImage* shadow,
+                                         DiffLimits limits) {
     std::vector<CellDifference> out;
     if (primary == nullptr || shadow == nullptr) {
         if (primary == shadow) return out;

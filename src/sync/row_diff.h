@@ -19,8 +19,8 @@ struct CellDifference {
 
     bool is_whole() const { return primary_whole != nullptr || shadow_whole != nullptr; }
     bool is_row() const { return kind == DifferenceKind::missing || kind == DifferenceKind::extra; }
-    /// The shadow's cell wins over the primary's by its time, or would keep winning a tie: writing the primary's cell again
-    /// as it is changes nothing.
+    /// The shadow's cell wins over the primary's by its time, or would keep winning a tie: writing the primary's cell
+    /// again as it is changes nothing.
     bool is_conflict() const;
 };
 
@@ -30,10 +30,10 @@ struct DiffLimits {
     std::int64_t tolerance_seconds = 5;
 };
 
-/// What differs. An image is null where the cluster has no such row; one without cells is a row that is its key alone. A
-/// row that one side lacks is one difference, of kind missing or extra.
-/// Times are compared where both clusters show them. Of lists only values and expiries: one that had to be written whole
-/// has other write times for good.
-std::vector<CellDifference> compare_rows(const TableShape& shape, const RowImage* primary, const RowImage* shadow, DiffLimits limits);
+/// What differs. An image is null where the cluster has no such row; one without cells is a row that is its key alone.
+/// A row that one side lacks is one difference, of kind missing or extra. Times are compared where both clusters show
+/// them. Of lists only values and expiries: one that had to be written whole has other write times for good.
+std::vector<CellDifference> compare_rows(const TableShape& shape, const RowImage* primary, const RowImage* shadow,
+                                         DiffLimits limits);
 
 }  // namespace penumbra::sync

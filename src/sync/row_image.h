@@ -16,8 +16,8 @@ namespace penumbra::sync {
 struct CellImage {
     std::size_t column = 0;  ///< in TableShape::columns()
     bool is_element = false;
-    Bytes element;           ///< set: the element; map: its key; UDT: number of the field, as a smallint
-    Bytes value;             ///< empty for sets
+    Bytes element;                        ///< set: the element; map: its key; UDT: number of the field, as a smallint
+    Bytes value;                          ///< empty for sets
     std::optional<std::int64_t> written;  ///< microseconds; nothing: the cluster does not show it
     std::int64_t expires = 0;             ///< seconds since 1970; 0: never, or not shown
     bool operator==(const CellImage&) const = default;
@@ -39,7 +39,7 @@ struct WholeImage {
 /// Names one row on both clusters. Static columns are a row of their own, in front of the others of its partition.
 struct RowKey {
     cql::Token token;
-    Bytes partition;                ///< serialized as for the token
+    Bytes partition;  ///< serialized as for the token
     bool is_static = false;
     std::vector<Bytes> clustering;  ///< empty for statics
     bool operator==(const RowKey&) const = default;

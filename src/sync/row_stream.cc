@@ -6,10 +6,14 @@ namespace penumbra::sync {
 
 namespace {
 
-std::int64_t wall_seconds() { return Shard::here().clock().wall_micros() / 1'000'000; }
+std::int64_t wall_seconds() {
+    return Shard::here().clock().wall_micros() / 1'000'000;
+}
 
 /// A scan must not wash a ScyllaDB node's cache; Cassandra knows no such words.
-std::string_view scan_suffix(const cluster::Session& session) { return session.is_scylla() ? " BYPASS CACHE" : ""; }
+std::string_view scan_suffix(const cluster::Session& session) {
+    return session.is_scylla() ? " BYPASS CACHE" : "";
+}
 
 }  // namespace
 
@@ -21,16 +25,24 @@ ElementTimes element_times(const cluster::Session& session) {
     return major >= 5 ? ElementTimes::shown : ElementTimes::hidden;
 }
 
-RowStream::RowStream(ShapePtr shape, Requester& from, ElementTimes times, std::string text, std::vector<cql::Cell> values, std::int32_t page_size)
-    : shape_(shape), from_(&from), text_(std::move(text)), values_(std::move(values)), page_size_(page_size), decoder_(shape, times) {}
+RowStream::RowStream(ShapePtr shape, Requester& from, ElementTimes times, std::string text,
+                     std::vector<cql::Cell> values, std::int32_t page_size)
+    : shape_(shape),
+      from_(&from),
+      text_(std::move(text)),
+      values_(std::move(values)),
+      page_size_(page_size),
+      decoder_(shape, times) {}
 
-RowStream RowStream::over_range(ShapePtr shape, Requester& from, ElementTimes times, const TokenRange& range, std::int32_t page_size) {
+RowStream RowStream::over_range(ShapePtr shape, Requester& from, ElementTimes times, const TokenRange& range,
+                                std::int32_t page_size) {
     auto text = shape->select_range(range, times, scan_suffix(from.session()));
     auto values = shape->range_values(range);
     return {std::move(shape), from, times, std::move(text), std::move(values), page_size};
 }
 
-RowStream RowStream::over_partition(ShapePtr shape, Requester& from, ElementTimes times, Bytes partition, std::int32_t page_size) {
+RowStream RowStream::over_partition(ShapePtr shape, Requester& from, ElementTimes times, Bytes partition,
+                                    std::int32_t page_size) {
     auto text = shape->select_partition(times);
     auto values = shape->key_values(partition, {});
     return {std::move(shape), from, times, std::move(text), std::move(values), page_size};

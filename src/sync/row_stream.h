@@ -13,8 +13,10 @@ namespace penumbra::sync {
 /// The rows of the scope in one token range or partition of one cluster, page by page and in order, holding one page.
 class RowStream {
   public:
-    static RowStream over_range(ShapePtr shape, Requester& from, ElementTimes times, const TokenRange& range, std::int32_t page_size);
-    static RowStream over_partition(ShapePtr shape, Requester& from, ElementTimes times, Bytes partition, std::int32_t page_size);
+    static RowStream over_range(ShapePtr shape, Requester& from, ElementTimes times, const TokenRange& range,
+                                std::int32_t page_size);
+    static RowStream over_partition(ShapePtr shape, Requester& from, ElementTimes times, Bytes partition,
+                                    std::int32_t page_size);
 
     /// Reads on when everything was taken; false at the end. Pages may be empty and not the last: only the paging state
     /// tells.
@@ -24,7 +26,8 @@ class RowStream {
     RowItem take() { return std::move(rows_[next_++]); }
 
   private:
-    RowStream(ShapePtr shape, Requester& from, ElementTimes times, std::string text, std::vector<cql::Cell> values, std::int32_t page_size);
+    RowStream(ShapePtr shape, Requester& from, ElementTimes times, std::string text, std::vector<cql::Cell> values,
+              std::int32_t page_size);
 
     ShapePtr shape_;
     Requester* from_;
@@ -41,7 +44,8 @@ class RowStream {
 /// One row as it is now; nothing when the cluster has none.
 Task<Result<std::optional<RowImage>>> read_row(ShapePtr shape, Requester* from, ElementTimes times, RowKey key);
 
-/// Cassandra shows times inside collections from 5.0 on. `release_version` is that of the oldest node, so all of them do.
+/// Cassandra shows times inside collections from 5.0 on. `release_version` is that of the oldest node, so all of them
+/// do.
 ElementTimes element_times(const cluster::Session& session);
 
 }  // namespace penumbra::sync

@@ -15,7 +15,9 @@ namespace {
 /// Servers take markers by the thousand, but not without end; also what one statement loses when it is refused.
 constexpr std::size_t kMaxDeletionsPerStatement = 50;
 
-std::string quoted(const cql::ColumnDef& column) { return cql::quote_identifier(column.name); }
+std::string quoted(const cql::ColumnDef& column) {
+    return cql::quote_identifier(column.name);
+}
 
 std::string field_name(const cql::DataType& udt, const CellImage& cell) {
     return cql::quote_identifier(udt.field_names[static_cast<std::size_t>(load_be<std::int16_t>(cell.element.data()))]);
@@ -33,7 +35,8 @@ void append_key(const TableShape& shape, const RowKey& key, std::vector<cql::Cel
 using Life = std::pair<std::int64_t, std::int64_t>;
 using Group = std::vector<const CellImage*>;
 
-Write insert_of(const TableShape& shape, const RowKey& key, const Life& life, const Group& cells, std::int64_t now_seconds) {
+Write insert_of(const TableShape& shape, const RowKey& key, const Life& life, const Group& cells,
+                std::int64_t now_seconds) {
     std::string names, marks;
     const auto name = [&](const cql::ColumnDef& column) {
         names += (names.empty() ? "" : ", ") + quoted(column);
@@ -53,7 +56,8 @@ Write insert_of(const TableShape& shape, const RowKey& key, const Life& life, co
     return write;
 }
 
-Write update_of(const TableShape& shape, const RowKey& key, const Life& life, const Group& cells, std::int64_t now_seconds) {
+Write update_of(const TableShape& shape, const RowKey& key, const Life& life, const Group& cells,
+                std::int64_t now_seconds) {
     Write write;
     write.timestamp = life.first;
     write.values.push_back(ttl_value(life.second, now_seconds));
@@ -85,7 +89,8 @@ Write update_of(const TableShape& shape, const RowKey& key, const Life& life, co
 
 }  // namespace
 
-WritePlan plan_writes(const TableShape& shape, const RowKey& key, const std::vector<const CellImage*>& cells, Marker marker, WriteTimes times) {
+WritePlan plan_writes(const TableShape& shape, const RowKey& key, const std::vector<const CellImage*>& cells,
+                      Marker marker, WriteTimes times) {
     WritePlan plan;
     std::map<Life, Group> groups;
     for (const auto* cell : cells) {
@@ -99,10 +104,13 @@ WritePlan plan_writes(const TableShape& shape, const RowKey& key, const std::vec
     if (marker == Marker::by_insert && !key.is_static) {
         if (groups.empty()) {
             // Everything had run out: then so has the row. A row that is its key alone had nothing to run out.
-            if (plan.expired == 0) plan.writes.push_back(insert_of(shape, key, {times.all.value_or(times.unknown), 0}, {}, times.now_seconds));
+            if (plan.expired == 0)
+                plan.writes.push_back(
+                    insert_of(shape, key, {times.all.value_or(times.unknown), 0}, {}, times.now_seconds));
         } else {
             // A time that we guess says nothing about when the row began, unless there is no other.
-            auto first = std::ranges::find_if(groups, [](const auto& group) { return group.second.front()->written.has_value(); });
+            auto first = std::ranges::find_if(
+                groups, [](const auto& group) { return group.second.front()->written.has_value(); });
             if (first == groups.end()) first = groups.begin();
             auto& [life, group] = *first;
             // An INSERT would overwrite collections: their elements stay for an UPDATE.
@@ -115,11 +123,13 @@ WritePlan plan_writes(const TableShape& shape, const RowKey& key, const std::vec
             if (group.empty()) groups.erase(first);
         }
     }
-    for (const auto& [life, group] : groups) plan.writes.push_back(update_of(shape, key, life, group, times.now_seconds));
+    for (const auto& [life, group] : groups)
+        plan.writes.push_back(update_of(shape, key, life, group, times.now_seconds));
     return plan;
 }
 
-std::vector<Write> plan_deletes(const TableShape& shape, const RowKey& key, const std::vector<const CellImage*>& cells, WriteTimes times) {
+std::vector<Write> plan_deletes(const TableShape& shape, const RowKey& key, const std::vector<const CellImage*>& cells,
+                                WriteTimes times) {
     std::map<std::int64_t, Group> groups;
     for (const auto* cell : cells) groups[times.all.value_or(cell->written.value_or(times.unknown))].push_back(cell);
     std::vector<Write> writes;
@@ -185,7 +195,8 @@ Result<std::vector<ListRun>> list_runs(const TableShape& shape, const WholeImage
     return runs;
 }
 
-Write plan_list_write(const TableShape& shape, const RowKey& key, std::size_t column, const ListRun& run, ListWrite how, WriteTimes times) {
+Write plan_list_write(const TableShape& shape, const RowKey& key, std::size_t column, const ListRun& run, ListWrite how,
+                      WriteTimes times) {
     Write write;
     const auto name = quoted(shape.column(column));
     const auto set = how == ListWrite::append ? fmt::format("{0} = {0} + ?", name) : name + " = ?";
@@ -199,7 +210,8 @@ Write plan_list_write(const TableShape& shape, const RowKey& key, std::size_t co
 
 Write plan_column_delete(const TableShape& shape, const RowKey& key, std::size_t column, std::int64_t timestamp) {
     Write write;
-    write.text = fmt::format("DELETE {} FROM {}{}", quoted(shape.column(column)), shape.cql_name(), shape.where(key.is_static));
+    write.text =
+        fmt::format("DELETE {} FROM {}{}", quoted(shape.column(column)), shape.cql_name(), shape.where(key.is_static));
     append_key(shape, key, write.values);
     write.timestamp = timestamp;
     return write;

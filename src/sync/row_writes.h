@@ -28,24 +28,27 @@ struct WritePlan {
 };
 
 struct WriteTimes {
-    std::int64_t now_seconds = 0;  ///< wall clock: what remains of a TTL
-    std::int64_t unknown = 0;      ///< for cells whose time is not shown, and markers of rows without cells
+    std::int64_t now_seconds = 0;          ///< wall clock: what remains of a TTL
+    std::int64_t unknown = 0;              ///< for cells whose time is not shown, and markers of rows without cells
     std::optional<std::int64_t> all = {};  ///< every cell at this time instead of its own
 };
 
-/// Statements that write `cells` of one row (or of the statics) at their own times with what is left of their TTLs: cells
-/// of one time and expiry together. Elements are merged into their collections and fields set one by one; nothing is
-/// overwritten, so no tombstone appears. Every statement says USING TTL, 0 where there is none, because the shadow's table
-/// may have a default of its own.
+/// Statements that write `cells` of one row (or of the statics) at their own times with what is left of their TTLs:
+/// cells of one time and expiry together. Elements are merged into their collections and fields set one by one; nothing
+/// is overwritten, so no tombstone appears. Every statement says USING TTL, 0 where there is none, because the shadow's
+/// table may have a default of its own.
 ///
-/// Marker::by_insert: the atomic cells of the earliest write go in as an INSERT, which lets the row live without regular
-/// cells, as long as they do. A SELECT does not show whether the primary's row has such a marker; without it a row whose
-/// cells the application deletes one by one would vanish on the shadow, with it one that was only ever UPDATEd stays until
-/// a verify finds it.
-WritePlan plan_writes(const TableShape& shape, const RowKey& key, const std::vector<const CellImage*>& cells, Marker marker, WriteTimes times);
+/// Marker::by_insert: the atomic cells of the earliest write go in as an INSERT, which lets the row live without
+/// regular cells, as long as they do. A SELECT does not show whether the primary's row has such a marker; without it a
+/// row whose cells the application deletes one by one would vanish on the shadow, with it one that was only ever
+/// UPDATEd stays until a verify finds it.
+WritePlan plan_writes(const TableShape& shape, const RowKey& key, const std::vector<const CellImage*>& cells,
+                      Marker marker, WriteTimes times);
 
-/// Statements that delete these cells, each at its own time, so that the tombstone wins the tie and nothing newer is lost.
-std::vector<Write> plan_deletes(const TableShape& shape, const RowKey& key, const std::vector<const CellImage*>& cells, WriteTimes times);
+/// Statements that delete these cells, each at its own time, so that the tombstone wins the tie and nothing newer is
+/// lost.
+std::vector<Write> plan_deletes(const TableShape& shape, const RowKey& key, const std::vector<const CellImage*>& cells,
+                                WriteTimes times);
 Write plan_row_delete(const TableShape& shape, const RowKey& key, std::int64_t timestamp);
 
 /// One run of a list's elements with the same times, in list order: what a single append can carry.
@@ -57,7 +60,8 @@ struct ListRun {
 /// The list in runs; where its times are not shown it is one, at `unknown` and for ever.
 Result<std::vector<ListRun>> list_runs(const TableShape& shape, const WholeImage& list, std::int64_t unknown);
 enum class ListWrite : std::uint8_t { append, overwrite };
-Write plan_list_write(const TableShape& shape, const RowKey& key, std::size_t column, const ListRun& run, ListWrite how, WriteTimes times);
+Write plan_list_write(const TableShape& shape, const RowKey& key, std::size_t column, const ListRun& run, ListWrite how,
+                      WriteTimes times);
 /// Deletes a whole column.
 Write plan_column_delete(const TableShape& shape, const RowKey& key, std::size_t column, std::int64_t timestamp);
 

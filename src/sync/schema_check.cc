@@ -6,7 +6,8 @@
 
 namespace penumbra::sync {
 
-std::vector<const cql::Table*> tables_in_scope(const cql::Schema& schema, const routing::Scope& scope, std::string_view tenant_column) {
+std::vector<const cql::Table*> tables_in_scope(const cql::Schema& schema, const routing::Scope& scope,
+                                               std::string_view tenant_column) {
     std::vector<const cql::Table*> tables;
     for (const auto* table : schema.tables()) {
         // Views follow from their base tables on each cluster.
@@ -20,20 +21,24 @@ std::vector<const cql::Table*> tables_in_scope(const cql::Schema& schema, const 
 std::vector<std::string> check_schema(const cql::Schema& from, const cql::Schema& to, const routing::Scope& scope,
                                       std::string_view tenant_column) {
     std::vector<std::string> problems;
-    if (!scope.all_tenants() && tenant_column.empty()) problems.push_back("the scope names tenants, and there is no tenant column");
+    if (!scope.all_tenants() && tenant_column.empty())
+        problems.push_back("the scope names tenants, and there is no tenant column");
     std::string missing_keyspace;
     for (const auto* table : tables_in_scope(from, scope, tenant_column)) {
         if (!to.has_keyspace(table->keyspace)) {
-            if (missing_keyspace != table->keyspace) problems.push_back(fmt::format("keyspace {} is missing", table->keyspace));
+            if (missing_keyspace != table->keyspace)
+                problems.push_back(fmt::format("keyspace {} is missing", table->keyspace));
             missing_keyspace = table->keyspace;
             continue;
         }
-        for (auto& problem : cql::differences(*table, to.table(table->keyspace, table->name))) problems.push_back(std::move(problem));
+        for (auto& problem : cql::differences(*table, to.table(table->keyspace, table->name)))
+            problems.push_back(std::move(problem));
         if (const auto* column = scope.all_tenants() ? nullptr : table->column(tenant_column)) {
             for (const auto& tenant : scope.tenants) {
                 if (auto value = cql::from_text(*column->type, tenant); !value) {
-                    problems.push_back(fmt::format("{}: tenant '{}' is no value of {} ({}): {}", table->cql_name(), tenant, column->name,
-                                                   cql::to_cql(*column->type), value.error().what));
+                    problems.push_back(fmt::format("{}: tenant '{}' is no value of {} ({}): {}", table->cql_name(),
+                                                   tenant, column->name, cql::to_cql(*column->type),
+                                                   value.error().what));
                 }
             }
         }

@@ -12,7 +12,9 @@ namespace penumbra::sync {
 
 namespace {
 
-std::string quoted(const cql::ColumnDef& column) { return cql::quote_identifier(column.name); }
+std::string quoted(const cql::ColumnDef& column) {
+    return cql::quote_identifier(column.name);
+}
 
 std::string names_of(const std::vector<cql::ColumnDef>& columns) {
     std::string out;
@@ -43,7 +45,9 @@ Result<std::vector<std::optional<std::int64_t>>> decode_times(cql::CellView cell
     return times;
 }
 
-Bytes copy_of(BytesView bytes) { return {bytes.begin(), bytes.end()}; }
+Bytes copy_of(BytesView bytes) {
+    return {bytes.begin(), bytes.end()};
+}
 
 }  // namespace
 
@@ -61,7 +65,8 @@ std::optional<std::int64_t> RowImage::newest() const {
     return newest;
 }
 
-Result<ShapePtr> TableShape::make(const cql::Table& table, const cql::Table& other, const routing::Scope& scope, std::string_view tenant_column) {
+Result<ShapePtr> TableShape::make(const cql::Table& table, const cql::Table& other, const routing::Scope& scope,
+                                  std::string_view tenant_column) {
     auto shape = std::make_shared<TableShape>();
     shape->table_ = table;
     shape->name_ = table.cql_name();
@@ -70,9 +75,10 @@ Result<ShapePtr> TableShape::make(const cql::Table& table, const cql::Table& oth
     for (const auto* keys : {&shape->partition_key_, &shape->clustering_}) {
         for (const auto& key : *keys) {
             const auto* twin = other.column(key.name);
-            if (twin == nullptr || twin->kind != key.kind || twin->position != key.position || twin->descending != key.descending ||
-                !cql::same_type(*twin->type, *key.type)) {
-                return fail(Errc::conflict, fmt::format("{}: the key column {} is not the same on both clusters", table.cql_name(), key.name));
+            if (twin == nullptr || twin->kind != key.kind || twin->position != key.position ||
+                twin->descending != key.descending || !cql::same_type(*twin->type, *key.type)) {
+                return fail(Errc::conflict, fmt::format("{}: the key column {} is not the same on both clusters",
+                                                        table.cql_name(), key.name));
             }
         }
     }
@@ -85,11 +91,14 @@ Result<ShapePtr> TableShape::make(const cql::Table& table, const cql::Table& oth
     if (scope.all_tenants()) return ShapePtr(shape);
 
     const auto* tenant = table.column(tenant_column);
-    if (tenant == nullptr) return fail(Errc::invalid_argument, fmt::format("{} has no tenant column {}", table.cql_name(), tenant_column));
+    if (tenant == nullptr)
+        return fail(Errc::invalid_argument, fmt::format("{} has no tenant column {}", table.cql_name(), tenant_column));
     shape->tenant_name_ = tenant->name;
     for (const auto& text : scope.tenants) {
         auto value = cql::from_text(*tenant->type, text);
-        if (!value) return fail(std::move(value.error()).in(fmt::format("tenant '{}' for {}.{}", text, table.cql_name(), tenant->name)));
+        if (!value)
+            return fail(std::move(value.error())
+                            .in(fmt::format("tenant '{}' for {}.{}", text, table.cql_name(), tenant->name)));
         shape->tenants_.insert(std::move(value.value()));
     }
     const auto position = [&](const std::vector<cql::ColumnDef>& columns) {
@@ -109,7 +118,8 @@ Result<ShapePtr> TableShape::make(const cql::Table& table, const cql::Table& oth
         case cql::ColumnKind::static_:
         case cql::ColumnKind::regular:
             if (position(shape->columns_) == shape->columns_.size()) {
-                return fail(Errc::invalid_argument, fmt::format("{}: the other cluster has no tenant column {}", table.cql_name(), tenant_column));
+                return fail(Errc::invalid_argument, fmt::format("{}: the other cluster has no tenant column {}",
+                                                                table.cql_name(), tenant_column));
             }
             shape->tenant_in_ = TenantIn::columns;
             shape->tenant_is_static_ = tenant->kind == cql::ColumnKind::static_;
@@ -118,7 +128,9 @@ Result<ShapePtr> TableShape::make(const cql::Table& table, const cql::Table& oth
     return ShapePtr(shape);
 }
 
-Result<Bytes> TableShape::partition_of_tenant(std::string_view tenant) const { return cql::from_text(*partition_key_[0].type, tenant); }
+Result<Bytes> TableShape::partition_of_tenant(std::string_view tenant) const {
+    return cql::from_text(*partition_key_[0].type, tenant);
+}
 
 bool TableShape::is_whole(std::size_t column) const {
     const auto& type = *columns_[column].type;
@@ -132,7 +144,8 @@ std::string TableShape::selected(ElementTimes times) const {
         const auto name = quoted(column);
         out += ", " + name;
         if (column.type->is_counter()) continue;
-        if (!column.type->is_multi_cell() || times == ElementTimes::shown) out += fmt::format(", WRITETIME({0}), TTL({0})", name);
+        if (!column.type->is_multi_cell() || times == ElementTimes::shown)
+            out += fmt::format(", WRITETIME({0}), TTL({0})", name);
     }
     return out;
 }
@@ -162,7 +175,9 @@ std::string TableShape::where(bool partition_only) const {
     return out;
 }
 
-std::string TableShape::select_partition(ElementTimes times) const { return "SELECT " + selected(times) + " FROM " + name_ + where(true); }
+std::string TableShape::select_partition(ElementTimes times) const {
+    return "SELECT " + selected(times) + " FROM " + name_ + where(true);
+}
 
 std::string TableShape::select_row(bool is_static, ElementTimes times) const {
     return "SELECT " + selected(times) + " FROM " + name_ + where(is_static) + (is_static ? " LIMIT 1" : "");
@@ -184,8 +199,8 @@ bool TableShape::in_scope(const cql::Row& row) const {
     return cell.has_value() && tenants_.contains(copy_of(cell.bytes()));
 }
 
-Status TableShape::decode_column(const cql::Row& row, std::size_t& at, std::size_t column, ElementTimes times, std::int64_t now_seconds,
-                                 RowImage& out) const {
+Status TableShape::decode_column(const cql::Row& row, std::size_t& at, std::size_t column, ElementTimes times,
+                                 std::int64_t now_seconds, RowImage& out) const {
     const auto& type = *columns_[column].type;
     const auto cell = row[at++];
     if (type.is_counter()) {
@@ -217,7 +232,8 @@ Status TableShape::decode_column(const cql::Row& row, std::size_t& at, std::size
     const auto expires_of = [&](std::size_t n) { return n < ttls.size() && ttls[n] ? now_seconds + *ttls[n] : 0; };
     if (type.kind == cql::TypeKind::list) {
         WholeImage whole{column, copy_of(cell.bytes()), {}};
-        for (std::size_t n = 0; n < written.size() && written[n]; ++n) whole.times.push_back({*written[n], expires_of(n)});
+        for (std::size_t n = 0; n < written.size() && written[n]; ++n)
+            whole.times.push_back({*written[n], expires_of(n)});
         if (whole.times.size() != written.size()) whole.times.clear();
         out.wholes.push_back(std::move(whole));
         return ok();
@@ -245,9 +261,10 @@ Status TableShape::decode_column(const cql::Row& row, std::size_t& at, std::size
     }
     // Servers send them sorted; merging two images relies on it.
     if (type.kind != cql::TypeKind::udt) {
-        std::stable_sort(out.cells.begin() + static_cast<std::ptrdiff_t>(first), out.cells.end(), [&](const CellImage& a, const CellImage& b) {
-            return cql::compare_values(*type.elements[0], a.element, b.element) < 0;
-        });
+        std::stable_sort(out.cells.begin() + static_cast<std::ptrdiff_t>(first), out.cells.end(),
+                         [&](const CellImage& a, const CellImage& b) {
+                             return cql::compare_values(*type.elements[0], a.element, b.element) < 0;
+                         });
     }
     return ok();
 }
@@ -271,15 +288,17 @@ Status TableShape::Decoder::page(const cql::Rows& rows, std::int64_t now_seconds
         item.key.token = cql::murmur3_token(partition_);
         // A partition with nothing but statics is one row whose clustering columns are null.
         const bool only_statics = !shape.clustering_.empty() && row[keys].is_null();
-        // Statics belong to the partition, not to a row. Where the tenant is in the rows, those of a partition that has no
-        // row belong to nobody and go with everybody.
-        const bool nobodys = only_statics && (shape.tenant_in_ == TenantIn::clustering || (shape.tenant_in_ == TenantIn::columns && !shape.tenant_is_static_));
+        // Statics belong to the partition, not to a row. Where the tenant is in the rows, those of a partition that has
+        // no row belong to nobody and go with everybody.
+        const bool nobodys = only_statics && (shape.tenant_in_ == TenantIn::clustering ||
+                                              (shape.tenant_in_ == TenantIn::columns && !shape.tenant_is_static_));
         if (which_ == Rows::of_scope && !nobodys && !shape.in_scope(row)) continue;
 
         RowItem statics{item.key, {}};
         statics.key.is_static = true;
         if (!only_statics) {
-            for (std::size_t i = 0; i < shape.clustering_.size(); ++i) item.key.clustering.push_back(copy_of(row[keys + i].bytes()));
+            for (std::size_t i = 0; i < shape.clustering_.size(); ++i)
+                item.key.clustering.push_back(copy_of(row[keys + i].bytes()));
         }
         auto at = keys + shape.clustering_.size();
         for (std::size_t column = 0; column < shape.columns_.size(); ++column) {
@@ -308,7 +327,8 @@ std::string TableShape::key_text(const RowKey& key) const {
     std::string out;
     const auto add = [&](const cql::ColumnDef& column, BytesView value) {
         const auto literal = cql::to_literal(*column.type, value);
-        out += fmt::format("{}{}={}", out.empty() ? "" : ", ", column.name, literal ? literal.value() : cql::to_text(*column.type, value));
+        out += fmt::format("{}{}={}", out.empty() ? "" : ", ", column.name,
+                           literal ? literal.value() : cql::to_text(*column.type, value));
     };
     if (const auto parts = cql::split_partition_key(key.partition, partition_key_.size())) {
         for (std::size_t i = 0; i < parts.value().size(); ++i) add(partition_key_[i], parts.value()[i]);
@@ -336,7 +356,8 @@ std::string TableShape::cell_text(const CellImage& cell) const {
     } else if (type.kind == cql::TypeKind::map) {
         out = cql::to_text(*type.elements[1], BytesView(cell.value));
     } else if (type.kind == cql::TypeKind::udt) {
-        out = cql::to_text(*type.elements[static_cast<std::size_t>(load_be<std::int16_t>(cell.element.data()))], BytesView(cell.value));
+        out = cql::to_text(*type.elements[static_cast<std::size_t>(load_be<std::int16_t>(cell.element.data()))],
+                           BytesView(cell.value));
     } else {
         out = "present";
     }

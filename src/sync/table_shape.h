@@ -19,14 +19,14 @@ namespace penumbra::sync {
 /// beside the value; older ones and ScyllaDB do not, for a whole collection).
 enum class ElementTimes : std::uint8_t { hidden, shown };
 
-/// One table as copy and verify see it: the columns that both clusters have, which rows belong to the scope, and how rows
-/// are asked for. Immutable, shared by everything that works on the table.
+/// One table as copy and verify see it: the columns that both clusters have, which rows belong to the scope, and how
+/// rows are asked for. Immutable, shared by everything that works on the table.
 class TableShape {
   public:
-    /// `other` is the table on the other cluster; columns that it lacks or has otherwise are left out (check_schema() names
-    /// them). Errc::conflict when the keys differ.
-    static Result<std::shared_ptr<const TableShape>> make(const cql::Table& table, const cql::Table& other, const routing::Scope& scope,
-                                                          std::string_view tenant_column);
+    /// `other` is the table on the other cluster; columns that it lacks or has otherwise are left out (check_schema()
+    /// names them). Errc::conflict when the keys differ.
+    static Result<std::shared_ptr<const TableShape>> make(const cql::Table& table, const cql::Table& other,
+                                                          const routing::Scope& scope, std::string_view tenant_column);
 
     const std::string& cql_name() const { return name_; }
     const cql::Table& table() const { return table_; }
@@ -83,7 +83,8 @@ class TableShape {
 
     std::string selected(ElementTimes times) const;
     bool in_scope(const cql::Row& row) const;
-    Status decode_column(const cql::Row& row, std::size_t& at, std::size_t column, ElementTimes times, std::int64_t now_seconds, RowImage& out) const;
+    Status decode_column(const cql::Row& row, std::size_t& at, std::size_t column, ElementTimes times,
+                         std::int64_t now_seconds, RowImage& out) const;
 
     cql::Table table_;
     std::string name_;

@@ -24,7 +24,9 @@ void cut(TokenRange range, std::size_t splits, std::vector<TokenRange>& out) {
 
 }  // namespace
 
-std::string to_string(const TokenRange& range) { return fmt::format("({},{}]", range.start.value(), range.end.value()); }
+std::string to_string(const TokenRange& range) {
+    return fmt::format("({},{}]", range.start.value(), range.end.value());
+}
 
 std::vector<TokenRange> split_ring(std::vector<cql::Token> ring, std::size_t splits) {
     std::ranges::sort(ring);

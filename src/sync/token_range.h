@@ -9,8 +9,9 @@
 
 namespace penumbra::sync {
 
-/// The partitions with start < token <= end. A start of kMinToken is open below, an end of kMaxToken open above; a range
-/// never wraps and its end is never kMinToken, which as an upper bound means the whole ring to both kinds of server.
+/// The partitions with start < token <= end. A start of kMinToken is open below, an end of kMaxToken open above; a
+/// range never wraps and its end is never kMinToken, which as an upper bound means the whole ring to both kinds of
+/// server.
 struct TokenRange {
     cql::Token start = cql::kMinToken;
     cql::Token end = cql::kMaxToken;

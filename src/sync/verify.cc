@@ -12,13 +12,17 @@ struct Verify::State {
     ProgressMeter meter;
     const Clock& clock = Shard::here().clock();
 
-    static Task<Status> portion(Work* work, Equalizer* equalizer, DiffLimits limits, Pace* pace, ProgressMeter* meter, Plan::Item item);
+    static Task<Status> portion(Work* work, Equalizer* equalizer, DiffLimits limits, Pace* pace, ProgressMeter* meter,
+                                Plan::Item item);
 };
 
-Verify::Verify(Pair pair, VerifyOptions options) : state_(std::make_unique<State>(std::move(pair), std::move(options))) {}
+Verify::Verify(Pair pair, VerifyOptions options)
+    : state_(std::make_unique<State>(std::move(pair), std::move(options))) {}
 Verify::~Verify() = default;
 
-Progress Verify::snapshot() const { return state_->meter.snapshot(state_->clock.now()); }
+Progress Verify::snapshot() const {
+    return state_->meter.snapshot(state_->clock.now());
+}
 
 Task<Result<Report>> Verify::run(StopSignal& stop) {
     auto& state = *state_;
@@ -44,7 +48,8 @@ Task<Result<Report>> Verify::run(StopSignal& stop) {
     }
     shuffle(plan);
 
-    Equalizer equalizer(work, state.options.expiry_tolerance, state.options.repair == Repair::yes ? Fix::repair : Fix::report);
+    Equalizer equalizer(work, state.options.expiry_tolerance,
+                        state.options.repair == Repair::yes ? Fix::repair : Fix::report);
     Pace pace(work.options.rows_per_second);
     const DiffLimits limits{0, state.options.expiry_tolerance.count()};
     std::function<Task<Status>(const Plan::Item&)> portion = [&](const Plan::Item& item) {
@@ -55,19 +60,22 @@ Task<Result<Report>> Verify::run(StopSignal& stop) {
     co_return std::move(work.report);
 }
 
-Task<Status> Verify::State::portion(Work* work, Equalizer* equalizer, DiffLimits limits, Pace* pace, ProgressMeter* meter, Plan::Item item) {
+Task<Status> Verify::State::portion(Work* work, Equalizer* equalizer, DiffLimits limits, Pace* pace,
+                                    ProgressMeter* meter, Plan::Item item) {
     const auto page = work->options.page_size;
     if (!item.portion.tenant.empty()) {
         auto of_tenant = item.shape->partition_of_tenant(item.portion.tenant);
         CO_TRY(auto partition, std::move(of_tenant));
         auto primary = RowStream::over_partition(item.shape, work->from, work->from_times, partition, page);
         auto shadow = RowStream::over_partition(item.shape, work->to, work->to_times, partition, page);
-        auto compared = co_await compare_streams(work, equalizer, item.shape, std::move(primary), std::move(shadow), limits, pace, meter);
+        auto compared = co_await compare_streams(work, equalizer, item.shape, std::move(primary), std::move(shadow),
+                                                 limits, pace, meter);
         co_return compared;
     }
     auto primary = RowStream::over_range(item.shape, work->from, work->from_times, item.portion.range, page);
     auto shadow = RowStream::over_range(item.shape, work->to, work->to_times, item.portion.range, page);
-    auto compared = co_await compare_streams(work, equalizer, item.shape, std::move(primary), std::move(shadow), limits, pace, meter);
+    auto compared = co_await compare_streams(work, equalizer, item.shape, std::move(primary), std::move(shadow), limits,
+                                             pace, meter);
     co_return compared;
 }
 

@@ -20,9 +20,9 @@ struct VerifyOptions {
     Seconds expiry_tolerance{5};
 };
 
-/// Compares a scope on both clusters: each cell's value, write time and expiry. What differs is looked at again, without
-/// requests in between, before it counts. With repair the shadow is then made equal (see Resync).
-/// Lives on the shard of the pair; only snapshot() is for any thread.
+/// Compares a scope on both clusters: each cell's value, write time and expiry. What differs is looked at again,
+/// without requests in between, before it counts. With repair the shadow is then made equal (see Resync). Lives on the
+/// shard of the pair; only snapshot() is for any thread.
 class Verify {
   public:
     Verify(Pair pair, VerifyOptions options);

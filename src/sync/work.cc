@@ -70,16 +70,19 @@ Task<void> Pace::take(std::uint64_t rows, StopSignal* stop) {
     if (rate_ == 0 || rows == 0) co_return;
     const auto now = Shard::here().clock().now();
     // At most a second's worth is made up for after a pause.
-    next_ = std::max(next_, now - Seconds(1)) + Nanos(static_cast<std::int64_t>(1e9 * static_cast<double>(rows) / static_cast<double>(rate_)));
+    next_ = std::max(next_, now - Seconds(1)) +
+            Nanos(static_cast<std::int64_t>(1e9 * static_cast<double>(rows) / static_cast<double>(rate_)));
     if (next_ > now) co_await sleep(next_ - now, stop);
 }
 
-void add_portions(ShapePtr shape, const std::vector<TokenRange>& ranges, const WorkOptions& options, const routing::Scope& scope, Plan& plan) {
+void add_portions(ShapePtr shape, const std::vector<TokenRange>& ranges, const WorkOptions& options,
+                  const routing::Scope& scope, Plan& plan) {
     const auto& table = shape->table();
     const auto is_done = [&](const Portion& portion) {
         // The ring may have been cut otherwise when the earlier run made its portions: contained is enough.
         return std::ranges::any_of(options.done, [&](const Portion& done) {
-            return done.keyspace == portion.keyspace && done.table == portion.table && done.tenant == portion.tenant && done.range.contains(portion.range);
+            return done.keyspace == portion.keyspace && done.table == portion.table && done.tenant == portion.tenant &&
+                   done.range.contains(portion.range);
         });
     };
     const auto add = [&](Portion portion) {
@@ -127,7 +130,8 @@ Task<Status> portion_lane(Work* work, std::shared_ptr<Lanes> lanes) {
 
 }  // namespace
 
-Task<Status> run_plan(Work* work, Plan plan, ProgressMeter* meter, std::function<Task<Status>(const Plan::Item&)> portion) {
+Task<Status> run_plan(Work* work, Plan plan, ProgressMeter* meter,
+                      std::function<Task<Status>(const Plan::Item&)> portion) {
     const auto& clock = Shard::here().clock();
     meter->start(clock.now(), plan.total, plan.total - plan.items.size());
     auto lanes = std::make_shared<Lanes>();
@@ -135,7 +139,8 @@ Task<Status> run_plan(Work* work, Plan plan, ProgressMeter* meter, std::function
     lanes->portion = std::move(portion);
     lanes->meter = meter;
     std::vector<Task<Status>> tasks;
-    for (std::size_t i = 0; i < std::min(work->options.parallelism, lanes->plan.items.size()); ++i) tasks.push_back(portion_lane(work, lanes));
+    for (std::size_t i = 0; i < std::min(work->options.parallelism, lanes->plan.items.size()); ++i)
+        tasks.push_back(portion_lane(work, lanes));
     auto results = co_await when_all(std::move(tasks));
     meter->end(clock.now());
     for (auto& result : results) {

@@ -63,10 +63,12 @@ struct Plan {
     std::uint64_t total = 0;  ///< with those already done
 };
 /// One table's portions, appended to `plan`. `splits_ring`: the primary's tokens.
-void add_portions(ShapePtr shape, const std::vector<TokenRange>& ranges, const WorkOptions& options, const routing::Scope& scope, Plan& plan);
+void add_portions(ShapePtr shape, const std::vector<TokenRange>& ranges, const WorkOptions& options,
+                  const routing::Scope& scope, Plan& plan);
 void shuffle(Plan& plan);
 
 /// Runs `portion` for each item, some at once; the first failure ends the run.
-Task<Status> run_plan(Work* work, Plan plan, ProgressMeter* meter, std::function<Task<Status>(const Plan::Item&)> portion);
+Task<Status> run_plan(Work* work, Plan plan, ProgressMeter* meter,
+                      std::function<Task<Status>(const Plan::Item&)> portion);
 
 }  // namespace penumbra::sync

@@ -1,5 +1,5 @@
-// Against two real clusters: PENUMBRA_TEST_SOURCE and PENUMBRA_TEST_TARGET are their contact points. Skipped without them.
-// tests/integration/test_sync_live.py starts clusters, fills them and runs these one by one.
+// Against two real clusters: PENUMBRA_TEST_SOURCE and PENUMBRA_TEST_TARGET are their contact points. Skipped without
+// them. tests/integration/test_sync_live.py starts clusters, fills them and runs these one by one.
 
 #include <cstdlib>
 #include <filesystem>
@@ -43,7 +43,8 @@ std::vector<std::string> words(const std::string& text) {
 routing::Scope scope_from_environment() {
     routing::Scope scope;
     scope.tenants = words(setting("PENUMBRA_TEST_TENANTS"));
-    for (const auto& text : words(setting("PENUMBRA_TEST_TABLES", "*.*"))) scope.allow.push_back(routing::TablePattern::parse(text).value());
+    for (const auto& text : words(setting("PENUMBRA_TEST_TABLES", "*.*")))
+        scope.allow.push_back(routing::TablePattern::parse(text).value());
     return scope;
 }
 
@@ -60,8 +61,14 @@ struct Clusters {
           target(options("target", setting("PENUMBRA_TEST_TARGET")), Shard::here(), {&Shard::here()}) {}
 
     Pair pair(routing::Scope scope) {
-        return {*from, *to, traffic, routing::ScopeId(1), std::move(scope), setting("PENUMBRA_TEST_TENANT_COLUMN", "system_domain_id"),
-                routing::Side::source, unknown};
+        return {*from,
+                *to,
+                traffic,
+                routing::ScopeId(1),
+                std::move(scope),
+                setting("PENUMBRA_TEST_TENANT_COLUMN", "system_domain_id"),
+                routing::Side::source,
+                unknown};
     }
 
     cluster::Cluster source, target;
@@ -73,7 +80,8 @@ struct Clusters {
 class Live : public ::testing::Test {
   protected:
     void SetUp() override {
-        if (setting("PENUMBRA_TEST_SOURCE").empty()) GTEST_SKIP() << "PENUMBRA_TEST_SOURCE and PENUMBRA_TEST_TARGET name no clusters";
+        if (setting("PENUMBRA_TEST_SOURCE").empty())
+            GTEST_SKIP() << "PENUMBRA_TEST_SOURCE and PENUMBRA_TEST_TARGET name no clusters";
     }
     /// Runs `body` on a loop of this thread, between the start and the stop of both clusters.
     static void run(Task<void> (*body)(Clusters*)) {
@@ -109,11 +117,15 @@ class Live : public ::testing::Test {
 };
 
 void show(const Report& report) {
-    fmt::print("rows={} cells={} statements={} differences={} conflicts={} repaired={} moving={} untimed={} lists={} counters={} expired={} refused={} retries={}\n",
-               report.rows, report.cells, report.statements, report.differences, report.conflicts, report.repaired, report.moving,
-               report.collections_without_times, report.lists_rewritten, report.counters_settled, report.expired, report.refused, report.retries);
+    fmt::print(
+        "rows={} cells={} statements={} differences={} conflicts={} repaired={} moving={} untimed={} lists={} "
+        "counters={} expired={} refused={} retries={}\n",
+        report.rows, report.cells, report.statements, report.differences, report.conflicts, report.repaired,
+        report.moving, report.collections_without_times, report.lists_rewritten, report.counters_settled,
+        report.expired, report.refused, report.retries);
     for (const auto& sample : report.samples) {
-        fmt::print("{} {} [{}] {}: source {} target {}\n", to_string(sample.kind), sample.table, sample.key, sample.column, sample.source, sample.target);
+        fmt::print("{} {} [{}] {}: source {} target {}\n", to_string(sample.kind), sample.table, sample.key,
+                   sample.column, sample.source, sample.target);
     }
 }
 
@@ -136,7 +148,9 @@ Task<void> copy_body(Clusters* clusters) {
     EXPECT_EQ(progress.done, portions);
     EXPECT_EQ(progress.rows, report.value().rows);
 }
-TEST_F(Live, Copy) { run(copy_body); }
+TEST_F(Live, Copy) {
+    run(copy_body);
+}
 
 Task<void> verify_body(Clusters* clusters) {
     VerifyOptions options;
@@ -149,11 +163,15 @@ Task<void> verify_body(Clusters* clusters) {
     if (!report) co_return;
     show(report.value());
 }
-TEST_F(Live, Verify) { run(verify_body); }
+TEST_F(Live, Verify) {
+    run(verify_body);
+}
 
 // ---- on their own: a keyspace that they make and drop
 
-std::string keyspace_name() { return fmt::format("sync_live_{}", ::getpid()); }
+std::string keyspace_name() {
+    return fmt::format("sync_live_{}", ::getpid());
+}
 
 Task<void> on(cluster::Session* session, std::string text, std::optional<std::int64_t> timestamp) {
     for (std::size_t at = 0; (at = text.find("KS", at)) != std::string::npos;) text.replace(at, 2, keyspace_name());
@@ -167,17 +185,22 @@ Task<void> on_both(Clusters* clusters, std::string text, std::optional<std::int6
     co_await on(clusters->to.get(), text, timestamp);
 }
 Task<void> prepare_keyspace(Clusters* clusters) {
-    co_await on_both(clusters, "CREATE KEYSPACE KS WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}", {});
+    co_await on_both(clusters,
+                     "CREATE KEYSPACE KS WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}", {});
     co_await on_both(clusters, "CREATE TYPE KS.point (x int, y int)", {});
     co_await on_both(clusters,
-                     "CREATE TABLE KS.t (k int, c int, st int static, v int, w text, l list<int>, s set<int>, m map<text, int>, u point, "
-                     "PRIMARY KEY (k, c)) WITH CLUSTERING ORDER BY (c DESC) AND default_time_to_live = 1000", {});
+                     "CREATE TABLE KS.t (k int, c int, st int static, v int, w text, l list<int>, s set<int>, m "
+                     "map<text, int>, u point, "
+                     "PRIMARY KEY (k, c)) WITH CLUSTERING ORDER BY (c DESC) AND default_time_to_live = 1000",
+                     {});
     co_await on_both(clusters, "CREATE TABLE KS.counts (k int PRIMARY KEY, a counter, b counter)", {});
     auto source = co_await clusters->source.refresh_schema();
     auto target = co_await clusters->target.refresh_schema();
     EXPECT_TRUE(source && target);
 }
-Task<void> drop_keyspace(Clusters* clusters) { co_await on_both(clusters, "DROP KEYSPACE KS", {}); }
+Task<void> drop_keyspace(Clusters* clusters) {
+    co_await on_both(clusters, "DROP KEYSPACE KS", {});
+}
 
 routing::Scope own_scope() {
     routing::Scope scope;
@@ -205,7 +228,8 @@ Task<void> repair_body(Clusters* clusters) {
     co_await on_both(clusters, "INSERT INTO KS.t (k, c, v, w) VALUES (1, 1, 1, 'x') USING TTL 500", 1000);
     co_await on_both(clusters, "INSERT INTO KS.t (k, c, v) VALUES (1, 2, 1) USING TTL 0", 1000);
     // missing rows: with cells, its key alone, statics, a list
-    co_await on(from, "INSERT INTO KS.t (k, c, v, s, m, u) VALUES (1, 3, 3, {1, 2}, {'a': 1}, {x: 1}) USING TTL 0", 1000);
+    co_await on(from, "INSERT INTO KS.t (k, c, v, s, m, u) VALUES (1, 3, 3, {1, 2}, {'a': 1}, {x: 1}) USING TTL 0",
+                1000);
     co_await on(from, "INSERT INTO KS.t (k, c) VALUES (1, 4) USING TTL 0", 1000);
     co_await on(from, "UPDATE KS.t USING TTL 0 SET st = 7 WHERE k = 2", 1000);
     co_await on(from, "UPDATE KS.t USING TTL 0 SET l = [3, 1, 3] " + row(5), 1000);
@@ -214,7 +238,8 @@ Task<void> repair_body(Clusters* clusters) {
     co_await on(to, "INSERT INTO KS.t (k, c) VALUES (1, 7) USING TTL 0", 5000);
     co_await on(to, "UPDATE KS.t USING TTL 0 SET st = 7 WHERE k = 3", 1000);
     // a value that is older on the shadow; a conflict; another write time each way; another expiry each way
-    for (const int c : {8, 9, 10, 11, 12, 13}) co_await on_both(clusters, fmt::format("INSERT INTO KS.t (k, c) VALUES (1, {}) USING TTL 0", c), 500);
+    for (const int c : {8, 9, 10, 11, 12, 13})
+        co_await on_both(clusters, fmt::format("INSERT INTO KS.t (k, c) VALUES (1, {}) USING TTL 0", c), 500);
     co_await on(from, "UPDATE KS.t USING TTL 0 SET v = 1 " + row(8), 2000);
     co_await on(to, "UPDATE KS.t USING TTL 0 SET v = 2 " + row(8), 1000);
     co_await on(from, "UPDATE KS.t USING TTL 0 SET v = 1 " + row(9), 1000);
@@ -252,7 +277,8 @@ Task<void> repair_body(Clusters* clusters) {
     EXPECT_EQ(after.differences, 0U);
 
     // The primary still says what it said: only a write time rose where the shadow's could not be lowered.
-    auto rows = co_await from->execute(fmt::format("SELECT v, writetime(v) FROM {}.t WHERE k = 1 AND c = 9", keyspace_name()), {}, {});
+    auto rows = co_await from->execute(
+        fmt::format("SELECT v, writetime(v) FROM {}.t WHERE k = 1 AND c = 9", keyspace_name()), {}, {});
     EXPECT_TRUE(rows);
     if (rows && rows.value().size() == 1) {
         EXPECT_EQ(rows.value()[0].int32("v").value(), 1);
@@ -260,17 +286,23 @@ Task<void> repair_body(Clusters* clusters) {
     }
     co_await drop_keyspace(clusters);
 }
-TEST_F(Live, RepairMakesEveryDifferenceGoAway) { run(repair_body); }
+TEST_F(Live, RepairMakesEveryDifferenceGoAway) {
+    run(repair_body);
+}
 
 /// Copying twice, and while the shadow already has newer cells and deletions, changes nothing.
 Task<void> repeat_body(Clusters* clusters) {
     co_await prepare_keyspace(clusters);
     auto* from = clusters->from.get();
     for (int c = 0; c < 300; ++c) {
-        co_await on(from, fmt::format("INSERT INTO KS.t (k, c, v, l, s) VALUES ({}, {}, 1, [1, 2], {{1, 2}}) USING TTL 0", c % 7, c), 1000 + c);
+        co_await on(
+            from,
+            fmt::format("INSERT INTO KS.t (k, c, v, l, s) VALUES ({}, {}, 1, [1, 2], {{1, 2}}) USING TTL 0", c % 7, c),
+            1000 + c);
     }
     co_await on(from, "UPDATE KS.counts SET a = a + 5 WHERE k = 1", {});
-    co_await on_both(clusters, "UPDATE KS.t USING TTL 0 SET v = 9, l = [9], s = s + {9} WHERE k = 0 AND c = 0", 9'000'000'000'000);
+    co_await on_both(clusters, "UPDATE KS.t USING TTL 0 SET v = 9, l = [9], s = s + {9} WHERE k = 0 AND c = 0",
+                     9'000'000'000'000);
     co_await on_both(clusters, "DELETE FROM KS.t WHERE k = 1 AND c = 1", 9'000'000'000'000);
     std::vector<Portion> done;
     WorkOptions options;
@@ -311,7 +343,9 @@ Task<void> repeat_body(Clusters* clusters) {
     }
     co_await drop_keyspace(clusters);
 }
-TEST_F(Live, CopyMayBeRepeatedAndResumed) { run(repeat_body); }
+TEST_F(Live, CopyMayBeRepeatedAndResumed) {
+    run(repeat_body);
+}
 
 /// Appends and gives up at once, as the proxy does when the shadow did not take a write.
 Task<journal::EntryId> owe(journal::Journal* journal, Bytes payload) {
@@ -345,9 +379,11 @@ Task<void> replay_body(Clusters* clusters) {
     Bytes execute, batch, query, wrong, payload;
     cql::encode_execute(execute, {}, our_id, {}, parameters);
     parameters.values = {};
-    const std::vector<cql::BatchStatement> children{{"", our_id, values}, {"INSERT INTO t (k, c, w) VALUES (1, 8, 'batch') USING TTL 0", {}, {}}};
+    const std::vector<cql::BatchStatement> children{
+        {"", our_id, values}, {"INSERT INTO t (k, c, w) VALUES (1, 8, 'batch') USING TTL 0", {}, {}}};
     cql::encode_batch(batch, {}, cql::BatchType::logged, children, parameters);
-    cql::encode_query(query, {}, "UPDATE " + keyspace + ".t USING TTL 0 SET w = 'query' WHERE k = 1 AND c = 7", parameters);
+    cql::encode_query(query, {}, "UPDATE " + keyspace + ".t USING TTL 0 SET w = 'query' WHERE k = 1 AND c = 7",
+                      parameters);
     cql::encode_query(wrong, {}, "UPDATE " + keyspace + ".nowhere SET w = 'query' WHERE k = 1", parameters);
 
     // The primary has all of it, and a partition that only a resync can bring.
@@ -374,7 +410,8 @@ Task<void> replay_body(Clusters* clusters) {
     co_await owe(journal.get(), payload);
 
     const auto begin = Clock::system().now();
-    while (journal->owed_total().entries > journal->owed_total().set_aside && Clock::system().now() - begin < 20s) co_await sleep(10ms);
+    while (journal->owed_total().entries > journal->owed_total().set_aside && Clock::system().now() - begin < 20s)
+        co_await sleep(10ms);
     EXPECT_LT(Clock::system().now() - begin, 5s);
     EXPECT_EQ(journal->owed_total().entries, 1U);
     EXPECT_EQ(journal->owed_total().set_aside, 1U) << "a table that does not exist";
@@ -392,7 +429,8 @@ Task<void> replay_body(Clusters* clusters) {
     co_await owe(journal.get(), payload);
     const auto woken = Clock::system().now();
     while (journal->owed_total().entries > 1 && Clock::system().now() - woken < 5s) co_await sleep(1ms);
-    fmt::print("from released to settled: {} us\n", std::chrono::duration_cast<Micros>(Clock::system().now() - woken).count());
+    fmt::print("from released to settled: {} us\n",
+               std::chrono::duration_cast<Micros>(Clock::system().now() - woken).count());
     EXPECT_LT(Clock::system().now() - woken, 1s);
 
     co_await replayer.stop();
@@ -400,7 +438,9 @@ Task<void> replay_body(Clusters* clusters) {
     std::filesystem::remove_all(directory);
     co_await drop_keyspace(clusters);
 }
-TEST_F(Live, ReplayPaysWhatIsOwed) { run(replay_body); }
+TEST_F(Live, ReplayPaysWhatIsOwed) {
+    run(replay_body);
+}
 
 }  // namespace
 }  // namespace penumbra::sync

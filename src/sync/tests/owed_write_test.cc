@@ -12,7 +12,8 @@ const Bytes kIdA{1, 2, 3, 4}, kIdB{9, 9};
 
 Bytes statement_payload(BytesView frame) {
     Bytes out;
-    encode_owed_statement("shop", {{kIdA, "INSERT INTO t (k) VALUES (?)", "ks"}, {kIdB, "DELETE FROM t WHERE k = ?", ""}}, frame, out);
+    encode_owed_statement(
+        "shop", {{kIdA, "INSERT INTO t (k) VALUES (?)", "ks"}, {kIdB, "DELETE FROM t WHERE k = ?", ""}}, frame, out);
     return out;
 }
 
@@ -71,7 +72,8 @@ TEST(OwedFrame, OurIdsBecomeTheClusters) {
     EXPECT_TRUE(equal((*execute.parameters.values.begin()).value.bytes(), kIdB)) << "a value is not an id";
 
     statement.frame.clear();
-    const std::vector<cql::BatchStatement> children{{"", kIdA, values}, {"DELETE FROM t WHERE k = 1", {}, {}}, {"", kIdB, values}};
+    const std::vector<cql::BatchStatement> children{
+        {"", kIdA, values}, {"DELETE FROM t WHERE k = 1", {}, {}}, {"", kIdB, values}};
     cql::encode_batch(statement.frame, {}, cql::BatchType::unlogged, children, {});
     const auto batch_frame = translate_frame(statement, theirs).value();
     const auto batch = cql::decode_batch(cql::view_frame(batch_frame, cql::Direction::request).value()).value();

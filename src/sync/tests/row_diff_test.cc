@@ -16,12 +16,17 @@ using Kind = DifferenceKind;
 
 constexpr DiffLimits kLimits{1'000, 5};
 
-CellImage cell(int value, std::int64_t written, std::int64_t expires = 0) { return {v, false, {}, cql::encode_int(value), written, expires}; }
-CellImage member(int value, std::optional<std::int64_t> written) { return {s, true, cql::encode_int(value), {}, written, 0}; }
+CellImage cell(int value, std::int64_t written, std::int64_t expires = 0) {
+    return {v, false, {}, cql::encode_int(value), written, expires};
+}
+CellImage member(int value, std::optional<std::int64_t> written) {
+    return {s, true, cql::encode_int(value), {}, written, 0};
+}
 
 std::vector<Kind> kinds(const RowImage& primary, const RowImage& shadow) {
     std::vector<Kind> out;
-    for (const auto& difference : compare_rows(*wide_shape(), &primary, &shadow, kLimits)) out.push_back(difference.kind);
+    for (const auto& difference : compare_rows(*wide_shape(), &primary, &shadow, kLimits))
+        out.push_back(difference.kind);
     return out;
 }
 
@@ -55,7 +60,8 @@ TEST(RowDiff, WholeRows) {
 }
 
 TEST(RowDiff, ElementsAreComparedOneByOneAndTheirTimesWhereBothShowThem) {
-    EXPECT_THAT(kinds({{member(1, 5), member(2, 5), member(4, 5)}, {}}, {{member(2, 6), member(3, 5), member(4, std::nullopt)}, {}}),
+    EXPECT_THAT(kinds({{member(1, 5), member(2, 5), member(4, 5)}, {}},
+                      {{member(2, 6), member(3, 5), member(4, std::nullopt)}, {}}),
                 ElementsAre(Kind::absent, Kind::write_time, Kind::unexpected));
 }
 
@@ -64,11 +70,14 @@ TEST(RowDiff, WhatIsAboutToExpireMayBeThereOrNot) {
     EXPECT_THAT(kinds(ending, {}), IsEmpty());
     EXPECT_THAT(kinds({}, ending), IsEmpty());
     EXPECT_THAT(compare_rows(*wide_shape(), &ending, nullptr, kLimits), IsEmpty());
-    EXPECT_THAT(kinds({{cell(1, 10, 2'000)}, {}}, {{cell(1, 10, 2'005)}, {}}), IsEmpty()) << "two clocks, read at two moments";
+    EXPECT_THAT(kinds({{cell(1, 10, 2'000)}, {}}, {{cell(1, 10, 2'005)}, {}}), IsEmpty())
+        << "two clocks, read at two moments";
 }
 
 TEST(RowDiff, AConflictIsWhatThePrimarysCellCannotWin) {
-    const auto conflict = [](const CellImage& p, const CellImage& shadow, Kind kind) { return CellDifference{kind, &p, &shadow}.is_conflict(); };
+    const auto conflict = [](const CellImage& p, const CellImage& shadow, Kind kind) {
+        return CellDifference{kind, &p, &shadow}.is_conflict();
+    };
     EXPECT_TRUE(conflict(cell(1, 10), cell(2, 11), Kind::value));
     EXPECT_TRUE(conflict(cell(1, 10), cell(2, 10), Kind::value));
     EXPECT_FALSE(conflict(cell(1, 11), cell(2, 10), Kind::value));
@@ -82,7 +91,8 @@ TEST(RowDiff, ListsAreOneValue) {
     const Bytes one{0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 1}, other{0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 2};
     EXPECT_THAT(kinds({{}, {{l, one, {}}}}, {{}, {{l, other, {}}}}), ElementsAre(Kind::value));
     EXPECT_THAT(kinds({{}, {{l, one, {}}}}, {}), ElementsAre(Kind::absent));
-    EXPECT_THAT(kinds({{}, {{l, one, {{10, 0}}}}}, {{}, {{l, one, {{99, 0}}}}}), IsEmpty()) << "a list that was written whole has new times";
+    EXPECT_THAT(kinds({{}, {{l, one, {{10, 0}}}}}, {{}, {{l, one, {{99, 0}}}}}), IsEmpty())
+        << "a list that was written whole has new times";
     EXPECT_THAT(kinds({{}, {{l, one, {{10, 5'000}}}}}, {{}, {{l, one, {{10, 0}}}}}), ElementsAre(Kind::expiry));
 }
 

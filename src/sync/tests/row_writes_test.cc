@@ -22,10 +22,12 @@ class RowWrites : public ::testing::Test {
         key_.partition = cql::encode_int(1);
         key_.clustering = {cql::encode_text("a")};
     }
-    static CellImage cell(std::size_t column, Bytes value, std::optional<std::int64_t> written, std::int64_t expires = 0) {
+    static CellImage cell(std::size_t column, Bytes value, std::optional<std::int64_t> written,
+                          std::int64_t expires = 0) {
         return {column, false, {}, std::move(value), written, expires};
     }
-    static CellImage element(std::size_t column, Bytes name, Bytes value, std::optional<std::int64_t> written, std::int64_t expires = 0) {
+    static CellImage element(std::size_t column, Bytes name, Bytes value, std::optional<std::int64_t> written,
+                             std::int64_t expires = 0) {
         return {column, true, std::move(name), std::move(value), written, expires};
     }
     WritePlan plan(const std::vector<CellImage>& cells, Marker marker = Marker::by_insert) const {
@@ -48,7 +50,8 @@ TEST_F(RowWrites, CellsOfOneTimeAndExpiryGoTogetherTheEarliestByInsert) {
     EXPECT_THAT(texts(planned.writes), ElementsAre("INSERT INTO ks.t (k, c, w) VALUES (?, ?, ?) USING TTL ? @10",
                                                    "UPDATE ks.t USING TTL ? SET v = ? WHERE k = ? AND c = ? @20"));
     EXPECT_EQ(planned.writes[0].values.back(), cql::encode_int(60));
-    EXPECT_EQ(planned.writes[1].values.front(), cql::encode_int(0)) << "0, lest the table's default_time_to_live applies";
+    EXPECT_EQ(planned.writes[1].values.front(), cql::encode_int(0))
+        << "0, lest the table's default_time_to_live applies";
 }
 
 TEST_F(RowWrites, NullsAreNotWritten) {
@@ -63,17 +66,21 @@ TEST_F(RowWrites, ARowOfItsKeyAloneIsInsertedAtTheGuessedTime) {
 }
 
 TEST_F(RowWrites, CollectionsAreMergedAndNeverOverwritten) {
-    const auto planned = plan({element(m, cql::encode_text("a"), cql::encode_int(1), std::nullopt), element(m, cql::encode_text("b"), cql::encode_int(2), std::nullopt),
-                               element(s, cql::encode_int(3), {}, 10), element(u, cql::encode_smallint(1), cql::encode_int(4), 10), cell(v, cql::encode_int(5), 10)});
+    const auto planned = plan(
+        {element(m, cql::encode_text("a"), cql::encode_int(1), std::nullopt),
+         element(m, cql::encode_text("b"), cql::encode_int(2), std::nullopt), element(s, cql::encode_int(3), {}, 10),
+         element(u, cql::encode_smallint(1), cql::encode_int(4), 10), cell(v, cql::encode_int(5), 10)});
     EXPECT_THAT(texts(planned.writes),
                 ElementsAre("INSERT INTO ks.t (k, c, v) VALUES (?, ?, ?) USING TTL ? @10",
                             "UPDATE ks.t USING TTL ? SET s = s + ?, u.\"Y\" = ? WHERE k = ? AND c = ? @10",
                             "UPDATE ks.t USING TTL ? SET m = m + ? WHERE k = ? AND c = ? @77"));
-    EXPECT_EQ(planned.writes[2].values[1], Bytes({0, 0, 0, 2, 0, 0, 0, 1, 'a', 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 1, 'b', 0, 0, 0, 4, 0, 0, 0, 2}));
+    EXPECT_EQ(planned.writes[2].values[1],
+              Bytes({0, 0, 0, 2, 0, 0, 0, 1, 'a', 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 1, 'b', 0, 0, 0, 4, 0, 0, 0, 2}));
 }
 
 TEST_F(RowWrites, AMarkerIsNotOlderThanWhatIsKnownOnlyBecauseATimeWasGuessed) {
-    const auto planned = plan({element(s, cql::encode_int(3), {}, std::nullopt), cell(v, cql::encode_int(5), 500, kNow + 9)});
+    const auto planned =
+        plan({element(s, cql::encode_int(3), {}, std::nullopt), cell(v, cql::encode_int(5), 500, kNow + 9)});
     EXPECT_THAT(texts(planned.writes), ElementsAre("INSERT INTO ks.t (k, c, v) VALUES (?, ?, ?) USING TTL ? @500",
                                                    "UPDATE ks.t USING TTL ? SET s = s + ? WHERE k = ? AND c = ? @77"));
 }
@@ -87,15 +94,19 @@ TEST_F(RowWrites, WhatHasRunOutIsNotWritten) {
 TEST_F(RowWrites, StaticsAreUpdatedByTheirPartition) {
     key_.is_static = true;
     key_.clustering.clear();
-    EXPECT_THAT(texts(plan({cell(st, cql::encode_int(5), 10)}).writes), ElementsAre("UPDATE ks.t USING TTL ? SET st = ? WHERE k = ? @10"));
+    EXPECT_THAT(texts(plan({cell(st, cql::encode_int(5), 10)}).writes),
+                ElementsAre("UPDATE ks.t USING TTL ? SET st = ? WHERE k = ? @10"));
 }
 
 TEST_F(RowWrites, EachCellIsDeletedAtItsOwnTime) {
-    const std::vector<CellImage> cells{cell(v, {}, 10), element(m, cql::encode_text("a"), {}, 10), element(u, cql::encode_smallint(0), {}, 20), element(s, cql::encode_int(1), {}, std::nullopt)};
+    const std::vector<CellImage> cells{cell(v, {}, 10), element(m, cql::encode_text("a"), {}, 10),
+                                       element(u, cql::encode_smallint(0), {}, 20),
+                                       element(s, cql::encode_int(1), {}, std::nullopt)};
     std::vector<const CellImage*> pointers;
     for (const auto& one : cells) pointers.push_back(&one);
     EXPECT_THAT(texts(plan_deletes(*shape_, key_, pointers, {kNow, 77, {}})),
-                ElementsAre("DELETE v, m[?] FROM ks.t WHERE k = ? AND c = ? @10", "DELETE u.x FROM ks.t WHERE k = ? AND c = ? @20",
+                ElementsAre("DELETE v, m[?] FROM ks.t WHERE k = ? AND c = ? @10",
+                            "DELETE u.x FROM ks.t WHERE k = ? AND c = ? @20",
                             "DELETE s[?] FROM ks.t WHERE k = ? AND c = ? @77"));
 }
 

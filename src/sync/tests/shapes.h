@@ -4,7 +4,8 @@
 
 namespace penumbra::sync::test {
 
-inline cql::ColumnDef column(std::string name, cql::TypePtr type, cql::ColumnKind kind, int position = -1, bool descending = false) {
+inline cql::ColumnDef column(std::string name, cql::TypePtr type, cql::ColumnKind kind, int position = -1,
+                             bool descending = false) {
     return {std::move(name), std::move(type), kind, position, descending};
 }
 
