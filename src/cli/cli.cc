@@ -129,7 +129,7 @@ class Session {
             case Verb::reverse:
             case Verb::complete:
             case Verb::cancel:
-                return render_change(document, glyphs_);
+                return render_change(document, command_.force, glyphs_);
         }
         return "";
     }

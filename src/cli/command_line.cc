@@ -1,6 +1,7 @@
 #include "cli/command_line.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include <CLI/CLI.hpp>
@@ -198,13 +199,14 @@ class Parser {
         const auto space = words.find(' ');
         if (space != std::string_view::npos) {
             const std::string group(words.substr(0, space));
-            at = app_.get_subcommand_no_throw(group);
-            if (!at) {
-                at = app_.add_subcommand(
+            auto*& known = groups_[group];
+            if (!known) {
+                known = app_.add_subcommand(
                     group, group == "migration" ? "Create, list and show migrations" : "List and show tenants");
-                at->require_subcommand(1);
-                declare_common(*at);
+                known->require_subcommand(1);
+                declare_common(*known);
             }
+            at = known;
         }
         auto* verb = at->add_subcommand(std::string(words.substr(space == std::string_view::npos ? 0 : space + 1)),
                                         help.summary);
@@ -317,6 +319,7 @@ class Parser {
     const Surroundings& around_;
     Command command_;
     CLI::App app_{"", "penumbra"};
+    std::map<std::string, CLI::App*> groups_;  ///< "migration" and "tenant"; owned by app_
 };
 
 }  // namespace

@@ -241,12 +241,15 @@ std::string render_gates(const json::value& document, const Glyphs& glyphs) {
     return table.str("  ");
 }
 
-std::string render_change(const json::value& change, const Glyphs& glyphs) {
+std::string render_change(const json::value& change, bool forced, const Glyphs& glyphs) {
     const auto step =
         fmt::format("{}: {} {} {}", text(change, "name"), text(change, "from"), glyphs.arrow, text(change, "to"));
     const bool closed = has_closed_gate(change);
     if (truth(change, "dry_run")) {
-        return fmt::format("{} {}; nothing was changed\n{}", step, closed ? "would be refused" : "would be done",
+        return fmt::format("{} {}; nothing was changed\n{}", step,
+                           !closed  ? "would be done"
+                           : forced ? "would be done by force"
+                                    : "would be refused",
                            render_gates(change, glyphs));
     }
     return fmt::format("{}, epoch {}; requests waited {} ({} held){}\n{}", step, text(change, "epoch"),

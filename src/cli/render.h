@@ -22,7 +22,7 @@ std::string render_migration(const boost::json::value& migration, const Glyphs& 
 std::string render_tenants(const boost::json::value& document);
 std::string render_tenant(const boost::json::value& tenant);
 std::string render_audit(const boost::json::value& document, const Glyphs& glyphs);
-std::string render_change(const boost::json::value& change, const Glyphs& glyphs);
+std::string render_change(const boost::json::value& change, bool forced, const Glyphs& glyphs);
 /// What a job that has ended did and found.
 std::string render_job(const boost::json::value& job);
 /// The gates of a change, asked for or refused; empty when it has none.
