@@ -87,7 +87,7 @@ std::string overview(const Surroundings& around) {
     if (!around.other_verbs.empty()) {
         Table table({{""}, {""}});
         for (const auto& other : around.other_verbs) table.add({fmt::format("{:<21}", other.name), other.summary});
-        out += fmt::format("\nWithout a running server\n{}", table.str("  "));
+        out += fmt::format("\nBy itself, without the admin API\n{}", table.str("  "));
     }
     out += fmt::format(
         "\nOptions\n"

@@ -267,9 +267,9 @@ TEST(Cli, DifferencesAreShownAndEndWithOne) {
               "acme: 1,200 rows compared, 2 differences\n"
               "  conflicts: 1\n"
               "\n"
-              "TABLE        KEY   COLUMN  KIND     SOURCE         TARGET\n"
-              "shop.orders  id=7  note    value    'a\\x1b[2J'     'b'\n"
-              "shop.orders  id=8  -       missing  -              -\n")
+              "TABLE        KEY   COLUMN  KIND     SOURCE      TARGET\n"
+              "shop.orders  id=7  note    value    'a\\x1b[2J'  'b'\n"
+              "shop.orders  id=8  -       missing  -           -\n")
         << "what a row holds cannot steer the terminal";
 }
 
@@ -385,7 +385,7 @@ TEST(Cli, ASlowServerIsGivenUpAndAWriteIsUnknown) {
 }
 
 TEST(Cli, GarbageIsNotTakenForPenumbra) {
-    for (const std::string raw :
+    for (const std::string& raw :
          {std::string("\x84\x00\x00\x00\x00\x00\x00\x00\x04oops", 13), std::string("220 mail.example.org ESMTP\r\n"),
           std::string("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n<html"),
           std::string("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")}) {
@@ -398,7 +398,7 @@ TEST(Cli, GarbageIsNotTakenForPenumbra) {
 }
 
 TEST(Cli, AnAnswerThatBreaksOffIsNoAnswer) {
-    for (const std::string raw : {std::string("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"), std::string()}) {
+    for (const std::string& raw : {std::string("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"), std::string()}) {
         FakeServer server([raw](const Asked&) { return Answered{200, "", raw, {}, raw.empty()}; });
         const auto ran = run_at(server, {"status"});
         EXPECT_EQ(ran.exit, Exit::unreachable);
@@ -463,7 +463,7 @@ TEST(Cli, WrongUsageEndsWithTwoAndSaysWhatWasMeant) {
     EXPECT_EQ(complaint({"swich", "acme"}),
               "penumbra: there is no verb `swich`. Did you mean `switch`?\nTry `penumbra --help`.\n");
     EXPECT_THAT(complaint({"serv"}), HasSubstr("Did you mean `serve`?"));
-    EXPECT_THAT(complaint({"migration"}), HasSubstr("`penumbra migration` wants one of: create, list, show"));
+    EXPECT_THAT(complaint({"migration"}), HasSubstr("`penumbra migration` wants one of: list, show, create"));
     EXPECT_THAT(complaint({"migration", "shwo"}), HasSubstr("Did you mean `show`?"));
     EXPECT_THAT(complaint({"switch", "acme"}), HasSubstr("--to PHASE is missing"));
     EXPECT_THAT(complaint({"switch", "acme", "--to", "moon"}), HasSubstr("moon"));

@@ -71,8 +71,8 @@ TEST(JsonView, ControlCharactersAreWrittenOut) {
 TEST(Progress, TheBarShrinksBeforeTheNumbersDo) {
     const auto job = boost::json::parse(testing::kJobRunning);
     EXPECT_EQ(progress_bar(job, false, 85),
-              "verify acme  [#####................]  16/64 ranges  700 rows  950 rows/s  5 s left");
-    EXPECT_EQ(progress_bar(job, true, 72), "verify acme  [██░░░░░░]  16/64 ranges  700 rows  950 rows/s  5 s left");
+              "verify acme  [#####..................]  16/64 ranges  700 rows  950 rows/s  5 s left");
+    EXPECT_EQ(progress_bar(job, true, 72), "verify acme  [██░░░░░░░░]  16/64 ranges  700 rows  950 rows/s  5 s left");
     EXPECT_EQ(progress_bar(job, true, 60), "verify acme  16/64 ranges  700 rows  950 rows/s  5 s left");
     for (std::size_t width = 1; width < 200; ++width)
         EXPECT_LE(display_width(progress_bar(job, true, width)), std::max<std::size_t>(width - 1, 1)) << width;
