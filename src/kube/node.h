@@ -55,7 +55,8 @@ class Node {
     const Entry* entry(std::string_view key) const;
     /// The value at a path such as `spec.datacenter.racks[0].name`, or nullptr.
     const Node* at(std::string_view path) const;
-    /// Adds or replaces a key and returns its value. Turns a null into a map first.
+    /// Adds or replaces a key and returns its value. Turns a null into a map first. What was returned for another key of
+    /// this map before is no longer valid.
     Node& set(std::string_view key, Node value);
     /// The value below a key, added as null when it is not there.
     Node& operator[](std::string_view key);

@@ -142,7 +142,7 @@ class Planner {
             if (!current && !target && how.empty()) return;
             out.lines.push_back({std::move(what), current, target, std::move(how)});
         };
-        std::optional<Range> current_machines, target_machines, target_rate_month;
+        std::optional<Range> current_machines, target_machines;
         std::string how;
         if (plan_.current_type && in().current_nodes > 0) {
             if (const auto rate = rate_of(*plan_.current_type, basis, in())) {

@@ -138,7 +138,7 @@ std::string spending_chart(const Costs& costs, double move_months) {
         out += fmt::format(R"(<line class="axis" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/><text class="soft" x="{:.1f}" y="{:.1f}" text-anchor="end">{}</text>)", kLeft, kWidth - 8, y(value), y(value), kLeft - 6, y(value) + 4,
                            value >= 1000 ? fmt::format("${:.0f}k", value / 1000) : dollars(value));
     }
-    for (int month = 0; month <= 24; month += 6) out += fmt::format(R"(<text class="soft" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>)", x(month), kHeight - 6, month == 0 ? "now" : fmt::format("{} mo", month));
+    for (int month = 0; month <= 24; month += 6) out += fmt::format(R"(<text class="soft" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>)", x(month), kHeight - 6, month == 24 ? "end" : "middle", month == 0 ? "now" : fmt::format("{} mo", month));
     std::string high, low, stay;
     for (int month = 0; month <= 24; ++month) {
         high += fmt::format("{:.1f},{:.1f} ", x(month), y(moved(month, target.high, extra.high)));
@@ -231,6 +231,19 @@ std::string charts(const Plan& plan) {
                    bar_chart(node_bars, "Nodes by rule", claim, claim ? fmt::format("{} claimed", plan.inputs.target_nodes) : "") + "</figure>";
         }
     }
+    if (plan.claim && plan.claim->has_money) {
+        std::vector<Bar> saved;
+        for (const auto& one : plan.claim->cases) {
+            if (one.target_nodes != plan.claim->target_nodes || one.name.ends_with("instead")) continue;
+            const double share = std::max(0.0, 1 - one.target / one.current);
+            auto label = one.name.starts_with("flat") ? std::string("flat rate") : one.name.starts_with("reserved") ? std::string("reserved") : one.name;
+            if (const auto at = label.find(", and "); at != std::string::npos) label = "with " + label.substr(at + 6, 4) + " volumes";
+            saved.push_back({label, Range(share), percent(Range(share)), false});
+        }
+        const double claimed = 1 - plan.claim->target_cost / plan.claim->current_cost;
+        out += fmt::format("<figure><figcaption>Saved with {} nodes, by what is counted, beside what is claimed</figcaption>", plan.claim->target_nodes) +
+               bar_chart(saved, "Saving by case", claimed, fmt::format("{} claimed", percent(Range(claimed)))) + "</figure>";
+    }
     out += "</div><div>";
     const auto* costs = main_costs(plan);
     if (costs && costs->current && costs->target && costs->current->low > 0) {
@@ -249,6 +262,18 @@ std::string verdict_class(Support support) {
     return "open";
 }
 
+std::string cost_table(const Plan& plan, const Costs& costs) {
+    const auto& in = plan.inputs;
+    std::string out;
+    out += fmt::format("<h2>A year, {}</h2>{}<div class=\"scroll\"><table><tr><th></th><th class=\"n\">today{}</th><th class=\"n\">ScyllaDB{}</th><th>how</th></tr>", escape(costs.basis.name),
+                       costs.basis.remark.empty() ? "" : fmt::format("<p class=\"small\">{}</p>", escape(costs.basis.remark)), in.current_nodes > 0 ? fmt::format(", {} nodes", in.current_nodes) : "",
+                       plan.target_nodes ? fmt::format(", {} nodes{}", number(*plan.target_nodes), plan.target_nodes_claimed ? " (claimed)" : "") : "");
+    for (const auto& line : costs.lines) out += fmt::format("<tr><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td><small>{}</small></td></tr>", escape(line.what), money(line.current), money(line.target), escape(line.how));
+    out += fmt::format("<tr class=\"sum\"><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr></table></div>\n", costs.complete ? "sum" : "sum of what is priced", money(costs.current), money(costs.target),
+                       costs.saving ? fmt::format("{}{}", saving_words(*costs.saving), costs.saving_share ? fmt::format(" ({} saved)", percent(*costs.saving_share)) : "") : "");
+    return out;
+}
+
 }  // namespace
 
 std::string plan_html(const Plan& plan) {
@@ -262,16 +287,8 @@ std::string plan_html(const Plan& plan) {
     }
     out += charts(plan) + "\n";
 
-    for (const auto& costs : plan.costs) {
-        if (!costs.current && !costs.target) continue;
-        out += fmt::format("<h2>A year, {}</h2>{}<div class=\"scroll\"><table><tr><th></th><th class=\"n\">today{}</th><th class=\"n\">ScyllaDB{}</th><th>how</th></tr>", escape(costs.basis.name),
-                           costs.basis.remark.empty() ? "" : fmt::format("<p class=\"small\">{}</p>", escape(costs.basis.remark)), in.current_nodes > 0 ? fmt::format(", {} nodes", in.current_nodes) : "",
-                           plan.target_nodes ? fmt::format(", {} nodes{}", number(*plan.target_nodes), plan.target_nodes_claimed ? " (claimed)" : "") : "");
-        for (const auto& line : costs.lines) out += fmt::format("<tr><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td><small>{}</small></td></tr>", escape(line.what), money(line.current), money(line.target), escape(line.how));
-        out += fmt::format("<tr class=\"sum\"><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr></table></div>\n", costs.complete ? "sum" : "sum of what is priced", money(costs.current), money(costs.target),
-                           costs.saving ? fmt::format("{}{}", saving_words(*costs.saving), costs.saving_share ? fmt::format(" ({} saved)", percent(*costs.saving_share)) : "") : "");
-    }
-    if (!plan.licence.empty()) out += "<h2>Licence</h2>" + list(plan.licence) + "\n";
+    const auto* first = main_costs(plan);
+    if (first) out += cost_table(plan, *first);
 
     if (plan.claim) {
         out += fmt::format("<h2>Does the claimed money reproduce?</h2><div class=\"scroll\"><table><tr><th>case</th><th class=\"n\">today, {} nodes</th><th class=\"n\">ScyllaDB</th><th class=\"n\">nodes</th><th class=\"n\">saved</th></tr>", plan.claim->current_nodes);
@@ -282,12 +299,18 @@ std::string plan_html(const Plan& plan) {
         out += "</table></div>" + list(plan.claim->conclusions) + "\n";
     }
 
+    if (!plan.licence.empty()) out += "<h2>Licence</h2>" + list(plan.licence) + "\n";
     out += "<h2>Read this with it</h2>" + list(plan.caveats) + "\n";
+    std::string more;
+    for (const auto& costs : plan.costs) {
+        if (&costs != first && (costs.current || costs.target)) more += cost_table(plan, costs);
+    }
     out += "<h2 class=\"appendix\">Inputs and assumptions</h2><div class=\"scroll\"><table><tr><th>what</th><th>value</th><th>from</th></tr>";
     for (const auto& line : in.workload.lines) out += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td></tr>", escape(line.name), escape(line.value), line.assumed ? "<small>assumed, nobody said</small>" : escape(line.source));
     out += fmt::format("<tr><td>prices</td><td>{}, {}</td><td>{}</td></tr></table></div>\n", escape(plan.prices.region), escape(plan.prices.date), escape(plan.prices.file));
     if (!in.notes.empty()) out += list(in.notes);
 
+    out += more;
     out += "<h2>Every instance type</h2><div class=\"scroll\"><table><tr><th>type</th><th class=\"n\">vCPU</th><th class=\"n\">memory</th><th class=\"n\">NVMe</th><th class=\"n\">nodes</th><th class=\"n\">a year, on demand</th><th>decided by</th></tr>";
     for (const auto& candidate : plan.candidates) {
         const auto& s = candidate.sizing;

@@ -52,10 +52,9 @@ class ToCassandra {
         map_.changed("kind", "CassandraDatacenter kind", "CassandraDatacenter", "another operator's object");
         const auto dc = map_.text("spec.datacenter.name");
         const auto name = options_.name.empty() ? to_dns_label(dc) : options_.name;
-        Node& metadata = dc_["metadata"];
-        metadata.set("name", Node::string(name));
+        dc_["metadata"].set("name", Node::string(name));
         const auto name_space = options_.name_space.empty() ? map_.text("metadata.namespace") : options_.name_space;
-        if (!name_space.empty()) metadata.set("namespace", Node::string(name_space));
+        if (!name_space.empty()) dc_["metadata"].set("namespace", Node::string(name_space));
         if (map_.at("metadata.namespace")) {
             if (options_.name_space.empty()) {
                 map_.mapped("metadata.namespace", "CassandraDatacenter metadata.namespace", "the same");
@@ -81,7 +80,7 @@ class ToCassandra {
                 if (entry.key.find("scylladb.com/") != std::string::npos || entry.key == "kubectl.kubernetes.io/last-applied-configuration" || entry.key.starts_with("app.kubernetes.io/")) {
                     map_.dropped(path, "speaks to scylla-operator, or was written by tools");
                 } else {
-                    metadata[what].set(entry.key, entry.value);
+                    dc_["metadata"][what].set(entry.key, entry.value);
                     map_.mapped(path, fmt::format("CassandraDatacenter metadata.{}", what), "the same");
                 }
             }
@@ -108,7 +107,7 @@ class ToCassandra {
         const Node* list = root_.at("spec.datacenter.racks");
         std::int64_t size = 0;
         std::set<std::int64_t> members;
-        Node& racks = spec()["racks"];
+        Node racks = Node::list();  // a value: what else goes into the spec meanwhile moves its fields
         const Node* first_resources = nullptr;
         const Node* first_storage = nullptr;
         bool anti_affinity = true, same_tolerations = true;
@@ -164,6 +163,7 @@ class ToCassandra {
             rack_config(source, path);
             rack_volumes(source, path, i == 0);
         }
+        spec().set("racks", std::move(racks));
         const auto nodes = options_.replicas.value_or(size);
         spec().set("size", Node::integer(nodes));
         for (std::size_t i = 0; list && i < list->items.size(); ++i) {
