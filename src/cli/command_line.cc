@@ -215,12 +215,12 @@ class Parser {
         if (wants_name(help.verb)) {
             const bool tenant = help.verb == Verb::tenant_show;
             const bool fresh = help.verb == Verb::migration_create;
-            verb->add_option("name", command_.name,
+            verb->add_option(help.arguments, command_.name,
                              tenant  ? "The tenant"
                              : fresh ? "What to call it"
                                      : "The migration, or a tenant that only it moves")
                 ->required()
-                ->option_text(help.arguments);
+                ->option_text(" ");
         }
         declare_own(*verb, help.verb);
         declare_common(*verb);
