@@ -209,7 +209,9 @@ void Exchange::start() {
     }
     phase_ = phases_.empty() ? shard_.router()->default_phase() : phases_.size() == 1 ? phases_.front() : routing::meet(phases_);
     mirrored_ = kind_ == Plan::Kind::write && routing::is_shadowed(phase_);
-    if (mirrored_ && !parameters_.timestamp && mirroring_ != Mirroring::resync && !timestamp_) timestamp_ = shard_.next_timestamp();
+    // Also where one cluster takes the write alone: a server orders its own timestamps per connection and by milliseconds,
+    // and one client's writes leave on several of ours.
+    if (kind_ == Plan::Kind::write && !parameters_.timestamp && !timestamp_) timestamp_ = shard_.next_timestamp();
 
     advancing_ = true;  // a send that fails at once must not answer before both legs have been looked at
     primary_.send(kind_ == Plan::Kind::read && page_side_ ? *page_side_ : routing::primary_of(phase_));

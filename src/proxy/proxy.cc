@@ -10,16 +10,11 @@ Proxy::Proxy(ProxyContext& context, std::vector<Shard*> shards) : context_(conte
 
 Proxy::~Proxy() = default;
 
-Task<Result<Endpoint>> Proxy::start(routing::RouterPtr router) {
+Task<Result<Endpoint>> Proxy::listen() {
     Result<Endpoint> bound = fail(Errc::invalid_argument, "no shards");
     for (auto& one : shards_) {
         auto* slot = &one;
-        auto* context = &context_;
-        auto make = [slot, context, router] {
-            slot->proxy = std::make_unique<ProxyShard>(*context, router);
-            return slot->proxy->listen();
-        };
-        bound = co_await call_on(*one.shard, std::move(make));
+        bound = co_await call_on(*one.shard, [slot] { return slot->proxy->listen(); });
         if (!bound) break;
     }
     co_return bound;
@@ -33,12 +28,15 @@ Task<Unit> stop_shard(std::unique_ptr<ProxyShard>* proxy, Deadline by) {
     }
     co_return Unit{};
 }
-Task<Status> hold_gate(ProxyShard* proxy, routing::ScopeId scope, Deadline by) {
-    auto held = co_await proxy->gate(scope).hold(by);
+// A shard that has stopped has no requests under way.
+Task<Status> hold_gate(std::unique_ptr<ProxyShard>* proxy, routing::ScopeId scope, Deadline by) {
+    if (!*proxy) co_return ok();
+    auto held = co_await (*proxy)->gate(scope).hold(by);
     co_return held;
 }
-Task<Status> settle_gate(ProxyShard* proxy, routing::ScopeId scope, Deadline by) {
-    auto settled = co_await proxy->gate(scope).settle(by);
+Task<Status> settle_gate(std::unique_ptr<ProxyShard>* proxy, routing::ScopeId scope, Deadline by) {
+    if (!*proxy) co_return ok();
+    auto settled = co_await (*proxy)->gate(scope).settle(by);
     co_return settled;
 }
 }  // namespace
@@ -55,8 +53,13 @@ Task<void> Proxy::stop(Deadline by) {
 Task<void> Proxy::publish(routing::RouterPtr router) {
     for (auto& one : shards_) {
         auto* slot = &one;
-        auto set = [slot, router] {
-            if (slot->proxy) slot->proxy->publish(router);
+        auto* context = &context_;
+        auto set = [slot, context, router] {
+            if (slot->proxy) {
+                slot->proxy->publish(router);
+            } else {
+                slot->proxy = std::make_unique<ProxyShard>(*context, router);
+            }
             return Unit{};
         };
         co_await call_on(*one.shard, std::move(set));
@@ -88,7 +91,7 @@ Task<HoldReport> Proxy::last_hold(routing::ScopeId scope) {
 Task<Status> Proxy::settle(routing::ScopeId scope, Deadline by) {
     std::vector<Task<Status>> waits;
     for (auto& one : shards_) {
-        auto* proxy = one.proxy.get();
+        auto* proxy = &one.proxy;
         waits.push_back(run_on<Status>(*one.shard, [proxy, scope, by] { return settle_gate(proxy, scope, by); }));
     }
     const auto ended = co_await when_all(std::move(waits));
@@ -106,7 +109,7 @@ Task<Status> Proxy::hold(routing::ScopeId scope, Deadline by) {
     }
     std::vector<Task<Status>> holds;
     for (auto& one : shards_) {
-        auto* proxy = one.proxy.get();
+        auto* proxy = &one.proxy;
         holds.push_back(run_on<Status>(*one.shard, [proxy, scope, by] { return hold_gate(proxy, scope, by); }));
     }
     const auto held = co_await when_all(std::move(holds));
@@ -121,6 +124,7 @@ Task<void> Proxy::release(routing::ScopeId scope) {
     for (auto& one : shards_) {
         auto* slot = &one;
         report.requests_held += co_await call_on(*one.shard, [slot, scope] {
+            if (!slot->proxy) return std::uint64_t{0};
             auto& gate = slot->proxy->gate(scope);
             const auto waited = gate.waited();
             if (gate.is_held()) gate.release();

@@ -11,12 +11,12 @@ namespace penumbra::proxy {
 /// The proxy on all its shards: starts and stops them, and is the data plane that the control plane steers.
 class Proxy final : public DataPlane {
   public:
-    /// The clusters are started on these shards already; `context` outlives this.
+    /// The clusters are started on these shards already, the first publish() makes the rest; `context` outlives this.
     Proxy(ProxyContext& context, std::vector<Shard*> shards);
     ~Proxy() override;
 
-    /// Serves by `router` from now on. The address actually bound (port 0 takes a free one, with one shard).
-    Task<Result<Endpoint>> start(routing::RouterPtr router);
+    /// Takes clients from now on, by the router published before. The address bound (port 0 takes a free one, with one shard).
+    Task<Result<Endpoint>> listen();
     Task<void> stop(Deadline by);
 
     Task<void> publish(routing::RouterPtr router) override;

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string>
+
+#include "admin/http.h"
+#include "config/registry.h"
+#include "control/coordinator.h"
+#include "metrics/exposition.h"
+#include "runtime/endpoint.h"
+
+namespace penumbra::admin {
+
+/// What the API tells and nobody below knows.
+struct ApiOptions {
+    std::string version;
+    Endpoint listen;                                ///< where clients connect
+    SteadyTime started;                             ///< of the process
+    const config::Registry* settings = nullptr;     ///< listed when there
+    const metrics::Collectors* collectors = nullptr;
+};
+
+/// docs/admin-api.md: requests to answers, without sockets. Lives on the control shard.
+class Api {
+  public:
+    Api(control::Coordinator& coordinator, ApiOptions options);
+
+    /// Always an answer; never fails.
+    Task<HttpResponse> handle(HttpRequest request);
+
+  private:
+    Task<Result<HttpResponse>> route(HttpRequest request);
+    Task<Result<HttpResponse>> status();
+    Task<Result<HttpResponse>> metrics();
+    Task<Result<HttpResponse>> migrations(HttpRequest request);
+    Task<Result<HttpResponse>> change(std::string name, control::Command command, std::string body);
+    Task<Result<HttpResponse>> start_job(std::string name, control::JobKind kind, std::string body);
+    Result<HttpResponse> tenants(const HttpRequest& request) const;
+    HttpResponse settings() const;
+
+    control::Coordinator& coordinator_;
+    ApiOptions options_;
+};
+
+}  // namespace penumbra::admin

@@ -1,0 +1,263 @@
+#include "app/server.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <thread>
+
+#include <fmt/format.h>
+
+namespace penumbra::app {
+
+namespace {
+
+Result<std::vector<HostPort>> contact_points(const std::vector<std::string>& texts, std::string_view flag) {
+    std::vector<HostPort> contacts;
+    for (const auto& text : texts) {
+        auto parsed = HostPort::parse(text, 9042);
+        if (!parsed) return fail(parsed.error().in(fmt::format("--{}", flag)));
+        contacts.push_back(std::move(parsed).value());
+    }
+    return contacts;
+}
+
+}  // namespace
+
+Server::Server(const Settings& settings, Shard& control, std::string version)
+    : settings_(settings), version_(std::move(version)), control_(control) {
+    auto count = settings.shards();
+    if (count == 0) count = std::max(1u, std::thread::hardware_concurrency());
+    for (std::size_t i = 0; i < count; ++i) shards_.push_back(std::make_unique<Shard>(fmt::format("shard-{}", i)));
+    for (auto& shard : shards_) shard->start();
+    background_.start();
+}
+
+Server::~Server() {
+    background_.stop();
+    for (auto& shard : shards_) shard->stop();
+}
+
+Status Server::open_state() {
+    TRY(auto store, control::StateStore::open(settings_.state()));
+    store_.emplace(std::move(store));
+    journal::Options options;
+    options.directory = settings_.state() / "journal";
+    options.quota_bytes = settings_.journal_quota().bytes;
+    TRY(auto journal, journal::Journal::open(std::move(options), Clock::system()));
+    journal_ = std::move(journal);
+    return ok();
+}
+
+cluster::ClusterOptions Server::cluster_options(const char* name, const std::vector<HostPort>& contacts, const std::string& user,
+                                                const std::string& password) const {
+    cluster::ClusterOptions options;
+    options.pool.cluster = name;
+    options.pool.credentials = {user, password};
+    options.pool.connections = settings_.connections();
+    options.pool.connect_timeout = settings_.connect_timeout();
+    options.contact_points = contacts;
+    options.request_timeout = settings_.request_timeout();
+    return options;
+}
+
+Task<Status> Server::start_clusters() {
+    auto source_contacts = contact_points(settings_.source(), "source");
+    CO_TRY(const auto source, std::move(source_contacts));
+    auto target_contacts = contact_points(settings_.target(), "target");
+    CO_TRY(const auto target, std::move(target_contacts));
+    std::vector<Shard*> users{&control_, &background_};
+    for (auto& shard : shards_) users.push_back(shard.get());
+    source_ = std::make_unique<cluster::Cluster>(cluster_options("source", source, settings_.source_user(), settings_.source_password()), control_, users);
+    target_ = std::make_unique<cluster::Cluster>(cluster_options("target", target, settings_.target_user(), settings_.target_password()), control_, users);
+    clusters_started_ = true;
+    const auto by = Deadline::in(control_.clock(), settings_.start_timeout());
+    auto source_up = co_await source_->start(by);
+    auto target_up = co_await target_->start(by);
+    const auto phase = routing::parse_phase(settings_.phase());
+    const bool source_needed = !phase || routing::primary_of(phase.value()) == routing::Side::source;
+    // The cluster that answers must be there; the other one may be down, as it may be at any moment later.
+    const auto& needed = source_needed ? source_up : target_up;
+    const auto& other = source_needed ? target_up : source_up;
+    if (!needed) co_return fail(needed.error().in(fmt::format("--{}", source_needed ? "source" : "target")));
+    if (!other) log_.warn("the other cluster is not reachable; trying goes on", {kv("error", other.error().what)});
+    co_return ok();
+}
+
+Task<Status> Server::start_workers() {
+    source_view_ = std::make_unique<LiveClusterView>(*source_);
+    target_view_ = std::make_unique<LiveClusterView>(*target_);
+    owed_ = std::make_unique<control::JournalOwed>(*journal_);
+    prepared_ = std::make_unique<proxy::PreparedRegistry>(65536);
+    context_ = std::make_unique<proxy::ProxyContext>();
+    auto listen = Endpoint::parse(settings_.listen(), 9042);
+    if (!listen) co_return fail(listen.error().in("--listen"));
+    context_->options.listen = listen.value();
+    context_->options.request_timeout = settings_.request_timeout();
+    context_->options.shadow_timeout = settings_.shadow_timeout();
+    context_->options.max_frame_bytes = static_cast<std::uint32_t>(settings_.max_frame().bytes);
+    context_->clusters[0] = source_.get();
+    context_->clusters[1] = target_.get();
+    context_->journal = journal_.get();
+    context_->prepared = prepared_.get();
+    context_->refresh_schema = [this]() -> Task<Status> {
+        UniqueFunction<Task<Status>()> refresh = [this] { return source_->refresh_schema(); };
+        return run_on<Status>(control_, std::move(refresh));
+    };
+    std::vector<Shard*> serving;
+    for (auto& shard : shards_) serving.push_back(shard.get());
+    proxy_ = std::make_unique<proxy::Proxy>(*context_, serving);
+
+    auto make_work = [this] {
+        auto made = std::make_unique<Background>();
+        made->source = source_->session();
+        made->target = target_->session();
+        return made;
+    };
+    auto made_work = co_await call_on(background_, std::move(make_work));
+    work_ = std::move(made_work);
+
+    control::CoordinatorOptions options;
+    options.default_phase = routing::parse_phase(settings_.phase()).value();
+    options.tenant_column = settings_.tenant_column();
+    options.hold_timeout = settings_.hold_timeout();
+    sync::WorkOptions work;
+    work.parallelism = settings_.copy_parallelism();
+    work.rows_per_second = settings_.copy_rate();
+    control::Surroundings surroundings{*store_, *proxy_, *owed_, *source_view_, *target_view_, background_,
+                                       control::sync_movers(*work_->source, *work_->target, *proxy_, work)};
+    coordinator_ = std::make_unique<control::Coordinator>(std::move(options), std::move(surroundings));
+    // The routes are known before anybody is served: a request under no epoch would be sent where it must not go.
+    auto loaded = co_await coordinator_->start();
+    if (!loaded) co_return loaded;
+    coordinator_started_ = true;
+    source_->on_schema([this](cql::SchemaPtr) { return coordinator_->on_schema(); });
+    source_->on_schema_event([this](const Bytes& frame) { proxy_->push_schema_event(frame); });
+
+    auto start_replay = [this] {
+        sync::ReplayOptions replay;
+        replay.scope_of = [this](routing::ScopeId scope) { return coordinator_->replay_scope(scope); };
+        replay.stream = control::stream_of(routing::Side::target);
+        work_->to_target = std::make_unique<sync::Replayer>(*journal_, *work_->target, *work_->source, *proxy_, replay);
+        replay.stream = control::stream_of(routing::Side::source);
+        work_->to_source = std::make_unique<sync::Replayer>(*journal_, *work_->source, *work_->target, *proxy_, replay);
+        work_->to_target->start();
+        work_->to_source->start();
+        return Unit{};
+    };
+    co_await call_on(background_, std::move(start_replay));
+
+    auto bound = co_await proxy_->listen();
+    CO_TRY(const auto endpoint, std::move(bound));
+    auto admin_at = Endpoint::parse(settings_.admin(), 8080);
+    if (!admin_at) co_return fail(admin_at.error().in("--admin"));
+    api_ = std::make_unique<admin::Api>(*coordinator_, admin::ApiOptions{version_, endpoint, control_.clock().now()});
+    admin_ = std::make_unique<admin::AdminServer>(*api_, control_);
+    auto admin_bound = admin_->listen(admin_at.value());
+    CO_TRY(const auto admin_endpoint, std::move(admin_bound));
+    log_.info("serving", {kv("listen", endpoint), kv("admin", admin_endpoint), kv("shards", shards_.size())});
+    co_return ok();
+}
+
+Task<Status> Server::start() {
+    auto state = open_state();
+    if (!state) co_return state;
+    auto clusters = co_await start_clusters();
+    if (!clusters) co_return clusters;
+    auto workers = co_await start_workers();
+    co_return workers;
+}
+
+namespace {
+
+Task<Unit> stop_replayers(std::unique_ptr<sync::Replayer>* one, std::unique_ptr<sync::Replayer>* two) {
+    for (auto* replayer : {one, two}) {
+        if (*replayer) co_await (*replayer)->stop();
+        replayer->reset();
+    }
+    co_return Unit{};
+}
+
+}  // namespace
+
+Task<void> Server::stop() {
+    const auto by = Deadline::in(control_.clock(), settings_.stop_timeout());
+    admin_.reset();
+    if (proxy_) co_await proxy_->stop(by);
+    if (source_) source_->on_schema({});
+    if (coordinator_ && coordinator_started_) co_await coordinator_->stop();
+    if (work_) {
+        UniqueFunction<Task<Unit>()> stop_them = [this] { return stop_replayers(&work_->to_target, &work_->to_source); };
+        co_await run_on<Unit>(background_, std::move(stop_them));
+        auto drop = [this] {
+            work_.reset();
+            return Unit{};
+        };
+        co_await call_on(background_, std::move(drop));
+    }
+    coordinator_.reset();
+    source_view_.reset();
+    target_view_.reset();
+    if (clusters_started_) {
+        co_await source_->stop();
+        co_await target_->stop();
+    }
+    proxy_.reset();
+    journal_.reset();
+    store_.reset();
+}
+
+namespace {
+
+/// The life of the process as one coroutine on the control shard.
+Task<void> live(Server* server, StopSignal* stop, int* exit_status, bool* ended) {
+    auto started = co_await server->start();
+    if (started) {
+        while (!stop->requested()) co_await sleep(1h, stop);
+    } else {
+        std::fprintf(stderr, "penumbra: %s\n", started.error().what.c_str());
+        *exit_status = 1;
+    }
+    co_await server->stop();
+    *ended = true;
+}
+
+}  // namespace
+
+int run_server(const Settings& settings, const std::string& version) {
+    // Signals are taken by one thread that turns them into a message; every other thread has them blocked from its start.
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    signal(SIGPIPE, SIG_IGN);
+
+    Shard control("control");
+    StopSignal stop;
+    std::atomic<bool> over{false};
+    std::thread listener([&] {
+        const timespec tick{0, 200'000'000};
+        while (!over) {
+            if (sigtimedwait(&signals, nullptr, &tick) > 0) control.post([&stop] { stop.request(); });
+        }
+    });
+    int exit_status = 0;
+    {
+        Server server(settings, control, version);
+        Gate gate;
+        bool begun = false;
+        bool ended = false;
+        control.run([&] {
+            if (!std::exchange(begun, true)) gate.spawn(live(&server, &stop, &exit_status, &ended));
+            return ended && gate.holders() == 0;
+        });
+    }
+    over = true;
+    listener.join();
+    return exit_status;
+}
+
+}  // namespace penumbra::app

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "admin/server.h"
+#include "app/cluster_view.h"
+#include "app/settings.h"
+#include "cluster/cluster.h"
+#include "control/coordinator.h"
+#include "control/state_store.h"
+#include "journal/journal.h"
+#include "proxy/proxy.h"
+#include "sync/replayer.h"
+
+namespace penumbra::app {
+
+/// Everything of `penumbra serve`, started bottom first and stopped in reverse. Lives on the control shard, which is the
+/// thread that calls run_server().
+class Server {
+  public:
+    Server(const Settings& settings, Shard& control, std::string version);
+    ~Server();
+
+    /// An error says what could not be had and what to do; what was started before it must be stopped all the same.
+    Task<Status> start();
+    Task<void> stop();
+
+  private:
+    Status open_state();
+    Task<Status> start_clusters();
+    Task<Status> start_workers();
+    cluster::ClusterOptions cluster_options(const char* name, const std::vector<HostPort>& contacts, const std::string& user, const std::string& password) const;
+
+    const Settings& settings_;
+    std::string version_;
+    Log log_{"penumbra"};
+    Shard& control_;
+    Shard background_{"background"};
+    std::vector<std::unique_ptr<Shard>> shards_;
+
+    std::optional<control::StateStore> store_;
+    std::unique_ptr<journal::Journal> journal_;
+    std::unique_ptr<cluster::Cluster> source_, target_;
+    std::unique_ptr<LiveClusterView> source_view_, target_view_;
+    std::unique_ptr<control::JournalOwed> owed_;
+    std::unique_ptr<proxy::PreparedRegistry> prepared_;
+    std::unique_ptr<proxy::ProxyContext> context_;
+    std::unique_ptr<proxy::Proxy> proxy_;
+    std::unique_ptr<control::Coordinator> coordinator_;
+    std::unique_ptr<admin::Api> api_;
+    std::unique_ptr<admin::AdminServer> admin_;
+
+    /// Built, used and destroyed on the background shard.
+    struct Background {
+        std::unique_ptr<cluster::Session> source, target;
+        std::unique_ptr<sync::Replayer> to_source, to_target;
+    };
+    std::unique_ptr<Background> work_;
+    bool clusters_started_ = false;
+    bool coordinator_started_ = false;
+};
+
+/// Serves until SIGTERM or SIGINT. The exit status of the program; errors are on standard error.
+int run_server(const Settings& settings, const std::string& version);
+
+}  // namespace penumbra::app
