@@ -71,7 +71,7 @@ Exit status: 0 done, 1 an input file is wrong, 2 wrong usage, 3 a file could not
 
 class Collector {
   public:
-    Collector(Arguments& a, std::istream& in, std::ostream& err) : a_(a), in_(in), err_(err) {}
+    Collector(Arguments& a, std::istream& in) : a_(a), in_(in) {}
 
     Result<PlanInputs> run() {
         TRY(read_input_file());
@@ -299,7 +299,6 @@ class Collector {
 
     Arguments& a_;
     std::istream& in_;
-    std::ostream& err_;
     PlanInputs out_;
     std::set<std::string> from_file_;
     std::string metrics_source_, current_file_, target_file_;
@@ -354,7 +353,7 @@ int run_plan(std::span<const std::string_view> args, std::istream& in, std::ostr
         err << "penumbra plan: " << problem.what << (problem.what.ends_with('\n') ? "" : "\n");
         return static_cast<int>(exit_of(problem.code));
     };
-    auto inputs = Collector(a, in, err).run();
+    auto inputs = Collector(a, in).run();
     if (!inputs) return failed(inputs.error());
     auto prices = load_prices(a.prices, in);
     if (!prices) return failed(prices.error());

@@ -16,7 +16,6 @@ namespace penumbra::kube {
 namespace {
 
 constexpr std::string_view kRequired = "requiredDuringSchedulingIgnoredDuringExecution";
-constexpr std::string_view kDatacenter = "CassandraDatacenter ";
 
 class ToCassandra {
   public:

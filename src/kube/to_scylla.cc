@@ -12,7 +12,6 @@ namespace penumbra::kube {
 
 namespace {
 
-constexpr std::string_view kCluster = "ScyllaCluster ";
 constexpr std::string_view kRacks = "ScyllaCluster spec.datacenter.racks[]";
 constexpr std::string_view kOperatorExample = "the shape that scylla-operator's documentation uses on a worker of 8 vCPU and 64 GiB";
 

@@ -129,5 +129,13 @@ TEST(ConvertCommand, TheWayBackFindsTheUsersAgain) {
     EXPECT_THAT(back.out, Not(HasSubstr("kind: ScyllaCluster")));
 }
 
+TEST(Docs, ShowRealOutput) {
+    // The pages quote the golden files, so that an output that changes makes its page change too.
+    const auto convert = slurp(data_path("../../../../docs/kubernetes-convert.md"));
+    const auto sizing = slurp(data_path("../../../../docs/sizing-and-cost.md"));
+    for (const auto* golden : {"cassandra-dc1.errors.txt", "scylla-cluster.errors.txt", "cassandra-dc1.fixed.yaml", "cassandra-dc1.report.txt"}) EXPECT_THAT(convert, HasSubstr(slurp(data_path("golden/") + golden)));
+    for (const auto* golden : {"plan-samples.txt", "plan-sized.txt"}) EXPECT_THAT(sizing, HasSubstr(slurp(data_path("golden/") + golden)));
+}
+
 }  // namespace
 }  // namespace penumbra::kube
