@@ -75,7 +75,8 @@ Task<Status> Coordinator::start() {
         }
     }
     co_await publish();
-    auto running = co_await book_.on_store([](StateStore& store) { return store.running_jobs(); });
+    auto running_task = book_.on_store([](StateStore& store) { return store.running_jobs(); });
+    auto running = co_await std::move(running_task);
     CO_TRY(auto jobs, std::move(running));
     for (auto& job : jobs) {
         auto resumed = co_await jobs_.resume(job);
@@ -87,39 +88,48 @@ Task<Status> Coordinator::start() {
 
 Task<Status> Coordinator::load() {
     const auto now = Shard::here().clock().wall_micros();
-    auto migrations = co_await book_.on_store([](StateStore& store) { return store.migrations(); });
+    auto migrations_task = book_.on_store([](StateStore& store) { return store.migrations(); });
+    auto migrations = co_await std::move(migrations_task);
     CO_TRY(auto all, std::move(migrations));
-    auto column = co_await book_.on_store([](StateStore& store) { return store.note("tenant_column"); });
+    auto column_task = book_.on_store([](StateStore& store) { return store.note("tenant_column"); });
+    auto column = co_await std::move(column_task);
     CO_TRY(const auto stored_column, std::move(column));
     if (!all.empty() && stored_column && *stored_column != options_.tenant_column) {
         co_return fail(Errc::conflict, fmt::format("the migrations of this state directory go by the tenant column '{}', and --tenant-column says '{}'", *stored_column,
                                                    options_.tenant_column));
     }
-    auto phase = co_await book_.on_store([](StateStore& store) { return store.note("default_phase"); });
+    auto phase_task = book_.on_store([](StateStore& store) { return store.note("default_phase"); });
+    auto phase = co_await std::move(phase_task);
     CO_TRY(const auto stored_phase, std::move(phase));
-    auto since = co_await book_.on_store([](StateStore& store) { return store.note("default_since"); });
+    auto since_task = book_.on_store([](StateStore& store) { return store.note("default_since"); });
+    auto since = co_await std::move(since_task);
     CO_TRY(const auto stored_since, std::move(since));
-    auto epoch = co_await book_.on_store([](StateStore& store) { return store.epoch(); });
+    auto epoch_task = book_.on_store([](StateStore& store) { return store.epoch(); });
+    auto epoch = co_await std::move(epoch_task);
     CO_TRY(book_.epoch, std::move(epoch));
 
     const std::string default_phase(routing::to_string(options_.default_phase));
     if (stored_phase != default_phase || stored_column != options_.tenant_column || book_.epoch.value() == 0) {
-        auto noted = co_await book_.on_store([default_phase, column_name = options_.tenant_column, now](StateStore& store) -> Status {
+        auto noted_task = book_.on_store([default_phase, column_name = options_.tenant_column, now](StateStore& store) -> Status {
             TRY(store.set_note("default_phase", default_phase));
             TRY(store.set_note("default_since", std::to_string(now)));
             return store.set_note("tenant_column", column_name);
         });
+        auto noted = co_await std::move(noted_task);
         CO_TRY(std::move(noted));
-        auto raised = co_await book_.on_store([](StateStore& store) { return store.raise_epoch(); });
+        auto raised_task = book_.on_store([](StateStore& store) { return store.raise_epoch(); });
+        auto raised = co_await std::move(raised_task);
         CO_TRY(book_.epoch, std::move(raised));
         default_shadow_since_ = now;
     } else {
         default_shadow_since_ = stored_since ? std::stoll(*stored_since) : now;
     }
-    auto marked = co_await book_.on_store([now](StateStore& store) { return store.mark_interrupted(now); });
+    auto marked_task = book_.on_store([now](StateStore& store) { return store.mark_interrupted(now); });
+    auto marked = co_await std::move(marked_task);
     CO_TRY(std::move(marked));
     // Read again: marking changed some.
-    auto marked_migrations = co_await book_.on_store([](StateStore& store) { return store.migrations(); });
+    auto marked_migrations_task = book_.on_store([](StateStore& store) { return store.migrations(); });
+    auto marked_migrations = co_await std::move(marked_migrations_task);
     CO_TRY(auto current, std::move(marked_migrations));
     for (auto& migration : current) book_.all().emplace(migration.id, std::move(migration));
     co_return ok();
@@ -210,7 +220,8 @@ Task<Result<Migration>> Coordinator::create(NewMigration order) {
     fresh.name = std::move(order.name);
     fresh.scope = std::move(order.scope);
     fresh.created_at = now;
-    auto created = co_await book_.on_store([fresh](StateStore& store) { return store.create(fresh); });
+    auto created_task = book_.on_store([fresh](StateStore& store) { return store.create(fresh); });
+    auto created = co_await std::move(created_task);
     CO_TRY(auto migration, std::move(created));
     step("created");
     book_.epoch = migration.epoch;
@@ -242,7 +253,8 @@ Task<Result<Migration>> Coordinator::remove(std::string name) {
     // Requests that run under its id end first, so that a later migration of the same rows need not know of it.
     auto held = co_await surroundings_.data_plane.hold(migration.id, Deadline::in(Shard::here().clock(), options_.hold_timeout));
     CO_TRY(std::move(held));
-    auto removed = co_await book_.on_store([id = migration.id](StateStore& store) { return store.remove(id); });
+    auto removed_task = book_.on_store([id = migration.id](StateStore& store) { return store.remove(id); });
+    auto removed = co_await std::move(removed_task);
     if (removed) {
         book_.epoch = removed.value();
         book_.all().erase(migration.id);
@@ -359,7 +371,8 @@ Task<ChangeReport> Coordinator::change(ChangeOrder order) {
 
     // The intent comes before the deed: what a crash cuts off is found in the log without an outcome.
     entry.outcome = "started";
-    auto begun = co_await book_.on_store([entry](StateStore& store) { return store.begin_audit(entry); });
+    auto begun_task = book_.on_store([entry](StateStore& store) { return store.begin_audit(entry); });
+    auto begun = co_await std::move(begun_task);
     if (!begun) {
         report.refusal = begun.error();
         co_return report;
@@ -384,7 +397,8 @@ Task<ChangeReport> Coordinator::change(ChangeOrder order) {
         entry.error = done.error().what;
         log_.warn("phase not changed", {kv("migration", migration.name), kv("from", report.from), kv("to", report.to), kv("error", done.error())});
     }
-    auto ended = co_await book_.on_store([entry](StateStore& store) { return store.end_audit(entry); });
+    auto ended_task = book_.on_store([entry](StateStore& store) { return store.end_audit(entry); });
+    auto ended = co_await std::move(ended_task);
     if (!ended) log_.error("the outcome of a command cannot be stored", {kv("migration", migration.name), kv("error", ended.error())});
     co_return report;
 }
@@ -419,7 +433,8 @@ Task<Status> Coordinator::carry_out(ScopeId scope, Move move, bool force, Change
     auto* migration = book_.find(scope);
     migration->last_switch->wait = hold_report.waited;
     migration->last_switch->held_requests = hold_report.requests_held;
-    auto stored = co_await book_.on_store([scope, last = *migration->last_switch](StateStore& store) { return store.set_last_switch(scope, last); });
+    auto stored_task = book_.on_store([scope, last = *migration->last_switch](StateStore& store) { return store.set_last_switch(scope, last); });
+    auto stored = co_await std::move(stored_task);
     if (!stored) log_.error("the wait of a change cannot be stored", {kv("migration", migration->name), kv("error", stored.error())});
     co_return ok();
 }
@@ -477,10 +492,12 @@ Task<Status> Coordinator::move_on(ScopeId scope, Move move) {
         work = StateStore::Work::forget_portions;
     }
     step("deciding");
-    auto stored = co_await book_.on_store([after, work](StateStore& store) { return store.advance(after, work); });
+    auto stored_task = book_.on_store([after, work](StateStore& store) { return store.advance(after, work); });
+    auto stored = co_await std::move(stored_task);
     if (!stored) {
         // A commit that failed may all the same be found by a restart; the phase that goes on being served is written over it.
-        auto again = co_await book_.on_store([before](StateStore& store) { return store.advance(before, StateStore::Work::keep); });
+        auto again_task = book_.on_store([before](StateStore& store) { return store.advance(before, StateStore::Work::keep); });
+        auto again = co_await std::move(again_task);
         if (again) {
             book_.epoch = again.value();
             if (auto* kept = book_.find(scope)) kept->epoch = again.value();
@@ -513,7 +530,8 @@ Task<Status> Coordinator::move_on(ScopeId scope, Move move) {
 }
 
 Task<void> Coordinator::record(AuditEntry entry) {
-    auto stored = co_await book_.on_store([entry](StateStore& store) { return store.begin_audit(entry); });
+    auto stored_task = book_.on_store([entry](StateStore& store) { return store.begin_audit(entry); });
+    auto stored = co_await std::move(stored_task);
     if (!stored) log_.error("a command cannot be written into the audit log", {kv("command", entry.command), kv("error", stored.error())});
 }
 
@@ -542,11 +560,26 @@ Task<Result<JobView>> Coordinator::start_job(std::string name, JobKind kind, boo
     co_return view;
 }
 
+Task<Result<JobView>> Coordinator::stop_job(JobId id) {
+    const auto hold = gate_.try_hold();
+    if (!hold) co_return stopping();
+    auto before = co_await jobs_.view(id);
+    CO_TRY(const auto view, std::move(before));
+    if (view.record.state == JobState::running) {
+        const auto by = Deadline::in(Shard::here().clock(), options_.job_stop_timeout);
+        auto stopped = co_await jobs_.stop(view.record.scope, by);
+        CO_TRY(std::move(stopped));
+    }
+    auto after = co_await jobs_.view(id);
+    co_return after;
+}
+
 Task<Result<std::vector<AuditEntry>>> Coordinator::audit(std::string migration, std::size_t limit) {
     // By name, and also of one that was deleted: the log outlives it.
     const auto found = book_.lookup(migration);
     const auto name = found ? found.value().name : migration;
-    auto read = co_await book_.on_store([name, limit](StateStore& store) { return store.audit(name, limit); });
+    auto read_task = book_.on_store([name, limit](StateStore& store) { return store.audit(name, limit); });
+    auto read = co_await std::move(read_task);
     CO_TRY(auto entries, std::move(read));
     if (entries.empty() && !found) co_return fail(found.error());
     co_return entries;

@@ -96,6 +96,8 @@ class Coordinator {
     Task<ChangeReport> change(ChangeOrder order);
     Task<Result<JobView>> start_job(std::string migration, JobKind kind, bool repair);
     Task<Result<JobView>> job(JobId id) { return jobs_.view(id); }
+    /// Returns once it has ended; one that had ended before is left as it is.
+    Task<Result<JobView>> stop_job(JobId id);
     Task<Result<std::vector<AuditEntry>>> audit(std::string migration, std::size_t limit);
 
     Result<Migration> find(std::string_view name_or_tenant) const { return book_.lookup(name_or_tenant); }

@@ -61,11 +61,13 @@ Task<Result<JobView>> Jobs::start(Migration migration, JobKind kind, bool repair
     if (kind == JobKind::copy) {
         // A copy that was cut short goes on; one that had finished is done all over.
         if (migration.copy.state == CopyState::failed) {
-            auto portions = co_await book_.on_store([id = migration.id](StateStore& store) { return store.portions(id); });
+            auto portions_task = book_.on_store([id = migration.id](StateStore& store) { return store.portions(id); });
+            auto portions = co_await std::move(portions_task);
             CO_TRY(done, std::move(portions));
             if (!done.empty()) job->rows_before = migration.copy.rows;
         } else {
-            auto forgotten = co_await book_.on_store([id = migration.id](StateStore& store) { return store.forget_portions(id); });
+            auto forgotten_task = book_.on_store([id = migration.id](StateStore& store) { return store.forget_portions(id); });
+            auto forgotten = co_await std::move(forgotten_task);
             CO_TRY(std::move(forgotten));
         }
         migration.copy = {CopyState::running, job->rows_before, std::nullopt};
@@ -73,7 +75,8 @@ Task<Result<JobView>> Jobs::start(Migration migration, JobKind kind, bool repair
         migration.verify = {VerifyState::running, 0, 0, record.started_at, std::nullopt};
     }
     record.report.rows = job->rows_before;
-    auto stored = co_await book_.on_store([record, migration](StateStore& store) { return store.begin_job(record, migration); });
+    auto stored_task = book_.on_store([record, migration](StateStore& store) { return store.begin_job(record, migration); });
+    auto stored = co_await std::move(stored_task);
     CO_TRY(record.id, std::move(stored));
     if (auto* kept = book_.find(migration.id)) {
         if (kind == JobKind::copy) kept->copy = migration.copy;
@@ -88,7 +91,8 @@ Task<Result<JobView>> Jobs::start(Migration migration, JobKind kind, bool repair
 Task<Status> Jobs::resume(JobRecord record) {
     const auto* migration = book_.find(record.scope);
     if (!migration) co_return fail(Errc::not_found, fmt::format("job {} is of a migration that is gone", record.id.value()));
-    auto portions = co_await book_.on_store([id = record.scope](StateStore& store) { return store.portions(id); });
+    auto portions_task = book_.on_store([id = record.scope](StateStore& store) { return store.portions(id); });
+    auto portions = co_await std::move(portions_task);
     CO_TRY(auto done, std::move(portions));
     if (gate_.is_closed()) co_return fail(Errc::shutting_down, "penumbra is stopping");
     auto job = std::make_shared<Running>();
@@ -160,7 +164,8 @@ Task<void> Jobs::flush(RunningPtr job) {
     job->record.report.rows = now.rows;
     // Only a copy is taken up again: what a verify found is not known by portion.
     if (job->record.kind != JobKind::copy) finished.clear();
-    auto stored = co_await book_.on_store([finished, record = job->record](StateStore& store) { return store.add_portions(finished, record); });
+    auto stored_task = book_.on_store([finished, record = job->record](StateStore& store) { return store.add_portions(finished, record); });
+    auto stored = co_await std::move(stored_task);
     if (stored) co_return;
     log_.error("progress of a job cannot be stored", {kv("job", job->record.id), kv("error", stored.error())});
     const std::lock_guard lock(job->mutex);
@@ -168,8 +173,9 @@ Task<void> Jobs::flush(RunningPtr job) {
 }
 
 Task<void> Jobs::finish(RunningPtr job, Result<sync::Report> result) {
-    auto& record = job->record;
     if (shutting_down_ && !result) co_return;  // marked or taken up by the next start
+    // A copy until all is stored: whoever sees the job done must see its migration copied.
+    auto record = job->record;
     const auto now = Shard::here().clock().wall_micros();
     record.finished_at = now;
     if (result) {
@@ -198,8 +204,10 @@ Task<void> Jobs::finish(RunningPtr job, Result<sync::Report> result) {
             break;
         }
     }
-    auto stored = co_await book_.on_store([record, changed](StateStore& store) { return store.end_job(record, changed); });
+    auto stored_task = book_.on_store([record, changed](StateStore& store) { return store.end_job(record, changed); });
+    auto stored = co_await std::move(stored_task);
     if (!stored) log_.error("the end of a job cannot be stored", {kv("job", record.id), kv("error", stored.error())});
+    job->record = record;
     // Looked up again: the store took its time, and other fields may have changed meanwhile.
     if (auto* kept = book_.find(record.scope)) {
         if (record.kind == JobKind::copy) kept->copy = changed.copy;
@@ -218,7 +226,8 @@ Task<Result<JobView>> Jobs::view(JobId id) {
     for (const auto& [scope, job] : running_) {
         if (job->record.id == id) co_return JobView{job->record, progress(*job)};
     }
-    auto read = co_await book_.on_store([id](StateStore& store) { return store.job(id); });
+    auto read_task = book_.on_store([id](StateStore& store) { return store.job(id); });
+    auto read = co_await std::move(read_task);
     CO_TRY(auto record, std::move(read));
     if (!record) co_return fail(Errc::not_found, fmt::format("there is no job {}", id.value()));
     JobView view{std::move(*record), {}};

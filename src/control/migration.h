@@ -78,7 +78,6 @@ struct Migration {
     CopyRecord copy;
     VerifyRecord verify;
     std::optional<LastSwitch> last_switch;
-    bool operator==(const Migration&) const = default;
 };
 
 /// What a cell gets for a write time where the cluster does not tell (see sync::Pair): one second before shadowing began.
