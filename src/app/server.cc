@@ -153,7 +153,7 @@ Task<Status> Server::start_workers() {
     CO_TRY(const auto endpoint, std::move(bound));
     auto admin_at = Endpoint::parse(settings_.admin(), 8080);
     if (!admin_at) co_return fail(admin_at.error().in("--admin"));
-    api_ = std::make_unique<admin::Api>(*coordinator_, admin::ApiOptions{version_, endpoint, control_.clock().now()});
+    api_ = std::make_unique<admin::Api>(*coordinator_, admin::ApiOptions{version_, endpoint, control_.clock().now(), &settings_.registry});
     admin_ = std::make_unique<admin::AdminServer>(*api_, control_);
     auto admin_bound = admin_->listen(admin_at.value());
     CO_TRY(const auto admin_endpoint, std::move(admin_bound));
@@ -184,6 +184,7 @@ Task<Unit> stop_replayers(std::unique_ptr<sync::Replayer>* one, std::unique_ptr<
 
 Task<void> Server::stop() {
     const auto by = Deadline::in(control_.clock(), settings_.stop_timeout());
+    if (admin_) co_await admin_->stop();
     admin_.reset();
     if (proxy_) co_await proxy_->stop(by);
     if (source_) source_->on_schema({});
