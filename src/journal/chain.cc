@@ -31,6 +31,8 @@ Chain::Chain(FileSystem& files, const Clock& clock, Index& index, std::filesyste
     : files_(&files), clock_(&clock), index_(&index), directory_(std::move(directory)), stream_(stream), limits_(limits) {}
 
 Status Chain::recover(std::uint64_t& next_sequence) {
+    // What a killed process deleted is gone from here on, before we delete what was kept because of it.
+    TRY(files_->sync_directory(directory_));
     TRY(auto names, files_->list(directory_));
     for (const auto& name : names) {
         if (name.ends_with(kNewSuffix)) {

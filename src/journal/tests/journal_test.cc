@@ -438,11 +438,14 @@ TEST_F(JournalTest, ASegmentThatCannotBeMadeFailsTheAppend) {
 
 TEST_F(JournalTest, NotesThatCouldNotBeWrittenAreTriedAgain) {
     const auto id = append_released("bad");
-    bool broken = true;
-    disk->plan([&](std::size_t, const MemoryFileSystem::Call& call) { return broken && call.name == "write" ? EIO : 0; });
+    std::atomic<int> failures{0};
+    disk->plan([&](std::size_t, const MemoryFileSystem::Call& call) {
+        if (call.name != "write") return 0;
+        ++failures;
+        return EIO;
+    });
     journal->set_aside(id, "refused");
-    std::this_thread::sleep_for(Millis(20));
-    broken = false;
+    await([&] { return failures > 0; });
     disk->plan({});
     clock.advance(Seconds(2));
     restart();  // at the latest
