@@ -101,11 +101,17 @@ Task<Status> Proxy::settle(routing::ScopeId scope, Deadline by) {
     co_return ok();
 }
 
+bool Proxy::take_hold(routing::ScopeId scope) {
+    const std::lock_guard lock(mutex_);
+    return held_since_.try_emplace(scope, Clock::system().now()).second;
+}
+
 Task<Status> Proxy::hold(routing::ScopeId scope, Deadline by) {
-    {
-        const std::lock_guard lock(mutex_);
-        if (held_since_.contains(scope)) co_return fail(Errc::conflict, "the scope is held already by another change");
-        held_since_[scope] = Clock::system().now();
+    // One at a time: a switch, a copy of lists and a resync may want the same scope. Holds last milliseconds, so whoever comes
+    // second looks again shortly; the waiter may be on any shard.
+    while (!take_hold(scope)) {
+        if (by.passed(Clock::system().now())) co_return fail(Errc::timeout, "the scope stayed held by another change");
+        co_await sleep(std::chrono::milliseconds(1));
     }
     std::vector<Task<Status>> holds;
     for (auto& one : shards_) {

@@ -35,6 +35,9 @@ class Proxy final : public DataPlane {
         std::unique_ptr<ProxyShard> proxy;
     };
 
+    /// False while somebody else holds the scope.
+    bool take_hold(routing::ScopeId scope);
+
     ProxyContext& context_;
     std::vector<PerShard> shards_;
     std::mutex mutex_;  // guards the two below: holds come from any background shard
