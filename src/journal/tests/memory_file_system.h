@@ -69,8 +69,11 @@ class MemoryFileSystem final : public FileSystem {
         const auto toss = [&] { return loses == Loses::nothing || (loses == Loses::some && random() % 2 == 0); };
         auto after = std::make_unique<MemoryFileSystem>();
         std::map<const Inode*, std::shared_ptr<Inode>> copies;
-        for (const auto& [path, directory] : directories_) {
-            if (path != "/" && !reachable(path, loses)) continue;
+        // Downwards: a directory is there if its name in the one above survived.
+        std::vector<std::string> found{"/"};
+        for (std::size_t i = 0; i < found.size(); ++i) {
+            const auto path = found[i];
+            const auto& directory = directories_.at(path);
             auto names = directory.durable;
             for (const auto& change : directory.unsynced) {
                 if (toss()) change.apply(names);
@@ -79,6 +82,7 @@ class MemoryFileSystem final : public FileSystem {
             for (const auto& [name, inode] : names) {
                 if (!inode) {
                     copy.now[name] = nullptr;
+                    found.push_back((std::filesystem::path(path) / name).native());
                     continue;
                 }
                 auto& file = copies[inode.get()];
@@ -284,13 +288,6 @@ class MemoryFileSystem final : public FileSystem {
     static std::string parent_of(const std::filesystem::path& path) { return path.parent_path().native(); }
     static std::string name_of(const std::filesystem::path& path) { return path.filename().native(); }
 
-    bool reachable(const std::string& path, Loses loses) const {
-        for (std::filesystem::path at = path; at != "/"; at = at.parent_path()) {
-            const auto& parent = directories_.at(at.parent_path().native());
-            if (!(loses == Loses::nothing ? parent.now : parent.durable).contains(at.filename())) return false;
-        }
-        return true;
-    }
     static Bytes survive(const Inode& inode, Loses loses, std::mt19937_64& random) {
         if (loses == Loses::nothing) return inode.now;
         auto bytes = inode.durable;

@@ -288,7 +288,7 @@ TEST(SystemJournal, AFenceNeverSeesZeroWhileAnAppendIsUnderWay) {
     auto journal = open_or_die({.directory = temporary.path()});
     std::atomic<bool> started{false};
     std::atomic<bool> ended{false};
-    int left = 1000;
+    int left = 300;
     UniqueFunction<void()> next;
     next = [&] {
         journal->append(1, 9, bytes_of("x"), [&](Result<EntryId> id) {
@@ -318,7 +318,7 @@ TEST(SystemJournal, AFenceNeverSeesZeroWhileAnAppendIsUnderWay) {
 
 TEST(SystemJournal, ManyShardsAtOnce) {
     constexpr int kShards = 4;
-    constexpr int kEach = 4000;
+    constexpr int kEach = 2000;
     const TemporaryDirectory temporary;
     const Options options{.directory = temporary.path(), .segment_bytes = 64 << 10, .idle_segment_bytes = 32 << 10,
                           .idle_segment_age = Millis(5)};
