@@ -84,7 +84,7 @@ void FrameEdit::remove_keyspace(const ParametersView& parameters) {
 }
 
 /// Each extra value at its place.
-void FrameEdit::insert_extra(const ValuesView& values, std::span<const ExtraValue> extra) {
+void FrameEdit::insert_extra(Part part, const ValuesView& values, std::span<const ExtraValue> extra) {
     ASSERT(values.size() + extra.size() <= 0xFFFF);
     auto it = values.begin();
     const auto end = values.end();
@@ -98,11 +98,11 @@ void FrameEdit::insert_extra(const ValuesView& values, std::span<const ExtraValu
         if (values.named()) {
             Byte name_size[2];
             store_be(name_size, static_cast<std::uint16_t>(value.name.size()));
-            put(Part::values, place, 0, name_size);
-            put(Part::values, place, 0, bytes_of(value.name));
+            put(part, place, 0, name_size);
+            put(part, place, 0, bytes_of(value.name));
         }
-        put(Part::values, place, 0, size);
-        put(Part::values, place, 0, bytes);
+        put(part, place, 0, size);
+        put(part, place, 0, bytes);
     }
 }
 
@@ -115,7 +115,7 @@ void FrameEdit::add_values(const ParametersView& parameters, std::span<const Ext
     put(Part::values, parameters.values_at, had ? 2 : 0, count);
     // Without values of its own the frame has no names either, and nothing to put in front of.
     const ValuesView none(0, ValuesView::Named::no, parameters.version, parameters.values_at, {});
-    insert_extra(had ? parameters.values : none, extra);
+    insert_extra(Part::values, had ? parameters.values : none, extra);
     patch_parameter_flags(parameters, query_flag::kValues, had ? 0 : query_flag::kNames);
 }
 
@@ -123,8 +123,8 @@ void FrameEdit::add_values(const BatchChild& child, std::span<const ExtraValue> 
     if (extra.empty()) return;
     Byte count[2];
     store_be(count, static_cast<std::uint16_t>(child.values.size() + extra.size()));
-    put(Part::values, child.values_at, 2, count);
-    insert_extra(child.values, extra);
+    put(Part::child_values, child.values_at, 2, count);
+    insert_extra(Part::child_values, child.values, extra);
 }
 
 namespace {

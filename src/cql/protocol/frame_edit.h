@@ -63,7 +63,7 @@ class FrameEdit {
   private:
     /// Parts of a message in their order in it: which of two edits comes first where both insert at one offset.
     enum class Part : std::uint8_t {
-        prefix, statement, result_metadata_id, consistency, flags, values, paging_state, timestamp, keyspace
+        prefix, statement, child_values, result_metadata_id, consistency, flags, values, paging_state, timestamp, keyspace
     };
     struct Splice {
         std::uint32_t at;
@@ -74,7 +74,7 @@ class FrameEdit {
     };
     void put(Part part, std::size_t at, std::size_t removed, BytesView inserted);
     void patch_parameter_flags(const ParametersView& parameters, std::uint32_t set, std::uint32_t cleared);
-    void insert_extra(const ValuesView& values, std::span<const ExtraValue> extra);
+    void insert_extra(Part part, const ValuesView& values, std::span<const ExtraValue> extra);
     void replace_short_bytes(Part part, std::size_t at, std::size_t old_size, BytesView bytes);
 
     BytesView frame_;

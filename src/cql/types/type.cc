@@ -224,6 +224,13 @@ std::string_view to_string(TypeKind kind) {
     }
 }
 
+std::optional<TypeKind> scalar_kind(std::string_view name) {
+    if (name == "varchar") return TypeKind::text;
+    const auto* found = std::ranges::find(kScalars, name, &ScalarName::cql);
+    if (found == kScalars.end()) return std::nullopt;
+    return found->kind;
+}
+
 const TypePtr& scalar(TypeKind kind) {
     static const auto all = [] {
         std::array<TypePtr, 0x16> types;

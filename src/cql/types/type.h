@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -81,6 +82,8 @@ struct DataType {
     bool is_text() const { return kind == TypeKind::text || kind == TypeKind::ascii; }
 };
 
+/// The kind whose CQL name this is, in lower case; only of types without elements.
+std::optional<TypeKind> scalar_kind(std::string_view name);
 /// The one object of a type without elements.
 const TypePtr& scalar(TypeKind kind);
 TypePtr list_of(TypePtr element, Frozen frozen = Frozen::no);

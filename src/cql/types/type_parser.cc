@@ -39,12 +39,8 @@ class TypeParser {
             return udts_(first.text, second.text);
         }
         if (!first.quoted) {
-            if (first.text == "varchar") return scalar(TypeKind::text);
+            if (const auto kind = scalar_kind(first.text)) return scalar(*kind);
             if (first.text == "empty") return custom_of("org.apache.cassandra.db.marshal.EmptyType");
-            for (auto code = static_cast<int>(TypeKind::ascii); code <= static_cast<int>(TypeKind::duration); ++code) {
-                const auto kind = static_cast<TypeKind>(code);
-                if (first.text == to_string(kind)) return scalar(kind);
-            }
             if (peek('<')) return generic(first.text, depth);
         }
         return udts_(keyspace_, first.text);

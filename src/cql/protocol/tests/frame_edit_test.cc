@@ -209,6 +209,10 @@ TEST_P(FrameEdits, OfBatchesMakeWhatEncodingWould) {
             edit.add_timestamp(batch.parameters, 42);
             if (!wanted.rest.timestamp) wanted.rest.timestamp = 42;
         }
+        if (random() % 2) {
+            edit.replace_consistency(batch.parameters, Consistency::two);
+            wanted.consistency = Consistency::two;
+        }
         std::size_t index = 0;
         for (const auto child : batch.children) {
             auto& expected = children[index++];

@@ -60,7 +60,7 @@ TEST(Type, TextComesBack) {
 
 TEST(Type, BadTextIsRefusedWithItsPlace) {
     for (const auto* text : {"", "list<", "list<int", "list<int>>", "map<int>", "list<int,int>", "frozen<int>", "vector<int>", "vector<int, 0>",
-                             "vector<int, 99999999999>", "nosuch", "address", "'unclosed", "\"unclosed", "ks.", "int int", "nosuch<int>"}) {
+                             "vector<int, 99999999999>", "nosuch", "address", "'unclosed", "\"unclosed", "ks.", "int int", "nosuch<int>", "custom"}) {
         EXPECT_FALSE(parse_type(text, "ks", with_address).has_value()) << text;
     }
     EXPECT_EQ(parse_type("list<int", "ks", with_address).error().what, "type 'list<int': '>' expected at 8");
