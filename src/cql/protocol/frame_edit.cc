@@ -183,6 +183,22 @@ void FrameEdit::strip_payload(const RequestPrefix& prefix) {
     clear_flag(header_flag::kCustomPayload);
 }
 
+void FrameEdit::replace_paging_state(const RowsPeek& rows, BytesView state) {
+    ASSERT(rows.paging_state.has_value());
+    put(Part::paging_state, rows.paging_state_at, 4, long_size(state.size()));
+    put(Part::paging_state, rows.paging_state_at + 4, rows.paging_state->bytes().size(), state);
+}
+
+void FrameEdit::replace_id(const PreparedPeek& prepared, BytesView id) {
+    replace_short_bytes(Part::statement, prepared.id_at, prepared.id.size(), id);
+}
+
+void FrameEdit::strip_payload(const ResponsePrefix& prefix) {
+    if (prefix.payload_at == prefix.size) return;
+    put(Part::prefix, prefix.payload_at, prefix.size - prefix.payload_at, {});
+    clear_flag(header_flag::kCustomPayload);
+}
+
 std::size_t FrameEdit::size() const {
     std::size_t size = frame_.size();
     for (const auto& splice : splices_) size += splice.inserted - static_cast<std::size_t>(splice.removed);

@@ -8,6 +8,7 @@
 
 #include "cql/protocol/frame.h"
 #include "cql/protocol/requests.h"
+#include "cql/protocol/responses.h"
 
 namespace penumbra::cql {
 
@@ -54,6 +55,13 @@ class FrameEdit {
     void replace_result_metadata_id(const ExecuteView& execute, BytesView id);
     /// ScyllaDB before 2026.2 reads a custom payload as part of the message (CQL-FACTS 1.2).
     void strip_payload(const RequestPrefix& prefix);
+
+    // Of responses:
+    /// A paging state leaves marked with the cluster that it belongs to. Only where the rows have one.
+    void replace_paging_state(const RowsPeek& rows, BytesView state);
+    void replace_id(const PreparedPeek& prepared, BytesView id);
+    /// A payload tells the client of tablets, which are not its business.
+    void strip_payload(const ResponsePrefix& prefix);
 
     /// Bytes of the frame as edited.
     std::size_t size() const;

@@ -483,6 +483,7 @@ Result<ResponsePrefix> read_response_prefix(const FrameView& frame) {
     if (frame.header.has(header_flag::kWarning)) {
         TRY(prefix.warnings, read_string_list(in));
     }
+    prefix.payload_at = at(in);
     if (frame.header.has(header_flag::kCustomPayload)) {
         TRY(prefix.payload, read_bytes_map(in));
     }

@@ -22,7 +22,8 @@ struct ResponsePrefix {
     std::optional<Uuid> tracing_id;
     StringListView warnings;
     BytesMapView payload;
-    std::uint32_t size = 0;  ///< the message starts here
+    std::uint32_t payload_at = 0;  ///< its count, where there is one
+    std::uint32_t size = 0;        ///< the message starts here
 };
 Result<ResponsePrefix> read_response_prefix(const FrameView& frame);
 

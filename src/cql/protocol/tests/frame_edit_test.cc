@@ -6,6 +6,7 @@
 
 #include "cql/protocol/frame_edit.h"
 #include "cql/protocol/requests.h"
+#include "cql/protocol/rows.h"
 #include "cql/types/scalars.h"
 
 namespace penumbra::cql {
@@ -274,6 +275,47 @@ TEST(FrameEdit, KeepsBytesBehindTheMessage) {
     const auto edited = written(edit);
     EXPECT_EQ(decode_query(view(edited)).value().parameters.timestamp, 5);
     EXPECT_EQ(edited.back(), 0xEE);
+}
+
+TEST(FrameEdit, OfResponses) {
+    RowsBuilder builder("ks", "t");
+    builder.add_column("a", scalar(TypeKind::int_));
+    builder.add(encode_int(1));
+    auto rows = builder.view();
+    rows.metadata.paging_state = CellView(kState);
+    ResponseHead head;
+    head.warnings = {"w"};
+    head.payload = {{"tablets-routing-v1", kValue}};
+    Bytes bytes;
+    encode_rows(bytes, head, rows);
+    const auto frame = view_frame(bytes, Direction::response).value();
+    FrameEdit edit(frame);
+    edit.replace_paging_state(peek_rows(frame).value(), kId);
+    edit.strip_payload(read_response_prefix(frame).value());
+    edit.set_stream(9);
+    rows.metadata.paging_state = CellView(kId);
+    head.payload.clear();
+    head.stream = 9;
+    Bytes expected;
+    encode_rows(expected, head, rows);
+    Bytes out;
+    edit.append_to(out);
+    EXPECT_EQ(to_hex(out), to_hex(expected));
+
+    PreparedResult prepared;
+    prepared.id = kId;
+    Bytes from;
+    encode_prepared(from, {}, prepared);
+    const auto prepared_frame = view_frame(from, Direction::response).value();
+    edit.reset(prepared_frame);
+    edit.replace_id(peek_prepared(prepared_frame).value(), kValue);
+    edit.strip_payload(read_response_prefix(prepared_frame).value());
+    prepared.id = kValue;
+    expected.clear();
+    encode_prepared(expected, {}, prepared);
+    out.clear();
+    edit.append_to(out);
+    EXPECT_EQ(to_hex(out), to_hex(expected));
 }
 
 }  // namespace
