@@ -98,6 +98,23 @@ def penumbra(request: pytest.FixtureRequest, tmp_path: Path, source: CassandraCl
         process.stop()
 
 
+@pytest.fixture(scope="module")
+def _shared_process(tmp_path_factory: pytest.TempPathFactory, source: CassandraCluster,
+                    target: CassandraCluster) -> Iterator[Penumbra]:
+    process = Penumbra(tmp_path_factory.mktemp("shared-penumbra"), source.contact_point, target.contact_point,
+                       ("--phase", "shadow_sync"), address=support.SHARED_PENUMBRA_ADDRESS)
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def front(request: pytest.FixtureRequest, _shared_process: Penumbra) -> Penumbra:
+    """One process for all tests of a file, with everything in shadow_sync: for tests that leave it as it was."""
+    request.node.stash.setdefault(_PROCESSES, []).append(_shared_process)
+    return _shared_process
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
     outcome = yield

@@ -2,7 +2,8 @@
 
 Addresses, all their own so that tests and the demo (127.0.0.x) run side by side on one machine:
     127.0.21.1      the source, Cassandra 4.1          127.0.21.9   penumbra: CQL on 9042, admin on 8080
-    127.0.21.2      the target, Cassandra 5.0          127.0.21.11  and up: clusters that a test makes for itself
+    127.0.21.2      the target, Cassandra 5.0          127.0.21.8   penumbra, shared by the tests of a file
+                                                       127.0.21.11  and up: clusters that a test makes for itself
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ TOOL = ROOT / "tools" / "cluster"
 SOURCE_ADDRESS = "127.0.21.1"
 TARGET_ADDRESS = "127.0.21.2"
 PENUMBRA_ADDRESS = "127.0.21.9"
+SHARED_PENUMBRA_ADDRESS = "127.0.21.8"
 SPARE_ADDRESS = "127.0.21.11"
 
 
