@@ -44,7 +44,7 @@ p.lead{font-size:16px;margin:0;color:var(--soft);max-width:75ch}
 figure{margin:0 0 14px}figcaption{font-size:13px;color:var(--soft);margin-bottom:4px}
 svg{width:100%;height:auto;display:block;overflow:visible}
 svg text{fill:var(--ink);font:12px system-ui,sans-serif;font-variant-numeric:tabular-nums}
-svg text.soft{fill:var(--soft)}
+svg text.soft{fill:var(--soft)}svg text.value{paint-order:stroke;stroke:var(--bg);stroke-width:4px;stroke-linejoin:round}
 .today{fill:var(--today)}.scylla{fill:var(--scylla)}.band{fill:var(--scylla);opacity:.28}
 .l-today{stroke:var(--today);fill:none;stroke-width:2.5;stroke-dasharray:7 4}.l-scylla{stroke:var(--scylla);fill:none;stroke-width:2.5}
 .axis{stroke:var(--line);stroke-width:1}.claim{stroke:var(--bad);stroke-width:2;stroke-dasharray:4 3}
@@ -98,6 +98,11 @@ std::string bar_chart(const std::vector<Bar>& bars, std::string_view title, std:
     const double scale = (kWidth - kLeft - kRight) / (most > 0 ? most : 1);
     const double height = kRow * static_cast<double>(bars.size()) + (claim ? 20 : 4);
     std::string out = fmt::format(R"(<svg viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="{}">)", kWidth, height, escape(title));
+    if (claim) {  // first, so that the bars' numbers stay readable on top of it
+        const double x = kLeft + *claim * scale, end = kRow * static_cast<double>(bars.size());
+        out += fmt::format(R"(<line class="claim" x1="{0:.1f}" x2="{0:.1f}" y1="0" y2="{1:.1f}"/>)", x, end + 3);
+        out += fmt::format(R"(<text class="soft" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>)", x, end + 16, escape(claim_text));
+    }
     double y = 0;
     for (const auto& bar : bars) {
         const char* kind = bar.today ? "today" : "scylla";
@@ -106,13 +111,8 @@ std::string bar_chart(const std::vector<Bar>& bars, std::string_view title, std:
         if (bar.value.high > bar.value.low) {
             out += fmt::format(R"(<rect class="band" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="16"/>)", kLeft + bar.value.low * scale, y + 4, (bar.value.high - bar.value.low) * scale);
         }
-        out += fmt::format(R"(<text x="{:.1f}" y="{:.1f}">{}</text>)", kLeft + bar.value.high * scale + 6, y + 16, escape(bar.text));
+        out += fmt::format(R"(<text class="value" x="{:.1f}" y="{:.1f}">{}</text>)", kLeft + bar.value.high * scale + 6, y + 16, escape(bar.text));
         y += kRow;
-    }
-    if (claim) {
-        const double x = kLeft + *claim * scale;
-        out += fmt::format(R"(<line class="claim" x1="{0:.1f}" x2="{0:.1f}" y1="0" y2="{1:.1f}"/>)", x, y + 3);
-        out += fmt::format(R"(<text class="soft" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>)", x, y + 16, escape(claim_text));
     }
     return out + "</svg>";
 }
@@ -252,6 +252,11 @@ std::string charts(const Plan& plan) {
     return out + "</div></div>";
 }
 
+std::string sentence(std::string text) {
+    if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
+    return text;
+}
+
 std::string verdict_class(Support support) {
     switch (support) {
         case Support::supported: return "supported";
@@ -283,7 +288,7 @@ std::string plan_html(const Plan& plan) {
     out += fmt::format("</head>\n<body><main>\n<header><p class=\"kind\">Cassandra to ScyllaDB: nodes and money</p><h1>{}</h1><p class=\"lead\">{}</p></header>\n{}\n", escape(headline(plan)), escape(lead(plan)), cards(plan));
     for (const auto& verdict : plan.verdicts) {
         out += fmt::format("<div class=\"verdict {}\"><b>{} nodes of {}: {}</b>{}. With one node lost they carry {} replica operations a second, and {} of data (one copy).</div>\n", verdict_class(verdict.support), verdict.nodes,
-                           escape(plan.target_type->name), to_string(verdict.support), escape(verdict.why), number(verdict.capacity.replica_ops_one_lost), bytes(verdict.capacity.data_one_copy));
+                           escape(plan.target_type->name), to_string(verdict.support), escape(sentence(verdict.why)), number(verdict.capacity.replica_ops_one_lost), bytes(verdict.capacity.data_one_copy));
     }
     out += charts(plan) + "\n";
 
