@@ -40,11 +40,13 @@ Error frame_error(const FrameScan& scan) {
         case FrameVerdict::complete: return {Errc::internal, "a complete frame is no error"};
         case FrameVerdict::incomplete: return {Errc::malformed, "the frame ends early"};
         case FrameVerdict::unsupported_version:
-            return {Errc::unsupported, fmt::format("Invalid or unsupported protocol version ({})", header.version_number())};
+            return {Errc::unsupported,
+                    fmt::format("Invalid or unsupported protocol version ({})", header.version_number())};
         case FrameVerdict::wrong_direction:
             return {Errc::malformed, header.direction() == Direction::response ? "a response where a request is due"
                                                                                : "a request where a response is due"};
-        case FrameVerdict::too_long: return {Errc::malformed, fmt::format("a frame body of {} bytes is too long", header.length)};
+        case FrameVerdict::too_long:
+            return {Errc::malformed, fmt::format("a frame body of {} bytes is too long", header.length)};
     }
     return {Errc::internal, "no such verdict"};
 }
@@ -52,12 +54,13 @@ Error frame_error(const FrameScan& scan) {
 Result<FrameView> view_frame(BytesView bytes, Direction expected) {
     const auto scan = next_frame(bytes, expected);
     if (scan.verdict != FrameVerdict::complete) return fail(frame_error(scan));
-    if (scan.total != bytes.size()) return fail(Errc::malformed, fmt::format("{} bytes behind a frame", bytes.size() - scan.total));
+    if (scan.total != bytes.size())
+        return fail(Errc::malformed, fmt::format("{} bytes behind a frame", bytes.size() - scan.total));
     return scan.frame;
 }
 
-FrameBuilder::FrameBuilder(Bytes& out, Direction direction, ProtocolVersion version, std::uint8_t flags, std::int16_t stream,
-                           Opcode opcode)
+FrameBuilder::FrameBuilder(Bytes& out, Direction direction, ProtocolVersion version, std::uint8_t flags,
+                           std::int16_t stream, Opcode opcode)
     : body_(out), start_(out.size()) {
     const Byte bit = direction == Direction::response ? kResponseBit : 0;
     body_.u8(static_cast<Byte>(static_cast<Byte>(version) | bit));

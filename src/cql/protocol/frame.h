@@ -73,7 +73,9 @@ Error frame_error(const FrameScan& scan);
 Result<FrameView> view_frame(BytesView bytes, Direction expected);
 
 /// The hot path's rewrite of a copied or forwarded frame.
-inline void set_stream(MutableBytes frame, std::int16_t stream) { store_be(frame.data() + kStreamAt, stream); }
+inline void set_stream(MutableBytes frame, std::int16_t stream) {
+    store_be(frame.data() + kStreamAt, stream);
+}
 
 /// Opens a frame at the end of `out`; close() writes the body's length. Exactly one of each.
 class FrameBuilder {

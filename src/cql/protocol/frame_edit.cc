@@ -16,7 +16,9 @@ void FrameEdit::reset(const FrameView& frame) {
     scratch_.clear();
 }
 
-void FrameEdit::splice(std::size_t at, std::size_t removed, BytesView inserted) { put(Part::prefix, at, removed, inserted); }
+void FrameEdit::splice(std::size_t at, std::size_t removed, BytesView inserted) {
+    put(Part::prefix, at, removed, inserted);
+}
 
 void FrameEdit::put(Part part, std::size_t at, std::size_t removed, BytesView inserted) {
     ASSERT(at + removed + kHeaderSize <= frame_.size());
@@ -34,10 +36,12 @@ void FrameEdit::put(Part part, std::size_t at, std::size_t removed, BytesView in
 /// The flags of the parameters are the one place that several edits touch: they meet in one splice.
 void FrameEdit::patch_parameter_flags(const ParametersView& parameters, std::uint32_t set, std::uint32_t cleared) {
     const auto size = parameters.flags_size();
-    auto found = std::ranges::find_if(splices_, [&](const Splice& s) { return s.at == parameters.flags_at && s.part == Part::flags; });
+    auto found = std::ranges::find_if(
+        splices_, [&](const Splice& s) { return s.at == parameters.flags_at && s.part == Part::flags; });
     if (found == splices_.end()) {
         put(Part::flags, parameters.flags_at, size, frame_.subspan(kHeaderSize + parameters.flags_at, size));
-        found = std::ranges::find_if(splices_, [&](const Splice& s) { return s.at == parameters.flags_at && s.part == Part::flags; });
+        found = std::ranges::find_if(
+            splices_, [&](const Splice& s) { return s.at == parameters.flags_at && s.part == Part::flags; });
     }
     Byte* const flags = scratch_.data() + found->inserted_at;
     if (size == 1) {
@@ -94,7 +98,9 @@ void FrameEdit::insert_extra(Part part, const ValuesView& values, std::span<cons
         for (; index < value.before && it != end; ++it, ++index) place = (*it).at + (*it).size;
         Byte size[4];
         const auto bytes = value.value.bytes();
-        store_be(size, value.value.has_value() ? static_cast<std::int32_t>(bytes.size()) : value.value.is_null() ? -1 : -2);
+        std::int32_t length = value.value.is_null() ? -1 : -2;
+        if (value.value.has_value()) length = static_cast<std::int32_t>(bytes.size());
+        store_be(size, length);
         if (values.named()) {
             Byte name_size[2];
             store_be(name_size, static_cast<std::uint16_t>(value.name.size()));
@@ -165,7 +171,9 @@ void FrameEdit::replace_short_bytes(Part part, std::size_t at, std::size_t old_s
     put(part, at + 2, old_size, bytes);
 }
 
-void FrameEdit::replace_id(const ExecuteView& execute, BytesView id) { replace_short_bytes(Part::statement, execute.id_at, execute.id.size(), id); }
+void FrameEdit::replace_id(const ExecuteView& execute, BytesView id) {
+    replace_short_bytes(Part::statement, execute.id_at, execute.id.size(), id);
+}
 
 void FrameEdit::replace_id(const BatchChild& child, BytesView id) {
     ASSERT(child.prepared);
@@ -174,7 +182,8 @@ void FrameEdit::replace_id(const BatchChild& child, BytesView id) {
 
 void FrameEdit::replace_result_metadata_id(const ExecuteView& execute, BytesView id) {
     ASSERT(execute.result_metadata_id.has_value());
-    replace_short_bytes(Part::result_metadata_id, execute.result_metadata_id_at, execute.result_metadata_id->size(), id);
+    replace_short_bytes(Part::result_metadata_id, execute.result_metadata_id_at, execute.result_metadata_id->size(),
+                        id);
 }
 
 void FrameEdit::strip_payload(const RequestPrefix& prefix) {

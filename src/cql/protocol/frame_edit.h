@@ -71,7 +71,16 @@ class FrameEdit {
   private:
     /// Parts of a message in their order in it: which of two edits comes first where both insert at one offset.
     enum class Part : std::uint8_t {
-        prefix, statement, child_values, result_metadata_id, consistency, flags, values, paging_state, timestamp, keyspace
+        prefix,
+        statement,
+        child_values,
+        result_metadata_id,
+        consistency,
+        flags,
+        values,
+        paging_state,
+        timestamp,
+        keyspace
     };
     struct Splice {
         std::uint32_t at;

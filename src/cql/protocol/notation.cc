@@ -8,7 +8,9 @@ namespace penumbra::cql {
 namespace {
 
 /// What is read from `start` to where `in` has got to.
-BytesView between(const Reader& start, const Reader& in) { return start.rest().first(in.position() - start.position()); }
+BytesView between(const Reader& start, const Reader& in) {
+    return start.rest().first(in.position() - start.position());
+}
 
 }  // namespace
 
@@ -164,9 +166,15 @@ void write_value(Writer& out, CellView value) {
     out.raw(value.bytes());
 }
 
-void write_short_bytes(Writer& out, BytesView bytes) { write_string(out, text_of(bytes)); }
-void write_uuid(Writer& out, const Uuid& uuid) { out.raw(uuid.view()); }
-void write_consistency(Writer& out, Consistency consistency) { out.u16(static_cast<std::uint16_t>(consistency)); }
+void write_short_bytes(Writer& out, BytesView bytes) {
+    write_string(out, text_of(bytes));
+}
+void write_uuid(Writer& out, const Uuid& uuid) {
+    out.raw(uuid.view());
+}
+void write_consistency(Writer& out, Consistency consistency) {
+    out.u16(static_cast<std::uint16_t>(consistency));
+}
 
 void write_inet_address(Writer& out, const InetAddress& address) {
     out.u8(address.size);

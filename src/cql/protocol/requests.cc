@@ -10,7 +10,9 @@
 namespace penumbra::cql {
 namespace {
 
-std::uint32_t at(const Reader& in) { return static_cast<std::uint32_t>(in.position()); }
+std::uint32_t at(const Reader& in) {
+    return static_cast<std::uint32_t>(in.position());
+}
 
 struct Body {
     Reader in;
@@ -20,7 +22,8 @@ struct Body {
 /// The body of a frame that is this request, behind its prefix. Offsets are those of the reader.
 Result<Body> open(const FrameView& frame, Opcode opcode) {
     if (frame.header.opcode != opcode) {
-        return fail(Errc::malformed, fmt::format("{} where {} is due", to_string(frame.header.opcode), to_string(opcode)));
+        return fail(Errc::malformed,
+                    fmt::format("{} where {} is due", to_string(frame.header.opcode), to_string(opcode)));
     }
     TRY(auto prefix, read_request_prefix(frame));
     Body body{Reader(frame.body()), prefix};
@@ -296,7 +299,8 @@ Result<BatchView> decode_batch(const FrameView& frame) {
     view.prefix = body.prefix;
     TRY(const auto type, in.u8());
     // ScyllaDB takes any other type too (CQL-FACTS 1.5), but no driver sends one and Cassandra refuses it.
-    if (type > static_cast<std::uint8_t>(BatchType::counter)) return fail(Errc::malformed, fmt::format("no batch type has code {}", type));
+    if (type > static_cast<std::uint8_t>(BatchType::counter))
+        return fail(Errc::malformed, fmt::format("no batch type has code {}", type));
     view.type = static_cast<BatchType>(type);
     TRY(const auto count, in.u16());
     const auto start = in;
@@ -311,7 +315,8 @@ Result<BatchView> decode_batch(const FrameView& frame) {
         }
         TRY(read_values(in, ValuesView::Named::no, frame.version()));
     }
-    view.children = BatchChildren(count, frame.version(), at(start), start.rest().first(in.position() - start.position()));
+    view.children =
+        BatchChildren(count, frame.version(), at(start), start.rest().first(in.position() - start.position()));
     TRY(view.parameters, read_parameters(in, frame.version()));
     return view;
 }
@@ -322,7 +327,9 @@ void encode_startup(Bytes& out, const RequestHead& head, const StringPairs& opti
     frame.close();
 }
 
-void encode_options(Bytes& out, const RequestHead& head) { begin(out, head, Opcode::options).close(); }
+void encode_options(Bytes& out, const RequestHead& head) {
+    begin(out, head, Opcode::options).close();
+}
 
 void encode_auth_response(Bytes& out, const RequestHead& head, CellView token) {
     auto frame = begin(out, head, Opcode::auth_response);
@@ -343,7 +350,8 @@ void encode_query(Bytes& out, const RequestHead& head, std::string_view query, c
     frame.close();
 }
 
-void encode_prepare(Bytes& out, const RequestHead& head, std::string_view query, std::optional<std::string_view> keyspace) {
+void encode_prepare(Bytes& out, const RequestHead& head, std::string_view query,
+                    std::optional<std::string_view> keyspace) {
     auto frame = begin(out, head, Opcode::prepare);
     write_long_string(frame.body(), query);
     if (head.version == ProtocolVersion::v5) {
@@ -353,7 +361,8 @@ void encode_prepare(Bytes& out, const RequestHead& head, std::string_view query,
     frame.close();
 }
 
-void encode_execute(Bytes& out, const RequestHead& head, BytesView id, BytesView result_metadata_id, const Parameters& parameters) {
+void encode_execute(Bytes& out, const RequestHead& head, BytesView id, BytesView result_metadata_id,
+                    const Parameters& parameters) {
     auto frame = begin(out, head, Opcode::execute);
     write_short_bytes(frame.body(), id);
     if (head.version == ProtocolVersion::v5) write_short_bytes(frame.body(), result_metadata_id);

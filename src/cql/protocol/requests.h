@@ -157,7 +157,7 @@ struct PrepareView {
 struct ExecuteView {
     RequestPrefix prefix;
     BytesView id;
-    std::uint32_t id_at = 0;  ///< its length
+    std::uint32_t id_at = 0;                      ///< its length
     std::optional<BytesView> result_metadata_id;  ///< v5
     std::uint32_t result_metadata_id_at = 0;
     ParametersView parameters;

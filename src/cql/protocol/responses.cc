@@ -9,7 +9,9 @@
 namespace penumbra::cql {
 namespace {
 
-std::uint32_t at(const Reader& in) { return static_cast<std::uint32_t>(in.position()); }
+std::uint32_t at(const Reader& in) {
+    return static_cast<std::uint32_t>(in.position());
+}
 
 struct Body {
     Reader in;
@@ -18,7 +20,8 @@ struct Body {
 
 Result<Body> open(const FrameView& frame, Opcode opcode) {
     if (frame.header.opcode != opcode) {
-        return fail(Errc::malformed, fmt::format("{} where {} is due", to_string(frame.header.opcode), to_string(opcode)));
+        return fail(Errc::malformed,
+                    fmt::format("{} where {} is due", to_string(frame.header.opcode), to_string(opcode)));
     }
     TRY(auto prefix, read_response_prefix(frame));
     Body body{Reader(frame.body()), prefix};
@@ -265,7 +268,8 @@ Result<TypePtr> read_type_at(Reader& in, int depth) {
 
 // ---- metadata
 
-Status read_columns(Reader& in, std::uint32_t flags, std::int32_t count, GlobalTable& global, std::vector<ColumnSpec>& columns) {
+Status read_columns(Reader& in, std::uint32_t flags, std::int32_t count, GlobalTable& global,
+                    std::vector<ColumnSpec>& columns) {
     if (flags & metadata_flag::kNoMetadata) return ok();
     const bool one_table = (flags & metadata_flag::kGlobalTable) != 0;
     if (one_table) {
@@ -292,7 +296,8 @@ Status read_columns(Reader& in, std::uint32_t flags, std::int32_t count, GlobalT
     return ok();
 }
 
-void write_columns(Writer& out, std::uint32_t flags, const GlobalTable& global, const std::vector<ColumnSpec>& columns) {
+void write_columns(Writer& out, std::uint32_t flags, const GlobalTable& global,
+                   const std::vector<ColumnSpec>& columns) {
     if (flags & metadata_flag::kNoMetadata) return;
     const bool one_table = (flags & metadata_flag::kGlobalTable) != 0;
     if (one_table) {
@@ -391,7 +396,8 @@ void write_schema_change(Writer& out, const SchemaChange& change) {
     write_string(out, change.target);
     write_string(out, change.keyspace);
     if (change.target != "KEYSPACE") write_string(out, change.name);
-    if (change.target == "FUNCTION" || change.target == "AGGREGATE") write_string_list(out, change.arguments.to_vector());
+    if (change.target == "FUNCTION" || change.target == "AGGREGATE")
+        write_string_list(out, change.arguments.to_vector());
 }
 
 Result<RowsView> read_rows(Reader& in, ProtocolVersion version) {
@@ -594,8 +600,12 @@ Status expect_result(const FrameView& frame) {
 
 }  // namespace
 
-Result<CellView> decode_auth_challenge(const FrameView& frame) { return decode_token(frame, Opcode::auth_challenge); }
-Result<CellView> decode_auth_success(const FrameView& frame) { return decode_token(frame, Opcode::auth_success); }
+Result<CellView> decode_auth_challenge(const FrameView& frame) {
+    return decode_token(frame, Opcode::auth_challenge);
+}
+Result<CellView> decode_auth_success(const FrameView& frame) {
+    return decode_token(frame, Opcode::auth_success);
+}
 
 Result<RowsView> decode_rows(const FrameView& frame) {
     TRY(expect_result(frame));
@@ -612,14 +622,17 @@ Result<PreparedResult> decode_prepared(const FrameView& frame) {
 }
 
 Error to_error(const ErrorMessage& error) {
-    return {Errc::server, fmt::format("{} ({:#06x}): {}", to_string(error.code), static_cast<std::int32_t>(error.code), error.message),
-            static_cast<std::int32_t>(error.code)};
+    return {
+        Errc::server,
+        fmt::format("{} ({:#06x}): {}", to_string(error.code), static_cast<std::int32_t>(error.code), error.message),
+        static_cast<std::int32_t>(error.code)};
 }
 
 Result<ResultKind> peek_result_kind(const FrameView& frame) {
     TRY(auto body, open(frame, Opcode::result));
     TRY(const auto code, body.in.i32());
-    if (code < static_cast<std::int32_t>(ResultKind::void_) || code > static_cast<std::int32_t>(ResultKind::schema_change)) {
+    if (code < static_cast<std::int32_t>(ResultKind::void_) ||
+        code > static_cast<std::int32_t>(ResultKind::schema_change)) {
         return fail(Errc::malformed, fmt::format("no kind of result has code {}", code));
     }
     return static_cast<ResultKind>(code);
@@ -641,7 +654,8 @@ Result<RowsPeek> peek_rows(const FrameView& frame) {
     TRY(auto body, open(frame, Opcode::result));
     auto& in = body.in;
     TRY(const auto kind, in.i32());
-    if (kind != static_cast<std::int32_t>(ResultKind::rows)) return fail(Errc::malformed, "a result without rows where rows are due");
+    if (kind != static_cast<std::int32_t>(ResultKind::rows))
+        return fail(Errc::malformed, "a result without rows where rows are due");
     RowsPeek peek;
     peek.flags_at = at(in);
     TRY(peek.flags, in.u32());
@@ -665,7 +679,9 @@ Result<PreparedPeek> peek_prepared(const FrameView& frame) {
     return peek;
 }
 
-Result<TypePtr> read_type(Reader& in) { return read_type_at(in, 0); }
+Result<TypePtr> read_type(Reader& in) {
+    return read_type_at(in, 0);
+}
 
 void write_type(Writer& out, const DataType& type) {
     if (!type.class_name.empty() || type.kind == TypeKind::vector || type.kind == TypeKind::custom) {
@@ -691,10 +707,11 @@ void write_type(Writer& out, const DataType& type) {
 }
 
 TypePtr as_cassandra_sends(const TypePtr& type, ProtocolVersion version) {
-    const bool newer_than_v3 = type->kind == TypeKind::date || type->kind == TypeKind::time || type->kind == TypeKind::smallint ||
-                               type->kind == TypeKind::tinyint;
+    const bool newer_than_v3 = type->kind == TypeKind::date || type->kind == TypeKind::time ||
+                               type->kind == TypeKind::smallint || type->kind == TypeKind::tinyint;
     const bool by_class = (newer_than_v3 && version == ProtocolVersion::v3) ||
-                          (type->kind == TypeKind::duration && version != ProtocolVersion::v5) || type->kind == TypeKind::vector;
+                          (type->kind == TypeKind::duration && version != ProtocolVersion::v5) ||
+                          type->kind == TypeKind::vector;
     const bool has_class = type->kind != TypeKind::custom && !type->class_name.empty();
     bool changed = by_class != has_class;
     std::vector<TypePtr> elements;
@@ -717,7 +734,9 @@ void encode_error(Bytes& out, const ResponseHead& head, const ErrorMessage& erro
     frame.close();
 }
 
-void encode_ready(Bytes& out, const ResponseHead& head) { begin(out, head, Opcode::ready).close(); }
+void encode_ready(Bytes& out, const ResponseHead& head) {
+    begin(out, head, Opcode::ready).close();
+}
 
 void encode_authenticate(Bytes& out, const ResponseHead& head, std::string_view authenticator) {
     auto frame = begin(out, head, Opcode::authenticate);
@@ -731,7 +750,9 @@ void encode_supported(Bytes& out, const ResponseHead& head, const StringLists& o
     frame.close();
 }
 
-void encode_void(Bytes& out, const ResponseHead& head) { begin_result(out, head, ResultKind::void_).close(); }
+void encode_void(Bytes& out, const ResponseHead& head) {
+    begin_result(out, head, ResultKind::void_).close();
+}
 
 void encode_set_keyspace(Bytes& out, const ResponseHead& head, std::string_view keyspace) {
     auto frame = begin_result(out, head, ResultKind::set_keyspace);
@@ -748,7 +769,8 @@ void encode_schema_change(Bytes& out, const ResponseHead& head, const SchemaChan
 void encode_prepared(Bytes& out, const ResponseHead& head, const PreparedResult& prepared) {
     auto frame = begin_result(out, head, ResultKind::prepared);
     write_short_bytes(frame.body(), prepared.id);
-    if (head.version == ProtocolVersion::v5) write_short_bytes(frame.body(), prepared.result_metadata_id.value_or(BytesView()));
+    if (head.version == ProtocolVersion::v5)
+        write_short_bytes(frame.body(), prepared.result_metadata_id.value_or(BytesView()));
     write_prepared_metadata(frame.body(), prepared.metadata, head.version);
     write_rows_metadata(frame.body(), prepared.result_metadata, head.version);
     frame.close();

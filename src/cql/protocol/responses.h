@@ -157,10 +157,10 @@ struct GlobalTable {
 struct RowsMetadata {
     std::uint32_t flags = 0;  ///< as sent; writers set the bits of paging state and new id themselves
     std::int32_t column_count = 0;
-    std::optional<CellView> paging_state = {};       ///< there are more pages
-    std::optional<BytesView> new_metadata_id = {};   ///< v5
+    std::optional<CellView> paging_state = {};      ///< there are more pages
+    std::optional<BytesView> new_metadata_id = {};  ///< v5
     GlobalTable global = {};
-    std::vector<ColumnSpec> columns = {};            ///< empty with kNoMetadata
+    std::vector<ColumnSpec> columns = {};  ///< empty with kNoMetadata
 };
 
 struct PreparedMetadata {
@@ -204,9 +204,9 @@ class RowsView {
 
 struct PreparedResult {
     BytesView id;
-    std::uint32_t id_at = 0;  ///< its length, in the body
+    std::uint32_t id_at = 0;                           ///< its length, in the body
     std::optional<BytesView> result_metadata_id = {};  ///< v5
-    PreparedMetadata metadata = {};  ///< of the bind markers
+    PreparedMetadata metadata = {};                    ///< of the bind markers
     RowsMetadata result_metadata = {};
 };
 
@@ -215,8 +215,8 @@ struct SchemaChange {
     std::string_view change;  ///< CREATED, UPDATED, DROPPED
     std::string_view target;  ///< KEYSPACE, TABLE, TYPE, FUNCTION, AGGREGATE
     std::string_view keyspace;
-    std::string_view name;             ///< empty for a keyspace
-    StringListView arguments;          ///< FUNCTION, AGGREGATE
+    std::string_view name;     ///< empty for a keyspace
+    StringListView arguments;  ///< FUNCTION, AGGREGATE
 };
 
 struct VoidResult {};

@@ -9,9 +9,13 @@
 namespace penumbra::cql {
 namespace {
 
-auto missing(std::string_view column) { return fail(Errc::not_found, "column " + std::string(column) + " is missing or null"); }
+auto missing(std::string_view column) {
+    return fail(Errc::not_found, "column " + std::string(column) + " is missing or null");
+}
 
-Error in_column(Error error, std::string_view column) { return std::move(error).in("column " + std::string(column)); }
+Error in_column(Error error, std::string_view column) {
+    return std::move(error).in("column " + std::string(column));
+}
 
 template <class T>
 Result<T> named(Result<T> result, std::string_view column) {
@@ -26,7 +30,9 @@ CellView Row::operator[](std::string_view column) const {
     return index ? rows_->cell(index_, *index) : CellView::null();
 }
 
-CellView Row::operator[](std::size_t column) const { return rows_->cell(index_, column); }
+CellView Row::operator[](std::size_t column) const {
+    return rows_->cell(index_, column);
+}
 
 Result<BytesView> Row::value(std::string_view column) const {
     const auto cell = (*this)[column];
@@ -90,7 +96,8 @@ Result<Rows> Rows::from(const FrameView& frame) {
     const auto* view = std::get_if<RowsView>(&result);
     if (view == nullptr) return rows;
     for (const auto& column : view->metadata.columns) {
-        rows.columns_.push_back({std::string(column.keyspace), std::string(column.table), std::string(column.name), column.type});
+        rows.columns_.push_back(
+            {std::string(column.keyspace), std::string(column.table), std::string(column.name), column.type});
     }
     // Without metadata the columns are there all the same, only nameless.
     rows.columns_.resize(view->row_count() > 0 ? view->column_count() : rows.columns_.size());
@@ -105,7 +112,8 @@ Result<Rows> Rows::from(const FrameView& frame) {
     for (std::size_t i = 0; i < rows.row_count_ * rows.columns_.size(); ++i) {
         const auto cell = read_bytes(in).value();
         if (cell.has_value()) {
-            rows.cells_.push_back({static_cast<std::uint32_t>(cell.bytes().data() - base), static_cast<std::int32_t>(cell.bytes().size())});
+            rows.cells_.push_back({static_cast<std::uint32_t>(cell.bytes().data() - base),
+                                   static_cast<std::int32_t>(cell.bytes().size())});
         } else {
             rows.cells_.push_back({0, -1});
         }
@@ -126,7 +134,8 @@ CellView Rows::cell(std::size_t row, std::size_t column) const {
     return BytesView(bytes_).subspan(span.at, static_cast<std::size_t>(span.size));
 }
 
-RowsBuilder::RowsBuilder(std::string keyspace, std::string table) : keyspace_(std::move(keyspace)), table_(std::move(table)) {}
+RowsBuilder::RowsBuilder(std::string keyspace, std::string table)
+    : keyspace_(std::move(keyspace)), table_(std::move(table)) {}
 
 void RowsBuilder::add_column(std::string name, TypePtr type) {
     ASSERT(cell_count_ == 0);

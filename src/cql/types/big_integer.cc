@@ -30,7 +30,8 @@ Result<BigInteger> BigInteger::parse(std::string_view text) {
     if (negative || text.starts_with('+')) text.remove_prefix(1);
     if (text.empty()) return fail(Errc::invalid_argument, "a number without digits");
     while (text.size() > 1 && text[0] == '0') text.remove_prefix(1);
-    if (text.size() > kMaxBytes * 2) return fail(Errc::unsupported, "a number of " + std::to_string(text.size()) + " digits");
+    if (text.size() > kMaxBytes * 2)
+        return fail(Errc::unsupported, "a number of " + std::to_string(text.size()) + " digits");
     while (!text.empty()) {
         std::uint32_t factor = 1;
         std::uint32_t chunk = 0;

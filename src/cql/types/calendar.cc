@@ -12,7 +12,9 @@ namespace {
 constexpr std::int64_t kMillisPerDay = 86'400'000;
 constexpr std::int64_t kNanosPerDay = 86'400'000'000'000;
 
-std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
+std::int64_t floor_div(std::int64_t a, std::int64_t b) {
+    return a / b - (a % b < 0 ? 1 : 0);
+}
 
 unsigned days_in_month(std::int64_t year, unsigned month) {
     static constexpr std::array<unsigned, 12> kDays{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
@@ -83,7 +85,8 @@ std::int64_t days_from_civil(std::int64_t year, unsigned month, unsigned day) {
     year -= month <= 2 ? 1 : 0;
     const std::int64_t era = floor_div(year, 400);
     const std::int64_t year_of_era = year - era * 400;
-    const std::int64_t day_of_year = (153 * (static_cast<std::int64_t>(month) + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    const std::int64_t day_of_year =
+        (153 * (static_cast<std::int64_t>(month) + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
     return era * 146'097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719'468;
 }
 
@@ -91,7 +94,8 @@ Civil civil_from_days(std::int64_t days) {
     days += 719'468;
     const std::int64_t era = floor_div(days, 146'097);
     const std::int64_t day_of_era = days - era * 146'097;
-    const std::int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
+    const std::int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
     const std::int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     const std::int64_t month = (5 * day_of_year + 2) / 153;
     const auto day = static_cast<unsigned>(day_of_year - (153 * month + 2) / 5 + 1);
@@ -107,8 +111,8 @@ std::string timestamp_text(std::int64_t millis) {
     const std::int64_t days = floor_div(millis, kMillisPerDay);
     const std::int64_t rest = millis - days * kMillisPerDay;
     const auto civil = civil_from_days(days);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", civil.year, civil.month, civil.day, rest / 3'600'000,
-                       rest / 60'000 % 60, rest / 1000 % 60, rest % 1000);
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", civil.year, civil.month, civil.day,
+                       rest / 3'600'000, rest / 60'000 % 60, rest / 1000 % 60, rest % 1000);
 }
 
 Result<std::int64_t> parse_timestamp(std::string_view text) {
@@ -125,8 +129,8 @@ Result<std::int64_t> parse_timestamp(std::string_view text) {
     // Four digits, or more behind a sign.
     const bool minus = in.take('-');
     const bool plus = !minus && in.take('+');
-    if (!in.number(plus ? 5 : 4, minus || plus ? 9 : 4, year) || !in.take('-') || !in.number(1, 2, month) || !in.take('-') ||
-        !in.number(1, 2, day)) {
+    if (!in.number(plus ? 5 : 4, minus || plus ? 9 : 4, year) || !in.take('-') || !in.number(1, 2, month) ||
+        !in.take('-') || !in.number(1, 2, day)) {
         return refused();
     }
     std::int64_t hour = 0;
@@ -138,7 +142,8 @@ Result<std::int64_t> parse_timestamp(std::string_view text) {
         if (in.number(1, 2, hour)) {
             if (!in.take(':') || !in.number(1, 2, minute)) return refused();
             if (in.take(':') && !in.number(1, 2, second)) return refused();
-            if (in.take('.') && in.peek() >= '0' && in.peek() <= '9' && !fraction(in, nanos)) return refused();  // `06.` is fine
+            if (in.take('.') && in.peek() >= '0' && in.peek() <= '9' && !fraction(in, nanos))
+                return refused();  // `06.` is fine
         } else if (before_space.peek() != ' ') {
             return refused();
         } else {
@@ -163,16 +168,19 @@ Result<std::int64_t> parse_timestamp(std::string_view text) {
         offset_minutes = sign * (hours * 60 + minutes);
     } else if (!in.done()) {
         if (!in.take_word("Z") && !in.take_word("z") && !in.take_word("UTC") && !in.take_word("GMT")) {
-            return fail(Errc::unsupported, fmt::format("the zone of timestamp '{}' is none of Z, UTC, GMT or an offset", text.substr(0, 100)));
+            return fail(Errc::unsupported, fmt::format("the zone of timestamp '{}' is none of Z, UTC, GMT or an offset",
+                                                       text.substr(0, 100)));
         }
     }
-    if (!in.done() || month < 1 || month > 12 || day < 1 || day > 31 || hour > 24 || minute > 59 || second > 59) return refused();
+    if (!in.done() || month < 1 || month > 12 || day < 1 || day > 31 || hour > 24 || minute > 59 || second > 59)
+        return refused();
     if (hour == 24 && (minute != 0 || second != 0 || nanos != 0)) return refused();
     if (minus) year = -year;
     // Cassandra's formatter resolves 2019-02-29 to the last day of that month; only for timestamps, not for dates.
     day = std::min<std::int64_t>(day, days_in_month(year, static_cast<unsigned>(month)));
-    const std::int64_t seconds = days_from_civil(year, static_cast<unsigned>(month), static_cast<unsigned>(day)) * 86'400 +
-                                 hour * 3600 + (minute - offset_minutes) * 60 + second;
+    const std::int64_t seconds =
+        days_from_civil(year, static_cast<unsigned>(month), static_cast<unsigned>(day)) * 86'400 + hour * 3600 +
+        (minute - offset_minutes) * 60 + second;
     std::int64_t millis = 0;
     if (__builtin_mul_overflow(seconds, std::int64_t{1000}, &millis)) return refused();
     return millis + nanos / 1'000'000;  // seconds were whole, so the product leaves room for the fraction
@@ -191,7 +199,8 @@ std::string date_text(std::uint32_t value) {
 Result<std::uint32_t> parse_date(std::string_view text) {
     std::int64_t days = 0;
     if (is_integer(text)) {
-        if (std::from_chars(text.data(), text.data() + text.size(), days).ec != std::errc()) return refuse("date", text);
+        if (std::from_chars(text.data(), text.data() + text.size(), days).ec != std::errc())
+            return refuse("date", text);
     } else {
         Scanner in(text);
         const bool minus = in.take('-');
@@ -204,18 +213,23 @@ Result<std::uint32_t> parse_date(std::string_view text) {
             return refuse("date", text);
         }
         if (minus) year = -year;
-        if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, static_cast<unsigned>(month))) return refuse("date", text);
-        days = days_from_civil(year, static_cast<unsigned>(month), static_cast<unsigned>(day)) + (std::int64_t{1} << 31);
+        if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, static_cast<unsigned>(month)))
+            return refuse("date", text);
+        days =
+            days_from_civil(year, static_cast<unsigned>(month), static_cast<unsigned>(day)) + (std::int64_t{1} << 31);
     }
     if (days < 0 || days > UINT32_MAX) return refuse("date", text);
     return static_cast<std::uint32_t>(days);
 }
 
-bool has_time_text(std::int64_t nanos) { return nanos >= 0 && nanos < kNanosPerDay; }
+bool has_time_text(std::int64_t nanos) {
+    return nanos >= 0 && nanos < kNanosPerDay;
+}
 
 std::string time_text(std::int64_t nanos) {
     const std::int64_t seconds = nanos / 1'000'000'000;
-    return fmt::format("{:02}:{:02}:{:02}.{:09}", seconds / 3600, seconds / 60 % 60, seconds % 60, nanos % 1'000'000'000);
+    return fmt::format("{:02}:{:02}:{:02}.{:09}", seconds / 3600, seconds / 60 % 60, seconds % 60,
+                       nanos % 1'000'000'000);
 }
 
 Result<std::int64_t> parse_time(std::string_view text) {
@@ -232,8 +246,9 @@ Result<std::int64_t> parse_time(std::string_view text) {
     std::int64_t hour = 0;
     std::int64_t minute = 0;
     std::int64_t second = 0;
-    if (!in.number(1, 2, hour) || !in.take(':') || !in.number(1, 2, minute) || !in.take(':') || !in.number(1, 2, second) ||
-        (in.take('.') && !fraction(in, nanos)) || !in.done() || hour > 23 || minute > 59 || second > 59) {
+    if (!in.number(1, 2, hour) || !in.take(':') || !in.number(1, 2, minute) || !in.take(':') ||
+        !in.number(1, 2, second) || (in.take('.') && !fraction(in, nanos)) || !in.done() || hour > 23 || minute > 59 ||
+        second > 59) {
         return refuse("time", text);
     }
     return (hour * 3600 + minute * 60 + second) * 1'000'000'000 + nanos;
@@ -250,11 +265,16 @@ struct DurationUnit {
 
 using Part = DurationUnit::Part;
 constexpr std::array kDurationUnits{
-    DurationUnit{"y", Part::months, 12, 0},           DurationUnit{"mo", Part::months, 1, 1},
-    DurationUnit{"w", Part::days, 7, 2},              DurationUnit{"d", Part::days, 1, 3},
-    DurationUnit{"h", Part::nanos, 3'600'000'000'000, 4}, DurationUnit{"ms", Part::nanos, 1'000'000, 7},
-    DurationUnit{"m", Part::nanos, 60'000'000'000, 5}, DurationUnit{"s", Part::nanos, 1'000'000'000, 6},
-    DurationUnit{"us", Part::nanos, 1000, 8},         DurationUnit{"µs", Part::nanos, 1000, 8},
+    DurationUnit{"y", Part::months, 12, 0},
+    DurationUnit{"mo", Part::months, 1, 1},
+    DurationUnit{"w", Part::days, 7, 2},
+    DurationUnit{"d", Part::days, 1, 3},
+    DurationUnit{"h", Part::nanos, 3'600'000'000'000, 4},
+    DurationUnit{"ms", Part::nanos, 1'000'000, 7},
+    DurationUnit{"m", Part::nanos, 60'000'000'000, 5},
+    DurationUnit{"s", Part::nanos, 1'000'000'000, 6},
+    DurationUnit{"us", Part::nanos, 1000, 8},
+    DurationUnit{"µs", Part::nanos, 1000, 8},
     DurationUnit{"ns", Part::nanos, 1, 9},
 };
 
@@ -304,25 +324,29 @@ bool parse_iso_duration(Scanner in, DurationSum& sum) {
     }
     if (in.rest().find('-') != std::string_view::npos) {
         std::int64_t year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
-        return in.number(4, 4, year) && in.take('-') && in.number(2, 2, month) && in.take('-') && in.number(2, 2, day) &&
-               in.take('T') && in.number(2, 2, hour) && in.take(':') && in.number(2, 2, minute) && in.take(':') &&
-               in.number(2, 2, second) && in.done() && sum.add(Part::months, year, 12) && sum.add(Part::months, month, 1) &&
-               sum.add(Part::days, day, 1) && sum.add(Part::nanos, hour * 3600 + minute * 60 + second, 1'000'000'000);
+        return in.number(4, 4, year) && in.take('-') && in.number(2, 2, month) && in.take('-') &&
+               in.number(2, 2, day) && in.take('T') && in.number(2, 2, hour) && in.take(':') &&
+               in.number(2, 2, minute) && in.take(':') && in.number(2, 2, second) && in.done() &&
+               sum.add(Part::months, year, 12) && sum.add(Part::months, month, 1) && sum.add(Part::days, day, 1) &&
+               sum.add(Part::nanos, hour * 3600 + minute * 60 + second, 1'000'000'000);
     }
     struct Designator {
         char letter;
         Part part;
         std::int64_t factor;
     };
-    static constexpr std::array kDates{Designator{'Y', Part::months, 12}, Designator{'M', Part::months, 1}, Designator{'D', Part::days, 1}};
-    static constexpr std::array kTimes{Designator{'H', Part::nanos, 3'600'000'000'000}, Designator{'M', Part::nanos, 60'000'000'000},
+    static constexpr std::array kDates{Designator{'Y', Part::months, 12}, Designator{'M', Part::months, 1},
+                                       Designator{'D', Part::days, 1}};
+    static constexpr std::array kTimes{Designator{'H', Part::nanos, 3'600'000'000'000},
+                                       Designator{'M', Part::nanos, 60'000'000'000},
                                        Designator{'S', Part::nanos, 1'000'000'000}};
     const auto parts = [&](const auto& designators) {
         std::size_t next = 0;
         while (!in.done() && in.peek() != 'T') {
             if (!in.number(1, 19, value)) return false;
             while (next < designators.size() && designators[next].letter != in.peek()) ++next;
-            if (next == designators.size() || !sum.add(designators[next].part, value, designators[next].factor)) return false;
+            if (next == designators.size() || !sum.add(designators[next].part, value, designators[next].factor))
+                return false;
             in.take(in.peek());
             ++next;
         }
@@ -370,7 +394,8 @@ Result<Duration> parse_duration(std::string_view text) {
     const bool good = in.take('P') ? parse_iso_duration(in, sum) : parse_standard_duration(in, sum);
     if (!good) return refuse("duration", text);
     const std::int64_t sign = negative ? -1 : 1;
-    return Duration{static_cast<std::int32_t>(sign * sum.months), static_cast<std::int32_t>(sign * sum.days), sign * sum.nanos};
+    return Duration{static_cast<std::int32_t>(sign * sum.months), static_cast<std::int32_t>(sign * sum.days),
+                    sign * sum.nanos};
 }
 
 }  // namespace penumbra::cql

@@ -39,6 +39,8 @@ class CellView {
 
 /// A cell that owns its bytes.
 using Cell = std::optional<Bytes>;
-inline CellView view_of(const Cell& cell) { return cell ? CellView(BytesView(*cell)) : CellView::null(); }
+inline CellView view_of(const Cell& cell) {
+    return cell ? CellView(BytesView(*cell)) : CellView::null();
+}
 
 }  // namespace penumbra::cql

@@ -17,15 +17,17 @@ Result<std::size_t> read_count(const DataType& type, Reader& in) {
     // Each element takes four bytes at least, so that a count cannot promise more than is there.
     const std::size_t per_item = type.kind == TypeKind::map ? 2 : 1;
     if (count < 0 || static_cast<std::size_t>(count) > in.left() / (4 * per_item)) {
-        return fail(Errc::malformed, "a " + std::string(to_string(type.kind)) + " of " + std::to_string(count) + " elements in " +
-                                         std::to_string(in.left()) + " bytes");
+        return fail(Errc::malformed, "a " + std::string(to_string(type.kind)) + " of " + std::to_string(count) +
+                                         " elements in " + std::to_string(in.left()) + " bytes");
     }
     return static_cast<std::size_t>(count) * per_item;
 }
 
 }  // namespace
 
-Elements::Elements(const DataType& type, BytesView value) : type_(&type), in_(value) { ASSERT(type.has_elements()); }
+Elements::Elements(const DataType& type, BytesView value) : type_(&type), in_(value) {
+    ASSERT(type.has_elements());
+}
 
 Result<bool> Elements::next(Element& out) {
     if (!started_) {
@@ -97,7 +99,9 @@ Result<CellView> map_entry(const DataType& type, BytesView value, BytesView key)
     }
 }
 
-ElementsBuilder::ElementsBuilder(const DataType& type) : type_(&type) { ASSERT(type.has_elements()); }
+ElementsBuilder::ElementsBuilder(const DataType& type) : type_(&type) {
+    ASSERT(type.has_elements());
+}
 
 void ElementsBuilder::add(CellView element) {
     if (element.has_value()) {
@@ -170,7 +174,8 @@ std::size_t fixed_size(const DataType& type) {
         case TypeKind::vector: {
             std::size_t size = 0;
             // A type from a peer may claim vectors of vectors larger than any memory: no value will fit.
-            if (__builtin_mul_overflow(fixed_size(*type.elements[0]), std::size_t{type.dimension}, &size)) return SIZE_MAX;
+            if (__builtin_mul_overflow(fixed_size(*type.elements[0]), std::size_t{type.dimension}, &size))
+                return SIZE_MAX;
             return size;
         }
         default: return 0;

@@ -35,7 +35,7 @@ bool is_integer(std::string_view text) {
 
 /// -?digits[.digits][e[+-]digits], also `1.`, as the lexers of both servers have it.
 struct FloatParts {
-    std::string_view whole;     ///< with the sign
+    std::string_view whole;  ///< with the sign
     std::string_view fraction;
     std::string_view exponent;  ///< with its sign, without the e
 };
@@ -99,13 +99,14 @@ Result<Bytes> decimal(const DataType& type, std::string_view text) {
     std::int64_t exponent = 0;
     if (!parts->exponent.empty()) {
         const auto end = parts->exponent.data() + parts->exponent.size();
-        if (std::from_chars(parts->exponent.data(), end, exponent).ec != std::errc() || exponent > INT64_C(0x100000000) ||
-            exponent < -INT64_C(0x100000000)) {
+        if (std::from_chars(parts->exponent.data(), end, exponent).ec != std::errc() ||
+            exponent > INT64_C(0x100000000) || exponent < -INT64_C(0x100000000)) {
             return not_a(type, text);
         }
     }
     const std::int64_t scale = static_cast<std::int64_t>(parts->fraction.size()) - exponent;
-    if (scale <= INT32_MIN || scale > INT32_MAX) return not_a(type, text);  // Java's BigDecimal cannot read its smallest scale
+    if (scale <= INT32_MIN || scale > INT32_MAX)
+        return not_a(type, text);  // Java's BigDecimal cannot read its smallest scale
     TRY(const auto unscaled, BigInteger::parse(std::string(parts->whole).append(parts->fraction)));
     Bytes bytes(4);
     store_be(bytes.data(), static_cast<std::int32_t>(scale));
@@ -262,7 +263,8 @@ class LiteralParser {
         std::size_t count = 0;
         if (!take(closing)) {
             do {
-                if (type.kind == TypeKind::tuple && count == type.elements.size()) return trouble("a tuple with too many values");
+                if (type.kind == TypeKind::tuple && count == type.elements.size())
+                    return trouble("a tuple with too many values");
                 TRY(auto element, element_of(type, type.kind == TypeKind::tuple ? count : 0, depth));
                 builder.add(view_of(element));
                 if (type.kind == TypeKind::map) {
@@ -366,9 +368,10 @@ class LiteralParser {
         const auto start = at_;
         // ISO durations of the alternative format hold colons: P0001-02-03T04:05:06.
         const auto rest = text_.substr(at_);
-        const bool iso = rest.size() > 5 && (rest.starts_with('P') || rest.starts_with("-P")) && rest.find('-', 1) != std::string_view::npos;
-        while (at_ < text_.size() &&
-               (part(text_[at_]) || (iso && text_[at_] == ':' && at_ + 1 < text_.size() && text_[at_ + 1] >= '0' && text_[at_ + 1] <= '9'))) {
+        const bool iso = rest.size() > 5 && (rest.starts_with('P') || rest.starts_with("-P")) &&
+                         rest.find('-', 1) != std::string_view::npos;
+        while (at_ < text_.size() && (part(text_[at_]) || (iso && text_[at_] == ':' && at_ + 1 < text_.size() &&
+                                                           text_[at_ + 1] >= '0' && text_[at_ + 1] <= '9'))) {
             ++at_;
         }
         return text_.substr(start, at_ - start);
@@ -381,7 +384,8 @@ class LiteralParser {
                 ++at_;
             } else if (rest.starts_with("/*") && rest.find("*/", 2) != std::string_view::npos) {
                 at_ += rest.find("*/", 2) + 2;
-            } else if ((rest.starts_with("--") || rest.starts_with("//")) && rest.find('\n') != std::string_view::npos) {
+            } else if ((rest.starts_with("--") || rest.starts_with("//")) &&
+                       rest.find('\n') != std::string_view::npos) {
                 at_ += rest.find('\n') + 1;
             } else {
                 return;
@@ -408,13 +412,16 @@ class LiteralParser {
 
 }  // namespace
 
-Result<Bytes> from_literal(const DataType& type, std::string_view literal) { return LiteralParser(literal).parse(type); }
+Result<Bytes> from_literal(const DataType& type, std::string_view literal) {
+    return LiteralParser(literal).parse(type);
+}
 
 Result<Bytes> from_text(const DataType& type, std::string_view text) {
     if (type.is_text()) return from_string(type, text);
-    const bool takes_strings = type.kind == TypeKind::timestamp || type.kind == TypeKind::date || type.kind == TypeKind::time ||
-                               type.kind == TypeKind::inet;
-    if (takes_strings && !text.starts_with('\'') && text.find('(') == std::string_view::npos) return from_string(type, text);
+    const bool takes_strings = type.kind == TypeKind::timestamp || type.kind == TypeKind::date ||
+                               type.kind == TypeKind::time || type.kind == TypeKind::inet;
+    if (takes_strings && !text.starts_with('\'') && text.find('(') == std::string_view::npos)
+        return from_string(type, text);
     if (type.kind == TypeKind::blob && !text.starts_with("0x") && !text.starts_with("0X")) return from_hex(text);
     return from_literal(type, text);
 }

@@ -21,7 +21,9 @@ std::string quoted(std::string_view text, Style style) {
     return out + "'";
 }
 
-std::string hex(BytesView value) { return "0x" + to_hex(value); }
+std::string hex(BytesView value) {
+    return "0x" + to_hex(value);
+}
 
 /// For values that no literal of their type means: blobAsInt(0x) is the empty int.
 std::string from_blob(const DataType& type, BytesView value, Style style) {
@@ -41,14 +43,16 @@ std::string float_text(T value) {
 }
 
 Result<std::string> decimal_text(BytesView value) {
-    if (value.size() > BigInteger::kMaxBytes) return fail(Errc::unsupported, fmt::format("a decimal of {} bytes as text", value.size()));
+    if (value.size() > BigInteger::kMaxBytes)
+        return fail(Errc::unsupported, fmt::format("a decimal of {} bytes as text", value.size()));
     const std::int64_t scale = load_be<std::int32_t>(value.data());
     auto digits = BigInteger::from_bytes(value.subspan(4)).to_string();
     if (scale == 0) return digits;
     const std::size_t sign = digits[0] == '-' ? 1 : 0;
-    // As Java's BigDecimal.toString(): plain for ordinary scales, with an exponent otherwise, so that both unscaled value and
-    // scale come back.
-    if (scale < 0 || static_cast<std::int64_t>(digits.size() - sign) - scale < -6) return fmt::format("{}E{}{}", digits, scale < 0 ? "+" : "", -scale);
+    // As Java's BigDecimal.toString(): plain for ordinary scales, with an exponent otherwise, so that both unscaled
+    // value and scale come back.
+    if (scale < 0 || static_cast<std::int64_t>(digits.size() - sign) - scale < -6)
+        return fmt::format("{}E{}{}", digits, scale < 0 ? "+" : "", -scale);
     const auto point = static_cast<std::size_t>(scale);
     if (digits.size() - sign <= point) digits.insert(sign, point + 1 - (digits.size() - sign), '0');
     digits.insert(digits.size() - point, 1, '.');
@@ -76,7 +80,8 @@ Result<std::string> write_elements(const DataType& type, BytesView value, Style 
         } else {
             start(element.index);
         }
-        TRY(auto text, write(*element.type, element.value, style == Style::plain && element.type->is_text() ? Style::literal : style));
+        TRY(auto text, write(*element.type, element.value,
+                             style == Style::plain && element.type->is_text() ? Style::literal : style));
         out += text;
         ++written;
     }
@@ -132,16 +137,19 @@ Result<std::string> write(const DataType& type, CellView cell, Style style) {
         }
         case TypeKind::float_: {
             TRY(const auto number, decode_float(value));
-            if (std::isnan(number) && load_be<std::uint32_t>(value.data()) != 0x7FC00000) return from_blob(type, value, style);
+            if (std::isnan(number) && load_be<std::uint32_t>(value.data()) != 0x7FC00000)
+                return from_blob(type, value, style);
             return float_text(number);
         }
         case TypeKind::double_: {
             TRY(const auto number, decode_double(value));
-            if (std::isnan(number) && load_be<std::uint64_t>(value.data()) != 0x7FF8000000000000) return from_blob(type, value, style);
+            if (std::isnan(number) && load_be<std::uint64_t>(value.data()) != 0x7FF8000000000000)
+                return from_blob(type, value, style);
             return float_text(number);
         }
         case TypeKind::varint: {
-            if (value.size() > BigInteger::kMaxBytes) return fail(Errc::unsupported, fmt::format("a varint of {} bytes as text", value.size()));
+            if (value.size() > BigInteger::kMaxBytes)
+                return fail(Errc::unsupported, fmt::format("a varint of {} bytes as text", value.size()));
             const auto number = BigInteger::from_bytes(value);
             // Sign bytes that say nothing would be lost in a number.
             if (style == Style::literal && !equal(number.to_bytes(), value)) return from_blob(type, value, style);
@@ -149,8 +157,9 @@ Result<std::string> write(const DataType& type, CellView cell, Style style) {
         }
         case TypeKind::decimal: {
             if (value.size() < 4) return fail(Errc::malformed, fmt::format("a decimal of {} bytes", value.size()));
-            const bool exact = value.size() > BigInteger::kMaxBytes || (equal(BigInteger::from_bytes(value.subspan(4)).to_bytes(), value.subspan(4)) &&
-                                                                        load_be<std::int32_t>(value.data()) != INT32_MIN);
+            const bool exact = value.size() > BigInteger::kMaxBytes ||
+                               (equal(BigInteger::from_bytes(value.subspan(4)).to_bytes(), value.subspan(4)) &&
+                                load_be<std::int32_t>(value.data()) != INT32_MIN);
             if (style == Style::literal && !exact) {
                 return from_blob(type, value, style);
             }
@@ -166,7 +175,8 @@ Result<std::string> write(const DataType& type, CellView cell, Style style) {
             TRY(const auto address, decode_inet(value));
             auto text = to_string(address);
             // Java reads an IPv4-mapped IPv6 address as IPv4.
-            if (!address.is_v4() && text.starts_with("::ffff:") && text.find('.') != std::string::npos && style == Style::literal) {
+            if (!address.is_v4() && text.starts_with("::ffff:") && text.find('.') != std::string::npos &&
+                style == Style::literal) {
                 return from_blob(type, value, style);
             }
             return quoted(text, style);
@@ -178,7 +188,8 @@ Result<std::string> write(const DataType& type, CellView cell, Style style) {
         case TypeKind::date: {
             TRY(const auto days, decode_int(value));
             const auto unsigned_days = static_cast<std::uint32_t>(days);
-            return has_date_text(unsigned_days) ? quoted(date_text(unsigned_days), style) : std::to_string(unsigned_days);
+            return has_date_text(unsigned_days) ? quoted(date_text(unsigned_days), style)
+                                                : std::to_string(unsigned_days);
         }
         case TypeKind::time: {
             TRY(const auto nanos, decode_bigint(value));
@@ -188,7 +199,8 @@ Result<std::string> write(const DataType& type, CellView cell, Style style) {
         case TypeKind::duration: {
             TRY(const auto duration, decode_duration(value));
             const bool exact = equal(encode_duration(duration), value);
-            if (!has_duration_text(duration) || (!exact && style == Style::literal)) return from_blob(type, value, style);
+            if (!has_duration_text(duration) || (!exact && style == Style::literal))
+                return from_blob(type, value, style);
             return duration_text(duration);
         }
         default: return hex(value);
@@ -197,7 +209,9 @@ Result<std::string> write(const DataType& type, CellView cell, Style style) {
 
 }  // namespace
 
-Result<std::string> to_literal(const DataType& type, CellView value) { return write(type, value, Style::literal); }
+Result<std::string> to_literal(const DataType& type, CellView value) {
+    return write(type, value, Style::literal);
+}
 
 std::string to_text(const DataType& type, CellView value) {
     auto text = write(type, value, Style::plain);

@@ -10,7 +10,8 @@ namespace {
 
 Status expect_size(BytesView value, std::size_t size, std::string_view what) {
     if (value.size() == size) return ok();
-    return fail(Errc::malformed, std::string(what) + " of " + std::to_string(value.size()) + " bytes instead of " + std::to_string(size));
+    return fail(Errc::malformed, std::string(what) + " of " + std::to_string(value.size()) + " bytes instead of " +
+                                     std::to_string(size));
 }
 
 template <class T>
@@ -20,8 +21,12 @@ Bytes big_endian(T value) {
     return bytes;
 }
 
-std::int64_t unzigzag(std::uint64_t n) { return static_cast<std::int64_t>(n >> 1) ^ -static_cast<std::int64_t>(n & 1); }
-std::uint64_t zigzag(std::int64_t n) { return static_cast<std::uint64_t>(n) << 1 ^ static_cast<std::uint64_t>(n >> 63); }
+std::int64_t unzigzag(std::uint64_t n) {
+    return static_cast<std::int64_t>(n >> 1) ^ -static_cast<std::int64_t>(n & 1);
+}
+std::uint64_t zigzag(std::int64_t n) {
+    return static_cast<std::uint64_t>(n) << 1 ^ static_cast<std::uint64_t>(n >> 63);
+}
 
 }  // namespace
 
@@ -57,8 +62,12 @@ Result<std::string_view> decode_text(BytesView value) {
     if (!is_utf8(value)) return fail(Errc::malformed, "text that is not UTF-8");
     return text_of(value);
 }
-Result<Uuid> decode_uuid(BytesView value) { return Uuid::from_bytes(value); }
-Result<InetAddress> decode_inet(BytesView value) { return InetAddress::from_bytes(value); }
+Result<Uuid> decode_uuid(BytesView value) {
+    return Uuid::from_bytes(value);
+}
+Result<InetAddress> decode_inet(BytesView value) {
+    return InetAddress::from_bytes(value);
+}
 
 Result<std::vector<std::string>> decode_text_list(BytesView value) {
     static const TypePtr type = list_of(scalar(TypeKind::text));
@@ -107,18 +116,34 @@ Result<Duration> decode_duration(BytesView value) {
     return Duration{static_cast<std::int32_t>(m), static_cast<std::int32_t>(d), n};
 }
 
-Bytes encode_boolean(bool value) { return {static_cast<Byte>(value ? 1 : 0)}; }
-Bytes encode_tinyint(std::int8_t value) { return {static_cast<Byte>(value)}; }
-Bytes encode_smallint(std::int16_t value) { return big_endian(value); }
-Bytes encode_int(std::int32_t value) { return big_endian(value); }
-Bytes encode_bigint(std::int64_t value) { return big_endian(value); }
-Bytes encode_float(float value) { return big_endian(std::bit_cast<std::uint32_t>(value)); }
-Bytes encode_double(double value) { return big_endian(std::bit_cast<std::uint64_t>(value)); }
+Bytes encode_boolean(bool value) {
+    return {static_cast<Byte>(value ? 1 : 0)};
+}
+Bytes encode_tinyint(std::int8_t value) {
+    return {static_cast<Byte>(value)};
+}
+Bytes encode_smallint(std::int16_t value) {
+    return big_endian(value);
+}
+Bytes encode_int(std::int32_t value) {
+    return big_endian(value);
+}
+Bytes encode_bigint(std::int64_t value) {
+    return big_endian(value);
+}
+Bytes encode_float(float value) {
+    return big_endian(std::bit_cast<std::uint32_t>(value));
+}
+Bytes encode_double(double value) {
+    return big_endian(std::bit_cast<std::uint64_t>(value));
+}
 Bytes encode_text(std::string_view value) {
     const auto bytes = bytes_of(value);
     return {bytes.begin(), bytes.end()};
 }
-Bytes encode_uuid(const Uuid& value) { return {value.bytes.begin(), value.bytes.end()}; }
+Bytes encode_uuid(const Uuid& value) {
+    return {value.bytes.begin(), value.bytes.end()};
+}
 Bytes encode_inet(const InetAddress& value) {
     const auto bytes = value.view();
     return {bytes.begin(), bytes.end()};
@@ -160,10 +185,10 @@ bool is_utf8(BytesView bytes) {
             if ((bytes[i + j] & 0xC0) != 0x80) return false;
         }
         const Byte second = bytes[i + 1];
-        if (first == 0xE0 && second < 0xA0) return false;   // overlong
-        if (first == 0xED && second > 0x9F) return false;   // surrogates
-        if (first == 0xF0 && second < 0x90) return false;   // overlong
-        if (first == 0xF4 && second > 0x8F) return false;   // past U+10FFFF
+        if (first == 0xE0 && second < 0xA0) return false;  // overlong
+        if (first == 0xED && second > 0x9F) return false;  // surrogates
+        if (first == 0xF0 && second < 0x90) return false;  // overlong
+        if (first == 0xF4 && second > 0x8F) return false;  // past U+10FFFF
         i += size;
     }
     return true;

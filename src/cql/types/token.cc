@@ -11,7 +11,9 @@ std::uint64_t load_le(const Byte* at) {
     return value;
 }
 
-std::uint64_t rotl(std::uint64_t x, int by) { return x << by | x >> (64 - by); }
+std::uint64_t rotl(std::uint64_t x, int by) {
+    return x << by | x >> (64 - by);
+}
 
 std::uint64_t final_mix(std::uint64_t k) {
     k ^= k >> 33;
@@ -91,8 +93,9 @@ Status append_partition_key(std::span<const BytesView> components, Bytes& out) {
     Writer w(out);
     for (const auto& component : components) {
         if (component.size() > 0xFFFF) {
-            return fail(Errc::invalid_argument, fmt::format("a partition key component of {} bytes is over the limit of 65535",
-                                                            component.size()));
+            return fail(
+                Errc::invalid_argument,
+                fmt::format("a partition key component of {} bytes is over the limit of 65535", component.size()));
         }
         w.u16(static_cast<std::uint16_t>(component.size()));
         w.raw(component);

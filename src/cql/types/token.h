@@ -15,7 +15,9 @@ using Token = Strong<std::int64_t, struct TokenTag>;
 inline constexpr Token kMinToken{INT64_MIN};
 inline constexpr Token kMaxToken{INT64_MAX};
 
-inline std::string to_string(Token token) { return std::to_string(token.value()); }
+inline std::string to_string(Token token) {
+    return std::to_string(token.value());
+}
 
 /// The token of a serialized partition key, the same on Cassandra and ScyllaDB.
 Token murmur3_token(BytesView partition_key);

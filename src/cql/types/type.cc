@@ -200,14 +200,17 @@ class MarshalParser {
         return trouble(std::string("'") + c + "' expected");
     }
     BOOST_OUTCOME_V2_NAMESPACE::failure_type<Error> trouble(const std::string& what) const {
-        return fail(Errc::malformed, "type class '" + std::string(text_.substr(0, 200)) + "': " + what + " at " + std::to_string(at_));
+        return fail(Errc::malformed,
+                    "type class '" + std::string(text_.substr(0, 200)) + "': " + what + " at " + std::to_string(at_));
     }
 
     std::string_view text_;
     std::size_t at_ = 0;
 };
 
-std::string hex_of(std::string_view text) { return to_hex(bytes_of(text)); }
+std::string hex_of(std::string_view text) {
+    return to_hex(bytes_of(text));
+}
 
 }  // namespace
 
@@ -245,12 +248,18 @@ const TypePtr& scalar(TypeKind kind) {
     return all[static_cast<std::size_t>(kind)];
 }
 
-TypePtr list_of(TypePtr element, Frozen frozen) { return composite(TypeKind::list, {std::move(element)}, frozen == Frozen::yes); }
-TypePtr set_of(TypePtr element, Frozen frozen) { return composite(TypeKind::set, {std::move(element)}, frozen == Frozen::yes); }
+TypePtr list_of(TypePtr element, Frozen frozen) {
+    return composite(TypeKind::list, {std::move(element)}, frozen == Frozen::yes);
+}
+TypePtr set_of(TypePtr element, Frozen frozen) {
+    return composite(TypeKind::set, {std::move(element)}, frozen == Frozen::yes);
+}
 TypePtr map_of(TypePtr key, TypePtr value, Frozen frozen) {
     return composite(TypeKind::map, {std::move(key), std::move(value)}, frozen == Frozen::yes);
 }
-TypePtr tuple_of(std::vector<TypePtr> elements) { return composite(TypeKind::tuple, std::move(elements), true); }
+TypePtr tuple_of(std::vector<TypePtr> elements) {
+    return composite(TypeKind::tuple, std::move(elements), true);
+}
 
 TypePtr vector_of(TypePtr element, std::uint32_t dimension) {
     auto type = std::make_shared<DataType>();
@@ -294,7 +303,8 @@ bool same_type(const DataType& a, const DataType& b) {
     if (a.kind != b.kind || a.elements.size() != b.elements.size()) return false;
     if (a.kind == TypeKind::custom) return a.class_name == b.class_name;
     if (a.kind == TypeKind::vector && a.dimension != b.dimension) return false;
-    if (a.kind == TypeKind::udt && (a.keyspace != b.keyspace || a.name != b.name || a.field_names != b.field_names)) return false;
+    if (a.kind == TypeKind::udt && (a.keyspace != b.keyspace || a.name != b.name || a.field_names != b.field_names))
+        return false;
     for (std::size_t i = 0; i < a.elements.size(); ++i) {
         if (!same_type(*a.elements[i], *b.elements[i])) return false;
     }
@@ -305,7 +315,9 @@ Result<TypePtr> no_udts(std::string_view keyspace, std::string_view name) {
     return fail(Errc::not_found, "no user-defined type " + quote_identifier(keyspace) + "." + quote_identifier(name));
 }
 
-Result<TypePtr> parse_marshal_class(std::string_view class_name) { return MarshalParser(class_name).parse(); }
+Result<TypePtr> parse_marshal_class(std::string_view class_name) {
+    return MarshalParser(class_name).parse();
+}
 
 std::string to_marshal_class(const DataType& type) {
     if (type.kind == TypeKind::custom) return type.class_name;
@@ -359,25 +371,75 @@ std::string to_cql(const DataType& type) {
 std::string quote_identifier(std::string_view name) {
     // The reserved words of Cassandra 3.11 to 5.0 and of ScyllaDB, put together (CQL-FACTS 8). Sorted.
     static constexpr std::array kReserved{
-        std::string_view("add"), std::string_view("allow"), std::string_view("alter"), std::string_view("and"),
-        std::string_view("any"), std::string_view("apply"), std::string_view("asc"), std::string_view("authorize"),
-        std::string_view("batch"), std::string_view("begin"), std::string_view("by"), std::string_view("cast"),
-        std::string_view("columnfamily"), std::string_view("create"), std::string_view("default"),
-        std::string_view("delete"), std::string_view("desc"), std::string_view("describe"), std::string_view("drop"),
-        std::string_view("entries"), std::string_view("execute"), std::string_view("from"), std::string_view("full"),
-        std::string_view("grant"), std::string_view("if"), std::string_view("in"), std::string_view("index"),
-        std::string_view("infinity"), std::string_view("insert"), std::string_view("into"), std::string_view("is"),
-        std::string_view("keyspace"), std::string_view("limit"), std::string_view("materialized"),
-        std::string_view("mbean"), std::string_view("mbeans"), std::string_view("modify"), std::string_view("nan"),
-        std::string_view("norecursive"), std::string_view("not"), std::string_view("null"), std::string_view("of"),
-        std::string_view("on"), std::string_view("or"), std::string_view("order"), std::string_view("primary"),
-        std::string_view("prune"), std::string_view("rename"), std::string_view("replace"), std::string_view("revoke"),
-        std::string_view("schema"), std::string_view("scylla_clustering_bound"),
-        std::string_view("scylla_counter_shard_list"), std::string_view("scylla_timeuuid_list_index"),
-        std::string_view("select"), std::string_view("set"), std::string_view("table"), std::string_view("to"),
-        std::string_view("token"), std::string_view("truncate"), std::string_view("unlogged"),
-        std::string_view("unset"), std::string_view("update"), std::string_view("use"), std::string_view("using"),
-        std::string_view("vector"), std::string_view("view"), std::string_view("where"), std::string_view("with"),
+        std::string_view("add"),
+        std::string_view("allow"),
+        std::string_view("alter"),
+        std::string_view("and"),
+        std::string_view("any"),
+        std::string_view("apply"),
+        std::string_view("asc"),
+        std::string_view("authorize"),
+        std::string_view("batch"),
+        std::string_view("begin"),
+        std::string_view("by"),
+        std::string_view("cast"),
+        std::string_view("columnfamily"),
+        std::string_view("create"),
+        std::string_view("default"),
+        std::string_view("delete"),
+        std::string_view("desc"),
+        std::string_view("describe"),
+        std::string_view("drop"),
+        std::string_view("entries"),
+        std::string_view("execute"),
+        std::string_view("from"),
+        std::string_view("full"),
+        std::string_view("grant"),
+        std::string_view("if"),
+        std::string_view("in"),
+        std::string_view("index"),
+        std::string_view("infinity"),
+        std::string_view("insert"),
+        std::string_view("into"),
+        std::string_view("is"),
+        std::string_view("keyspace"),
+        std::string_view("limit"),
+        std::string_view("materialized"),
+        std::string_view("mbean"),
+        std::string_view("mbeans"),
+        std::string_view("modify"),
+        std::string_view("nan"),
+        std::string_view("norecursive"),
+        std::string_view("not"),
+        std::string_view("null"),
+        std::string_view("of"),
+        std::string_view("on"),
+        std::string_view("or"),
+        std::string_view("order"),
+        std::string_view("primary"),
+        std::string_view("prune"),
+        std::string_view("rename"),
+        std::string_view("replace"),
+        std::string_view("revoke"),
+        std::string_view("schema"),
+        std::string_view("scylla_clustering_bound"),
+        std::string_view("scylla_counter_shard_list"),
+        std::string_view("scylla_timeuuid_list_index"),
+        std::string_view("select"),
+        std::string_view("set"),
+        std::string_view("table"),
+        std::string_view("to"),
+        std::string_view("token"),
+        std::string_view("truncate"),
+        std::string_view("unlogged"),
+        std::string_view("unset"),
+        std::string_view("update"),
+        std::string_view("use"),
+        std::string_view("using"),
+        std::string_view("vector"),
+        std::string_view("view"),
+        std::string_view("where"),
+        std::string_view("with"),
     };
     const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; };
     if (!name.empty() && name[0] >= 'a' && name[0] <= 'z' && std::ranges::all_of(name, plain) &&

@@ -52,8 +52,8 @@ using TypePtr = std::shared_ptr<const DataType>;
 
 enum class Frozen : std::uint8_t { no, yes };
 
-/// How deep types (and literals) may nest when they are read from a peer or from text: a bound on recursion, far above any
-/// real schema.
+/// How deep types (and literals) may nest when they are read from a peer or from text: a bound on recursion, far above
+/// any real schema.
 inline constexpr int kMaxTypeDepth = 32;
 
 /// One CQL type, an immutable tree. Shared freely between threads.
@@ -109,13 +109,14 @@ using UdtResolver = std::function<Result<TypePtr>(std::string_view keyspace, std
 /// Refuses every name: for texts that cannot hold UDTs.
 Result<TypePtr> no_udts(std::string_view keyspace, std::string_view name);
 
-/// Parses CQL type text as in CREATE TABLE and in system_schema.columns.type: `frozen<map<text, list<int>>>`, quoted and
-/// keyspace-qualified UDT names, `vector<float, 3>`, `'org.apache.cassandra.db.marshal.…'`. `keyspace` is where an
+/// Parses CQL type text as in CREATE TABLE and in system_schema.columns.type: `frozen<map<text, list<int>>>`, quoted
+/// and keyspace-qualified UDT names, `vector<float, 3>`, `'org.apache.cassandra.db.marshal.…'`. `keyspace` is where an
 /// unqualified UDT is looked up.
 Result<TypePtr> parse_type(std::string_view cql, std::string_view keyspace, const UdtResolver& udts);
 
-/// Parses a Java marshal class as servers send for custom types: `org.apache.cassandra.db.marshal.ListType(…Int32Type)`,
-/// with or without the package. ReversedType gives its inner type. An unknown class is a custom type, not an error.
+/// Parses a Java marshal class as servers send for custom types:
+/// `org.apache.cassandra.db.marshal.ListType(…Int32Type)`, with or without the package. ReversedType gives its inner
+/// type. An unknown class is a custom type, not an error.
 Result<TypePtr> parse_marshal_class(std::string_view class_name);
 /// The Java class of a type, as Cassandra writes it (VectorType with its space before the comma).
 std::string to_marshal_class(const DataType& type);

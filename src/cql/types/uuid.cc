@@ -69,7 +69,8 @@ Result<InetAddress> InetAddress::parse(std::string_view text) {
     InetAddress address;
     if (::inet_pton(AF_INET, terminated.c_str(), address.bytes.data()) == 1) return address;
     address.size = 16;
-    if (terminated.find('\0') != std::string::npos || ::inet_pton(AF_INET6, terminated.c_str(), address.bytes.data()) != 1) {
+    if (terminated.find('\0') != std::string::npos ||
+        ::inet_pton(AF_INET6, terminated.c_str(), address.bytes.data()) != 1) {
         return fail(Errc::invalid_argument, "'" + terminated.substr(0, 100) + "' is no IP address");
     }
     return address;

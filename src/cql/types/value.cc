@@ -18,7 +18,8 @@ namespace {
 enum class Check : std::uint8_t { both_servers, shape };
 
 Status wrong_size(const DataType& type, BytesView value) {
-    return fail(Errc::malformed, "a " + std::string(to_string(type.kind)) + " of " + std::to_string(value.size()) + " bytes");
+    return fail(Errc::malformed,
+                "a " + std::string(to_string(type.kind)) + " of " + std::to_string(value.size()) + " bytes");
 }
 
 Status sized(const DataType& type, BytesView value, std::size_t size, bool may_be_empty) {
@@ -54,9 +55,11 @@ Status check(const DataType& type, BytesView value, Check how) {
         case TypeKind::decimal: return value.empty() || value.size() >= 4 ? ok() : wrong_size(type, value);
         case TypeKind::uuid: return sized(type, value, 16, true);
         case TypeKind::timeuuid:
-            if (strict && value.size() == 16 && value[6] >> 4 != 1) return fail(Errc::malformed, "a timeuuid that is not of version 1");
+            if (strict && value.size() == 16 && value[6] >> 4 != 1)
+                return fail(Errc::malformed, "a timeuuid that is not of version 1");
             return sized(type, value, 16, true);
-        case TypeKind::inet: return value.empty() || value.size() == 4 || value.size() == 16 ? ok() : wrong_size(type, value);
+        case TypeKind::inet:
+            return value.empty() || value.size() == 4 || value.size() == 16 ? ok() : wrong_size(type, value);
         case TypeKind::duration: {
             TRY(decode_duration(value));
             return ok();
@@ -99,7 +102,9 @@ std::weak_ordering compare_floats(T a, T b) {
     return std::signbit(b) <=> std::signbit(a);
 }
 
-std::weak_ordering compare_varints(BytesView a, BytesView b) { return BigInteger::from_bytes(a) <=> BigInteger::from_bytes(b); }
+std::weak_ordering compare_varints(BytesView a, BytesView b) {
+    return BigInteger::from_bytes(a) <=> BigInteger::from_bytes(b);
+}
 
 /// By value, whatever the scales. A scale may be anything up to +-2^31, so powers of ten are only made where the sizes
 /// show that the numbers are close (a ScyllaDB shard was blocked for minutes by not doing so, CQL-FACTS 4.1).
@@ -109,7 +114,8 @@ std::weak_ordering compare_decimals(BytesView a, BytesView b) {
     const std::int64_t scale_b = load_be<std::int32_t>(b.data());
     auto left = BigInteger::from_bytes(a.subspan(4));
     auto right = BigInteger::from_bytes(b.subspan(4));
-    if (left.is_zero() || right.is_zero() || left.is_negative() != right.is_negative() || scale_a == scale_b) return left <=> right;
+    if (left.is_zero() || right.is_zero() || left.is_negative() != right.is_negative() || scale_a == scale_b)
+        return left <=> right;
     // log10 of the magnitude lies in [lower, lower + 0.302 and a little].
     constexpr double kLog2 = 0.30102999566398120;
     const double lower_a = static_cast<double>(left.bit_length() - 1) * kLog2 - static_cast<double>(scale_a);
@@ -216,10 +222,13 @@ std::vector<std::pair<Element, Element>> sorted_entries(const DataType& type, By
     std::vector<std::pair<Element, Element>> entries;
     for (std::size_t i = 0; i < elements.size(); i += step) entries.emplace_back(elements[i], elements[i + step - 1]);
     const auto& key_type = *type.elements[0];
-    std::ranges::stable_sort(entries, [&](const auto& x, const auto& y) { return compare_cells(key_type, x.first.value, y.first.value) < 0; });
+    std::ranges::stable_sort(entries, [&](const auto& x, const auto& y) {
+        return compare_cells(key_type, x.first.value, y.first.value) < 0;
+    });
     std::vector<std::pair<Element, Element>> unique;
     for (const auto& entry : entries) {
-        if (!unique.empty() && compare_cells(key_type, unique.back().first.value, entry.first.value) == 0) unique.pop_back();
+        if (!unique.empty() && compare_cells(key_type, unique.back().first.value, entry.first.value) == 0)
+            unique.pop_back();
         unique.push_back(entry);
     }
     return unique;
@@ -230,7 +239,8 @@ bool equal_composites(const DataType& type, BytesView a, BytesView b) {
         const auto entries_a = sorted_entries(type, a);
         const auto entries_b = sorted_entries(type, b);
         return std::ranges::equal(entries_a, entries_b, [](const auto& x, const auto& y) {
-            return equal_shaped(*x.first.type, x.first.value, y.first.value) && equal_shaped(*x.second.type, x.second.value, y.second.value);
+            return equal_shaped(*x.first.type, x.first.value, y.first.value) &&
+                   equal_shaped(*x.second.type, x.second.value, y.second.value);
         });
     }
     auto elements_a = elements_of(type, a);
@@ -241,8 +251,9 @@ bool equal_composites(const DataType& type, BytesView a, BytesView b) {
         elements_b.resize(size);
         for (std::size_t i = 0; i < size; ++i) elements_a[i].type = elements_b[i].type = type.elements[i].get();
     }
-    return std::ranges::equal(elements_a, elements_b,
-                              [](const Element& x, const Element& y) { return equal_shaped(*x.type, x.value, y.value); });
+    return std::ranges::equal(elements_a, elements_b, [](const Element& x, const Element& y) {
+        return equal_shaped(*x.type, x.value, y.value);
+    });
 }
 
 bool equal_shaped(const DataType& type, CellView a, CellView b) {
@@ -254,7 +265,9 @@ bool equal_shaped(const DataType& type, CellView a, CellView b) {
 
 }  // namespace
 
-Status validate(const DataType& type, BytesView value) { return check(type, value, Check::both_servers); }
+Status validate(const DataType& type, BytesView value) {
+    return check(type, value, Check::both_servers);
+}
 
 std::weak_ordering compare_values(const DataType& type, BytesView a, BytesView b) {
     // What cannot be decoded stands behind all that can, so that the order stays an order.

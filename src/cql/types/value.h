@@ -13,17 +13,17 @@ namespace penumbra::cql {
 /// the scalars that Cassandra takes it for; nulls inside collections are not.
 Status validate(const DataType& type, BytesView value);
 
-/// A CQL literal that Cassandra and ScyllaDB take back as the same value. `null` for null. An empty value of a type that
-/// has no literal for it becomes blobAs…(0x). Fails when the bytes are no value of the type.
+/// A CQL literal that Cassandra and ScyllaDB take back as the same value. `null` for null. An empty value of a type
+/// that has no literal for it becomes blobAs…(0x). Fails when the bytes are no value of the type.
 Result<std::string> to_literal(const DataType& type, CellView value);
 /// For messages and tables: text without its quotes, and hex where the bytes are no value of the type. Never fails.
 std::string to_text(const DataType& type, CellView value);
 
 /// What a literal in a statement means for a column of this type: the text of one CQL term, with its quotes. Strings,
 /// numbers, uuids, blobs, booleans, durations, NaN and Infinity, timestamps, dates and times in every format that the
-/// servers take, collections, tuples, UDTs, vectors, blobAs…(0x…). Sets and maps come out sorted, as servers store them.
-/// A time without a zone is taken as UTC. Markers, other functions, and the timestamp 'now' (not a value but a function
-/// in disguise) are Errc::unsupported; null is Errc::invalid_argument.
+/// servers take, collections, tuples, UDTs, vectors, blobAs…(0x…). Sets and maps come out sorted, as servers store
+/// them. A time without a zone is taken as UTC. Markers, other functions, and the timestamp 'now' (not a value but a
+/// function in disguise) are Errc::unsupported; null is Errc::invalid_argument.
 Result<Bytes> from_literal(const DataType& type, std::string_view literal);
 /// The same for plain text as a person or a file gives it: strings need no quotes.
 Result<Bytes> from_text(const DataType& type, std::string_view text);

@@ -1,5 +1,5 @@
-// Any bytes as a frame, in both directions and every version: nothing reads outside, and what decodes encodes to something
-// that decodes to the same. Then edits, where the frame is a request that has parameters.
+// Any bytes as a frame, in both directions and every version: nothing reads outside, and what decodes encodes to
+// something that decodes to the same. Then edits, where the frame is a request that has parameters.
 #include <cstdint>
 #include <cstdlib>
 
@@ -59,8 +59,9 @@ void check_edits(const FrameView& frame) {
         return view.value();
     };
     const auto check = [&](const ParametersView& before, const ParametersView& after, std::size_t added) {
-        require(after.timestamp == before.timestamp.value_or(42) && after.values.size() == before.values.size() + added &&
-                !after.keyspace && after.consistency == Consistency::quorum && after.paging_state == CellView(value) &&
+        require(after.timestamp == before.timestamp.value_or(42) &&
+                after.values.size() == before.values.size() + added && !after.keyspace &&
+                after.consistency == Consistency::quorum && after.paging_state == CellView(value) &&
                 after.page_size == before.page_size && after.serial_consistency == before.serial_consistency &&
                 after.now_in_seconds == before.now_in_seconds);
     };
@@ -100,7 +101,8 @@ void check_edits(const FrameView& frame) {
         }
         const auto after = decode_batch(edited());
         require(after.has_value() && after.value().children.size() == batch.value().children.size());
-        for (const auto child : after.value().children) require(child.prepared ? equal(child.id, value) : child.query == "text");
+        for (const auto child : after.value().children)
+            require(child.prepared ? equal(child.id, value) : child.query == "text");
         check(batch.value().parameters, after.value().parameters, 0);
     }
 }

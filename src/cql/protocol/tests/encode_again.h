@@ -141,7 +141,8 @@ inline Result<Bytes> encode_again(const FrameView& frame) {
                 owned.push_back(collect(child.values));
                 statements.push_back({child.query, child.id, owned.back().values});
             }
-            encode_batch(out, head, batch.type, statements, parameters(batch.parameters, collect(batch.parameters.values)));
+            encode_batch(out, head, batch.type, statements,
+                         parameters(batch.parameters, collect(batch.parameters.values)));
             break;
         }
         default: return fail(Errc::unsupported, "no request");

@@ -1,10 +1,11 @@
+#include "cql/protocol/frame_edit.h"
+
 #include <random>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "cql/protocol/frame_edit.h"
 #include "cql/protocol/requests.h"
 #include "cql/protocol/rows.h"
 #include "cql/types/scalars.h"
@@ -12,7 +13,9 @@
 namespace penumbra::cql {
 namespace {
 
-FrameView view(const Bytes& bytes) { return view_frame(bytes, Direction::request).value(); }
+FrameView view(const Bytes& bytes) {
+    return view_frame(bytes, Direction::request).value();
+}
 
 Bytes written(const FrameEdit& edit) {
     Bytes out{0xAA};  // appended to what is there
@@ -70,7 +73,8 @@ Wanted random_parameters(std::mt19937& random, ProtocolVersion version) {
 
 class FrameEdits : public testing::TestWithParam<unsigned> {};
 
-/// Any edits together make the frame that encoding the changed request would have made, in whatever order they are asked for.
+/// Any edits together make the frame that encoding the changed request would have made, in whatever order they are
+/// asked for.
 TEST_P(FrameEdits, MakeWhatEncodingWould) {
     std::mt19937 random(GetParam());
     FrameEdit edit;
@@ -193,7 +197,8 @@ TEST_P(FrameEdits, OfBatchesMakeWhatEncodingWould) {
             } else {
                 child.text = random() % 4 ? "INSERT" : "";
             }
-            for (std::size_t i = 0; i < random() % 3; ++i) child.values.push_back(random() % 2 ? CellView(kValue) : CellView::null());
+            for (std::size_t i = 0; i < random() % 3; ++i)
+                child.values.push_back(random() % 2 ? CellView(kValue) : CellView::null());
         }
         const auto encode = [&] {
             std::vector<BatchStatement> statements;

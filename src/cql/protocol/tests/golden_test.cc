@@ -125,8 +125,8 @@ TEST_P(Responses, RowsHoldValuesOfTheirTypes) {
                 const auto& type = *view.metadata.columns[i].type;
                 const auto value = values[i].bytes();
                 ++cells;
-                // Each value says what it is, and what it says means it. (CQL-FACTS 4.1: empty and odd values of one kind of
-                // server come as blobAs…(0x…) or, for nulls inside collections, not at all.)
+                // Each value says what it is, and what it says means it. (CQL-FACTS 4.1: empty and odd values of one
+                // kind of server come as blobAs…(0x…) or, for nulls inside collections, not at all.)
                 const auto literal = to_literal(type, value);
                 // ScyllaDB takes a decimal too short to have a scale.
                 if (!literal && type.kind == TypeKind::decimal && value.size() < 4) continue;
@@ -144,8 +144,10 @@ TEST_P(Responses, RowsHoldValuesOfTheirTypes) {
                 // A short tuple or UDT comes back as long as it could be.
                 const bool may_be_short = to_marshal_class(type).find("TupleType") != std::string::npos ||
                                           to_marshal_class(type).find("UserType") != std::string::npos;
-                const bool unsorted = type.kind == TypeKind::map || type.kind == TypeKind::set;  // ScyllaDB's virtual tables
-                EXPECT_TRUE(may_be_short || unsorted || equal(back.value(), value)) << to_cql(type) << " " << literal.value();
+                const bool unsorted =
+                    type.kind == TypeKind::map || type.kind == TypeKind::set;  // ScyllaDB's virtual tables
+                EXPECT_TRUE(may_be_short || unsorted || equal(back.value(), value))
+                    << to_cql(type) << " " << literal.value();
             }
             ++row;
         });
@@ -188,10 +190,12 @@ TEST(Requests, ComeBackByteForByte) {
         ++opcodes[frame.header.opcode];
         if (to_hex(again.value()) == to_hex(frame.whole)) return;
         // Recorded on purpose: bytes behind the message, an unset that v3 takes for null, flags that mean nothing.
-        const bool v3_unset = frame.version() == ProtocolVersion::v3 && to_hex(frame.whole).find("fffffffe") != std::string::npos;
+        const bool v3_unset =
+            frame.version() == ProtocolVersion::v3 && to_hex(frame.whole).find("fffffffe") != std::string::npos;
         const bool idle_flag = golden.step == "prepared/202" || golden.step == "v5/059";
         EXPECT_TRUE(golden.answer != "ok" || v3_unset || idle_flag || again.value().size() < frame.whole.size())
-            << to_hex(again.value()) << '\n' << to_hex(frame.whole);
+            << to_hex(again.value()) << '\n'
+            << to_hex(frame.whole);
     });
     EXPECT_GT(opcodes[Opcode::query], 500);
     EXPECT_GT(opcodes[Opcode::prepare], 50);
@@ -287,7 +291,8 @@ std::string describe(const FrameView& frame) {
         }
         case Opcode::prepare: {
             const auto prepare = decode_prepare(frame).value();
-            return out + " " + std::string(prepare.query) + (prepare.keyspace ? " ks=" + std::string(*prepare.keyspace) : "");
+            return out + " " + std::string(prepare.query) +
+                   (prepare.keyspace ? " ks=" + std::string(*prepare.keyspace) : "");
         }
         case Opcode::query: {
             const auto query = decode_query(frame).value();

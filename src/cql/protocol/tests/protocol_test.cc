@@ -10,8 +10,12 @@
 namespace penumbra::cql {
 namespace {
 
-FrameView request(const Bytes& bytes) { return view_frame(bytes, Direction::request).value(); }
-FrameView response(const Bytes& bytes) { return view_frame(bytes, Direction::response).value(); }
+FrameView request(const Bytes& bytes) {
+    return view_frame(bytes, Direction::request).value();
+}
+FrameView response(const Bytes& bytes) {
+    return view_frame(bytes, Direction::response).value();
+}
 
 TEST(NextFrame, SaysWhatIsThere) {
     Bytes bytes;
@@ -27,7 +31,8 @@ TEST(NextFrame, SaysWhatIsThere) {
         EXPECT_EQ(scan.verdict, FrameVerdict::unsupported_version);
         EXPECT_EQ(scan.frame.header.version_number(), version);
     }
-    EXPECT_EQ(frame_error(next_frame(Bytes{0x42}, Direction::request)).what, "Invalid or unsupported protocol version (66)");
+    EXPECT_EQ(frame_error(next_frame(Bytes{0x42}, Direction::request)).what,
+              "Invalid or unsupported protocol version (66)");
     EXPECT_EQ(frame_error(next_frame(Bytes{0x84}, Direction::request)).what, "a response where a request is due");
     store_be(bytes.data() + kLengthAt, std::uint32_t{1001});
     const auto scan = next_frame(bytes, Direction::request, 1000);
@@ -192,7 +197,8 @@ TEST(Error, EveryBodyOfEveryVersionComesBack) {
             for (std::size_t size = 0; size + kHeaderSize < bytes.size(); ++size) {
                 Bytes cut(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(kHeaderSize + size));
                 store_be(cut.data() + kLengthAt, static_cast<std::uint32_t>(size));
-                const bool other = std::holds_alternative<OtherDetail>(error.detail) && size >= 6 + error.message.size();
+                const bool other =
+                    std::holds_alternative<OtherDetail>(error.detail) && size >= 6 + error.message.size();
                 EXPECT_TRUE(other || !decode_error(response(cut)).has_value()) << to_string(error.code) << ' ' << size;
             }
         }
@@ -243,14 +249,16 @@ TEST(Event, UnknownOnesAreCarriedAlong) {
     const auto event = decode_event(response(bytes)).value();
     EXPECT_EQ(std::get<OtherEvent>(event).type, "CLIENT_ROUTES_CHANGE");
     bytes.clear();
-    encode_event(bytes, {ProtocolVersion::v4, kEventStream}, NodeEvent{"STATUS_CHANGE", "UP", {InetAddress::parse("::1").value(), 9042}});
+    encode_event(bytes, {ProtocolVersion::v4, kEventStream},
+                 NodeEvent{"STATUS_CHANGE", "UP", {InetAddress::parse("::1").value(), 9042}});
     EXPECT_EQ(response(bytes).header.stream, -1);
     const auto status = decode_event(response(bytes)).value();
     EXPECT_EQ(std::get<NodeEvent>(status).node.port, 9042);
 }
 
 TEST(Type, TravelsAsItIsAndAsCassandraSendsIt) {
-    const auto nested = map_of(scalar(TypeKind::text), tuple_of({vector_of(scalar(TypeKind::float_), 3), scalar(TypeKind::duration)}));
+    const auto nested =
+        map_of(scalar(TypeKind::text), tuple_of({vector_of(scalar(TypeKind::float_), 3), scalar(TypeKind::duration)}));
     const auto udt = udt_of("ks", "t", {{"a", scalar(TypeKind::date)}, {"b", list_of(nested)}});
     for (const auto version : kAllVersions) {
         for (const auto& type : {udt, as_cassandra_sends(udt, version), scalar(TypeKind::duration)}) {
@@ -268,9 +276,12 @@ TEST(Type, TravelsAsItIsAndAsCassandraSendsIt) {
             EXPECT_EQ(to_hex(again), to_hex(bytes));
         }
     }
-    EXPECT_EQ(as_cassandra_sends(scalar(TypeKind::duration), ProtocolVersion::v4)->class_name, "org.apache.cassandra.db.marshal.DurationType");
+    EXPECT_EQ(as_cassandra_sends(scalar(TypeKind::duration), ProtocolVersion::v4)->class_name,
+              "org.apache.cassandra.db.marshal.DurationType");
     EXPECT_EQ(as_cassandra_sends(scalar(TypeKind::duration), ProtocolVersion::v5), scalar(TypeKind::duration));
-    EXPECT_EQ(as_cassandra_sends(as_cassandra_sends(scalar(TypeKind::date), ProtocolVersion::v3), ProtocolVersion::v4)->class_name, "");
+    EXPECT_EQ(as_cassandra_sends(as_cassandra_sends(scalar(TypeKind::date), ProtocolVersion::v3), ProtocolVersion::v4)
+                  ->class_name,
+              "");
     EXPECT_EQ(as_cassandra_sends(scalar(TypeKind::date), ProtocolVersion::v4), scalar(TypeKind::date));
     Bytes deep;
     Writer out(deep);

@@ -18,7 +18,8 @@ void require(bool holds) {
 }
 
 Result<TypePtr> any_udt(std::string_view keyspace, std::string_view name) {
-    return udt_of(std::string(keyspace), std::string(name), {{"a", scalar(TypeKind::int_)}, {"B", scalar(TypeKind::text)}});
+    return udt_of(std::string(keyspace), std::string(name),
+                  {{"a", scalar(TypeKind::int_)}, {"B", scalar(TypeKind::text)}});
 }
 
 TypePtr make_type(Reader& in, int depth) {
@@ -48,16 +49,18 @@ TypePtr make_type(Reader& in, int depth) {
             default: break;
         }
     }
-    static constexpr TypeKind kKinds[] = {TypeKind::ascii,   TypeKind::bigint,  TypeKind::blob,      TypeKind::boolean, TypeKind::counter,
-                                          TypeKind::decimal, TypeKind::double_, TypeKind::float_,    TypeKind::int_,    TypeKind::timestamp,
-                                          TypeKind::uuid,    TypeKind::text,    TypeKind::varint,    TypeKind::timeuuid, TypeKind::inet,
-                                          TypeKind::date,    TypeKind::time,    TypeKind::smallint,  TypeKind::tinyint, TypeKind::duration};
+    static constexpr TypeKind kKinds[] = {
+        TypeKind::ascii,   TypeKind::bigint,  TypeKind::blob,     TypeKind::boolean,  TypeKind::counter,
+        TypeKind::decimal, TypeKind::double_, TypeKind::float_,   TypeKind::int_,     TypeKind::timestamp,
+        TypeKind::uuid,    TypeKind::text,    TypeKind::varint,   TypeKind::timeuuid, TypeKind::inet,
+        TypeKind::date,    TypeKind::time,    TypeKind::smallint, TypeKind::tinyint,  TypeKind::duration};
     return scalar(kKinds[n % 20]);
 }
 
 void check_values(Reader in) {
     const auto type = make_type(in, 0);
-    const auto again = parse_type(to_cql(*type), "k", [&](std::string_view, std::string_view) { return any_udt("k", "Name"); });
+    const auto again =
+        parse_type(to_cql(*type), "k", [&](std::string_view, std::string_view) { return any_udt("k", "Name"); });
     require(again.has_value());
     const auto by_class = parse_marshal_class(to_marshal_class(*type));
     require(by_class.has_value() && same_type(*type, *by_class.value()));
@@ -95,7 +98,8 @@ void check_texts(Reader in) {
         require(again.has_value() && to_cql(*again.value()) == to_cql(*parsed.value()));
     }
     if (const auto value = from_literal(*type, text)) {
-        require(type->kind == TypeKind::custom || validate(*type, value.value()).has_value() || text.find('(') != std::string_view::npos);
+        require(type->kind == TypeKind::custom || validate(*type, value.value()).has_value() ||
+                text.find('(') != std::string_view::npos);
         if (const auto literal = to_literal(*type, value.value())) {
             const auto back = from_literal(*type, literal.value());
             require(back.has_value() && equal_values(*type, value.value(), back.value()));

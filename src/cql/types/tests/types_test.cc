@@ -40,17 +40,22 @@ std::string refusal(const TypePtr& t, std::string_view text) {
 }
 
 TEST(Type, TextComesBack) {
-    for (const auto* text : {"int", "text", "frozen<list<int>>", "map<text, frozen<list<int>>>", "set<timeuuid>", "vector<float, 3>",
-                             "\"Address\"", "frozen<\"Address\">", "list<frozen<\"Address\">>", "frozen<tuple<int, text>>", "duration",
-                             "vector<vector<text, 2>, 4>", "'com.example.OurType'", "counter", "list<frozen<tuple<int, frozen<set<text>>>>>"}) {
+    for (const auto* text : {"int", "text", "frozen<list<int>>", "map<text, frozen<list<int>>>", "set<timeuuid>",
+                             "vector<float, 3>", "\"Address\"", "frozen<\"Address\">", "list<frozen<\"Address\">>",
+                             "frozen<tuple<int, text>>", "duration", "vector<vector<text, 2>, 4>",
+                             "'com.example.OurType'", "counter", "list<frozen<tuple<int, frozen<set<text>>>>>"}) {
         EXPECT_EQ(to_cql(*type(text)), text);
     }
     EXPECT_EQ(to_cql(*type(" MAP < Varchar ,ks.\"Address\" > ")), "map<text, \"Address\">");
     EXPECT_EQ(to_cql(*type("tuple<int>")), "frozen<tuple<int>>");
     EXPECT_EQ(to_cql(*type("frozen<map<text, list<int>>>")), "frozen<map<text, frozen<list<int>>>>");
-    EXPECT_EQ(to_cql(*type("'org.apache.cassandra.db.marshal.ReversedType(org.apache.cassandra.db.marshal.Int32Type)'")), "int");
-    EXPECT_EQ(to_cql(*type("'org.apache.cassandra.db.marshal.DynamicCompositeType(a=>org.apache.cassandra.db.marshal.BytesType)'")),
-              "'org.apache.cassandra.db.marshal.DynamicCompositeType(a=>org.apache.cassandra.db.marshal.BytesType)'");
+    EXPECT_EQ(
+        to_cql(*type("'org.apache.cassandra.db.marshal.ReversedType(org.apache.cassandra.db.marshal.Int32Type)'")),
+        "int");
+    EXPECT_EQ(
+        to_cql(*type(
+            "'org.apache.cassandra.db.marshal.DynamicCompositeType(a=>org.apache.cassandra.db.marshal.BytesType)'")),
+        "'org.apache.cassandra.db.marshal.DynamicCompositeType(a=>org.apache.cassandra.db.marshal.BytesType)'");
     EXPECT_TRUE(type("list<int>")->is_multi_cell());
     EXPECT_FALSE(type("frozen<list<int>>")->is_multi_cell());
     EXPECT_TRUE(type("\"Address\"")->is_multi_cell());
@@ -59,8 +64,9 @@ TEST(Type, TextComesBack) {
 }
 
 TEST(Type, BadTextIsRefusedWithItsPlace) {
-    for (const auto* text : {"", "list<", "list<int", "list<int>>", "map<int>", "list<int,int>", "frozen<int>", "vector<int>", "vector<int, 0>",
-                             "vector<int, 99999999999>", "nosuch", "address", "'unclosed", "\"unclosed", "ks.", "int int", "nosuch<int>", "custom"}) {
+    for (const auto* text : {"", "list<", "list<int", "list<int>>", "map<int>", "list<int,int>", "frozen<int>",
+                             "vector<int>", "vector<int, 0>", "vector<int, 99999999999>", "nosuch", "address",
+                             "'unclosed", "\"unclosed", "ks.", "int int", "nosuch<int>", "custom"}) {
         EXPECT_FALSE(parse_type(text, "ks", with_address).has_value()) << text;
     }
     EXPECT_EQ(parse_type("list<int", "ks", with_address).error().what, "type 'list<int': '>' expected at 8");
@@ -99,16 +105,34 @@ TEST(Literal, EveryKindMeansItsBytes) {
     EXPECT_EQ(to_hex(literal(type("timestamp"), "1")), "0000000000000001");
     EXPECT_EQ(to_hex(literal(type("date"), "'1970-01-02'")), "80000001");
     EXPECT_EQ(to_hex(literal(type("duration"), "1mo")), "020000");
-    EXPECT_EQ(to_hex(literal(type("duration"), "-P0001-02-03T04:05:06")), to_hex(literal(type("duration"), "-1y2mo3d4h5m6s")));
+    EXPECT_EQ(to_hex(literal(type("duration"), "-P0001-02-03T04:05:06")),
+              to_hex(literal(type("duration"), "-1y2mo3d4h5m6s")));
     EXPECT_EQ(to_hex(literal(type("inet"), "'::ffff:10.0.0.1'")), "0a000001");
-    EXPECT_EQ(to_hex(literal(type("set<int>"), "{3, 1, /* twice */ 3}")), "00000002000000040000000100000004" "00000003");
+    EXPECT_EQ(to_hex(literal(type("set<int>"), "{3, 1, /* twice */ 3}")),
+              "00000002000000040000000100000004"
+              "00000003");
     EXPECT_EQ(to_hex(literal(type("map<int, int>"), "{2:3, 1:2, 2:4}")),
-              "00000002" "0000000400000001" "0000000400000002" "0000000400000002" "0000000400000004");
+              "00000002"
+              "0000000400000001"
+              "0000000400000002"
+              "0000000400000002"
+              "0000000400000004");
     EXPECT_EQ(to_hex(literal(type("set<int>"), "{}")), "00000000");
-    EXPECT_EQ(to_hex(literal(type("tuple<int, text>"), "(1, null)")), "0000000400000001" "ffffffff");
-    EXPECT_EQ(to_hex(literal(type("\"Address\""), "{\"Zip\": {1}, street: 'x'}")), "0000000178" "0000000c" "00000001" "00000004" "00000001");
-    EXPECT_EQ(to_hex(literal(type("\"Address\""), "{Street: 'x'}")), "0000000178" "ffffffff");
-    EXPECT_EQ(to_hex(literal(type("vector<tinyint, 2>"), "[1, -1]")), "0101" "01ff");
+    EXPECT_EQ(to_hex(literal(type("tuple<int, text>"), "(1, null)")),
+              "0000000400000001"
+              "ffffffff");
+    EXPECT_EQ(to_hex(literal(type("\"Address\""), "{\"Zip\": {1}, street: 'x'}")),
+              "0000000178"
+              "0000000c"
+              "00000001"
+              "00000004"
+              "00000001");
+    EXPECT_EQ(to_hex(literal(type("\"Address\""), "{Street: 'x'}")),
+              "0000000178"
+              "ffffffff");
+    EXPECT_EQ(to_hex(literal(type("vector<tinyint, 2>"), "[1, -1]")),
+              "0101"
+              "01ff");
     EXPECT_EQ(to_hex(literal(type("int"), "blobAsInt(0x)")), "");
     EXPECT_EQ(to_hex(literal(type("int"), "blob_as_int(0x00000001)")), "00000001");
 }
@@ -124,12 +148,15 @@ TEST(Literal, WhatIsNoLiteralSaysWhy) {
     EXPECT_EQ(refusal(type("int"), "'1'"), "invalid_argument: a string is no int");
     EXPECT_EQ(refusal(type("uuid"), "'550e8400-e29b-41d4-a716-446655440000'"), "invalid_argument: a string is no uuid");
     EXPECT_EQ(refusal(type("list<int>"), "[1, null]"), "invalid_argument: null inside a list");
-    EXPECT_EQ(refusal(type("tuple<int>"), "(1, 2)"), "invalid_argument: a tuple with too many values at 3 of a literal");
-    EXPECT_EQ(refusal(type("vector<int, 2>"), "[1]"), "invalid_argument: a vector of 1 values instead of 2 at 3 of a literal");
+    EXPECT_EQ(refusal(type("tuple<int>"), "(1, 2)"),
+              "invalid_argument: a tuple with too many values at 3 of a literal");
+    EXPECT_EQ(refusal(type("vector<int, 2>"), "[1]"),
+              "invalid_argument: a vector of 1 values instead of 2 at 3 of a literal");
     for (const auto* text : {"", "[1", "[1,", "[1 2]", "{1}", "1", "[1] x", "[[1]]"}) {
         EXPECT_FALSE(from_literal(*type("list<int>"), text).has_value()) << text;
     }
-    for (const auto* text : {"'x", "$$x", "x", "''x"}) EXPECT_FALSE(from_literal(*type("text"), text).has_value()) << text;
+    for (const auto* text : {"'x", "$$x", "x", "''x"})
+        EXPECT_FALSE(from_literal(*type("text"), text).has_value()) << text;
 }
 
 TEST(Literal, EmptyIsNotNull) {
@@ -145,13 +172,18 @@ TEST(Literal, EmptyIsNotNull) {
 
 TEST(Literal, IsExactOrABlob) {
     EXPECT_EQ(to_literal(*type("decimal"), from_hex("8000000001").value()).value(), "blobAsDecimal(0x8000000001)");
-    EXPECT_EQ(to_literal(*type("decimal"), from_hex("00000000" "0001").value()).value(), "blobAsDecimal(0x000000000001)");
+    EXPECT_EQ(to_literal(*type("decimal"), from_hex("00000000"
+                                                    "0001")
+                                               .value())
+                  .value(),
+              "blobAsDecimal(0x000000000001)");
     EXPECT_EQ(to_literal(*type("varint"), from_hex("0001").value()).value(), "blobAsVarint(0x0001)");
     EXPECT_EQ(to_literal(*type("boolean"), from_hex("02").value()).value(), "blobAsBoolean(0x02)");
     EXPECT_EQ(to_literal(*type("float"), from_hex("7fc00001").value()).value(), "blobAsFloat(0x7fc00001)");
     EXPECT_EQ(to_literal(*type("text"), from_hex("c080").value()).value(), "blobAsText(0xc080)");
     EXPECT_EQ(to_literal(*type("duration"), from_hex("00000000").value()).value(), "blobAsDuration(0x00000000)");
-    EXPECT_EQ(to_literal(*type("time"), from_hex("ffffffffffffffff").value()).value(), "blobAsTime(0xffffffffffffffff)");
+    EXPECT_EQ(to_literal(*type("time"), from_hex("ffffffffffffffff").value()).value(),
+              "blobAsTime(0xffffffffffffffff)");
     EXPECT_EQ(to_literal(*type("inet"), from_hex("00000000000000000000ffff01020304").value()).value(),
               "blobAsInet(0x00000000000000000000ffff01020304)");
     EXPECT_EQ(to_literal(*type("timestamp"), encode_bigint(INT64_MAX)).value(), "9223372036854775807");
@@ -167,7 +199,8 @@ TEST(Text, IsForPeopleAndNeverFails) {
     EXPECT_EQ(to_text(*type("int"), bytes_of("abc")), "0x616263");
     EXPECT_EQ(to_text(*type("list<int>"), bytes_of("abc")), "0x616263");
     EXPECT_EQ(from_text(*type("inet"), "::1").value(), literal(type("inet"), "'::1'"));
-    EXPECT_EQ(from_text(*type("timestamp"), "'2020-01-01'").value(), from_text(*type("timestamp"), "2020-01-01").value());
+    EXPECT_EQ(from_text(*type("timestamp"), "'2020-01-01'").value(),
+              from_text(*type("timestamp"), "2020-01-01").value());
     EXPECT_EQ(from_text(*type("text"), "'quoted'").value(), encode_text("'quoted'"));
 }
 
@@ -187,10 +220,23 @@ TEST(Equality, IsWhatServersMean) {
     EXPECT_TRUE(equal_literals("tuple<int, text>", "(1)", "(1, null)"));
     EXPECT_FALSE(equal_literals("tuple<int, text>", "(1)", "(1, '')"));
     const auto sets = type("set<int>");
-    EXPECT_TRUE(equal_values(*sets, from_hex("00000002" "0000000400000002" "0000000400000001").value(), literal(sets, "{1, 2}")));
+    EXPECT_TRUE(equal_values(*sets,
+                             from_hex("00000002"
+                                      "0000000400000002"
+                                      "0000000400000001")
+                                 .value(),
+                             literal(sets, "{1, 2}")));
     EXPECT_FALSE(equal_values(*sets, literal(sets, "{1, 2}"), literal(sets, "{1, 3}")));
     const auto maps = type("map<text, set<decimal>>");
-    EXPECT_TRUE(equal_values(*maps, from_hex("00000002" "0000000162" "00000004" "00000000" "0000000161" "00000004" "00000000").value(),
+    EXPECT_TRUE(equal_values(*maps,
+                             from_hex("00000002"
+                                      "0000000162"
+                                      "00000004"
+                                      "00000000"
+                                      "0000000161"
+                                      "00000004"
+                                      "00000000")
+                                 .value(),
                              literal(maps, "{'a': {}, 'b': {}}")));
     EXPECT_TRUE(equal_values(*type("varint"), from_hex("0001").value(), from_hex("01").value()));
     EXPECT_TRUE(equal_values(*type("boolean"), from_hex("02").value(), from_hex("01").value()));
@@ -220,11 +266,13 @@ TEST(Elements, AreWalkedWithoutCopying) {
 }
 
 TEST(Elements, BadCountsAndLeftoversAreErrors) {
-    for (const auto* hex : {"", "00", "ffffffff", "7fffffff", "0000000100000004", "00000001000000040000000100", "0000000200000000"}) {
+    for (const auto* hex :
+         {"", "00", "ffffffff", "7fffffff", "0000000100000004", "00000001000000040000000100", "0000000200000000"}) {
         EXPECT_FALSE(validate(*type("list<int>"), from_hex(hex).value()).has_value()) << hex;
     }
     EXPECT_FALSE(validate(*type("list<int>"), from_hex("00000001ffffffff").value()).has_value()) << "null element";
-    EXPECT_FALSE(validate(*type("tuple<int>"), from_hex("00000004000000010000000400000001").value()).has_value()) << "too long";
+    EXPECT_FALSE(validate(*type("tuple<int>"), from_hex("00000004000000010000000400000001").value()).has_value())
+        << "too long";
     EXPECT_TRUE(validate(*type("tuple<int, int>"), from_hex("0000000400000001").value()).has_value()) << "short";
     EXPECT_FALSE(validate(*type("vector<int, 2>"), from_hex("00000001").value()).has_value());
     EXPECT_FALSE(validate(*type("vector<text, 1>"), from_hex("ffffffffffffffffff").value()).has_value());
@@ -252,21 +300,25 @@ TEST(Scalars, RoundTripAndRefuseOtherLengths) {
 
 TEST(Vint, RoundTripsEverySize) {
     for (int bit = 0; bit < 64; ++bit) {
-        for (const std::uint64_t value : {std::uint64_t{1} << bit, (std::uint64_t{1} << bit) - 1, ~std::uint64_t{0} >> bit}) {
+        for (const std::uint64_t value :
+             {std::uint64_t{1} << bit, (std::uint64_t{1} << bit) - 1, ~std::uint64_t{0} >> bit}) {
             Bytes bytes;
             Writer out(bytes);
             write_unsigned_vint(out, value);
             Reader in(bytes);
             EXPECT_EQ(read_unsigned_vint(in).value(), value);
             EXPECT_TRUE(in.done());
-            EXPECT_EQ(bytes.size(), value < 128 ? 1u : std::min<std::size_t>(9, (static_cast<std::size_t>(std::bit_width(value)) + 6) / 7));
+            EXPECT_EQ(
+                bytes.size(),
+                value < 128 ? 1u : std::min<std::size_t>(9, (static_cast<std::size_t>(std::bit_width(value)) + 6) / 7));
         }
     }
 }
 
 TEST(Utf8, IsStrict) {
     EXPECT_TRUE(is_utf8(bytes_of("aü€😀\x7f")));
-    for (const auto* hex : {"80", "c080", "c1bf", "e08080", "eda080", "f0808080", "f4908080", "f5808080", "ff", "c3", "e282", "f09f98", "c3c3"}) {
+    for (const auto* hex : {"80", "c080", "c1bf", "e08080", "eda080", "f0808080", "f4908080", "f5808080", "ff", "c3",
+                            "e282", "f09f98", "c3c3"}) {
         EXPECT_FALSE(is_utf8(from_hex(hex).value())) << hex;
     }
     EXPECT_TRUE(is_utf8(from_hex("ed9fbf").value()));
@@ -306,7 +358,8 @@ TEST(Uuid, ParsesAndKeepsItsTime) {
     const auto uuid = Uuid::parse("550E8400-e29b-11d4-a716-446655440000").value();
     EXPECT_EQ(to_string(uuid), "550e8400-e29b-11d4-a716-446655440000");
     EXPECT_EQ(uuid.version(), 1);
-    for (const auto* text : {"", "550e8400e29b41d4a716446655440000", "550e8400-e29b-41d4-a716-44665544000g", "550e8400-e29b-41d4-a716-4466554400-0"}) {
+    for (const auto* text : {"", "550e8400e29b41d4a716446655440000", "550e8400-e29b-41d4-a716-44665544000g",
+                             "550e8400-e29b-41d4-a716-4466554400-0"}) {
         EXPECT_FALSE(Uuid::parse(text).has_value()) << text;
     }
     const auto timed = Uuid::timed(15'807'027'067'890'000, 0xFFFF'FFFF'FFFF'FFFF);
@@ -330,9 +383,10 @@ TEST(PartitionKey, RefusesWhatDoesNotFit) {
 
 TypePtr random_type(std::mt19937_64& random, int depth) {
     static constexpr TypeKind kScalarKinds[] = {
-        TypeKind::ascii, TypeKind::bigint, TypeKind::blob, TypeKind::boolean, TypeKind::decimal, TypeKind::double_, TypeKind::float_,
-        TypeKind::int_, TypeKind::timestamp, TypeKind::uuid, TypeKind::text, TypeKind::varint, TypeKind::timeuuid, TypeKind::inet,
-        TypeKind::date, TypeKind::time, TypeKind::smallint, TypeKind::tinyint, TypeKind::duration};
+        TypeKind::ascii,   TypeKind::bigint,   TypeKind::blob,     TypeKind::boolean,   TypeKind::decimal,
+        TypeKind::double_, TypeKind::float_,   TypeKind::int_,     TypeKind::timestamp, TypeKind::uuid,
+        TypeKind::text,    TypeKind::varint,   TypeKind::timeuuid, TypeKind::inet,      TypeKind::date,
+        TypeKind::time,    TypeKind::smallint, TypeKind::tinyint,  TypeKind::duration};
     const auto pick = random() % (depth >= 3 ? 1 : 3);
     if (pick == 0) return scalar(kScalarKinds[random() % std::size(kScalarKinds)]);
     const auto inner = [&] { return random_type(random, depth + 1); };
@@ -426,7 +480,8 @@ TEST_P(Property, LiteralsAndTypesComeBackAndTruncationIsSafe) {
         EXPECT_TRUE(compare_values(*t, value, value) == 0);
 
         for (std::size_t n = 0; n < value.size(); ++n) {
-            const Bytes cut(value.begin(), value.begin() + static_cast<std::ptrdiff_t>(n));  // its own allocation, for ASan
+            const Bytes cut(value.begin(),
+                            value.begin() + static_cast<std::ptrdiff_t>(n));  // its own allocation, for ASan
             if (t->is_collection()) {
                 EXPECT_FALSE(validate(*t, cut).has_value());
             }
@@ -445,13 +500,15 @@ TEST_P(Property, ComparisonIsAnOrder) {
         for (auto& value : v) {
             value = random_value(random, *t);
             if (random() % 8 == 0 && !value.empty()) value.resize(random() % value.size());
-            if (random() % 8 == 0 && !value.empty()) value[random() % value.size()] ^= static_cast<Byte>(1u << random() % 8);
+            if (random() % 8 == 0 && !value.empty())
+                value[random() % value.size()] ^= static_cast<Byte>(1u << random() % 8);
         }
         const auto less = [&](int a, int b) { return compare_values(*t, v[a], v[b]) < 0; };
         for (const auto& [a, b, c] : {std::tuple{0, 1, 2}, {1, 2, 0}, {2, 0, 1}, {0, 2, 1}, {2, 1, 0}, {1, 0, 2}}) {
             EXPECT_FALSE(less(a, b) && less(b, a)) << to_cql(*t);
             if (less(a, b) && less(b, c)) {
-                EXPECT_TRUE(less(a, c)) << to_cql(*t) << ' ' << to_hex(v[a]) << ' ' << to_hex(v[b]) << ' ' << to_hex(v[c]);
+                EXPECT_TRUE(less(a, c)) << to_cql(*t) << ' ' << to_hex(v[a]) << ' ' << to_hex(v[b]) << ' '
+                                        << to_hex(v[c]);
             }
         }
     }
