@@ -21,8 +21,8 @@ auto no_such_path(const HttpRequest& request) {
     return fail(Errc::not_found, fmt::format("there is no {} {}", request.method, path.empty() ? "/" : path));
 }
 
-/// A web page of another origin can send a POST to a loopback address through its reader's browser; the browser then names
-/// the page's origin. Programs do not.
+/// A web page of another origin can send a POST to a loopback address through its reader's browser; the browser then
+/// names the page's origin. Programs do not.
 bool is_foreign(const HttpRequest& request) {
     if (request.method == "GET" || request.origin.empty()) return false;
     const auto scheme = request.origin.find("://");
@@ -88,13 +88,15 @@ Result<control::ChangeOrder> parse_change(std::string name, Command command, std
 Result<control::JobId> parse_job_id(std::string_view text) {
     std::uint64_t id = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-    if (error != std::errc() || end != text.data() + text.size()) return fail(Errc::not_found, fmt::format("'{}' is no number of a job", text.substr(0, 40)));
+    if (error != std::errc() || end != text.data() + text.size())
+        return fail(Errc::not_found, fmt::format("'{}' is no number of a job", text.substr(0, 40)));
     return control::JobId(id);
 }
 
 }  // namespace
 
-Api::Api(control::Coordinator& coordinator, ApiOptions options) : coordinator_(coordinator), options_(std::move(options)) {}
+Api::Api(control::Coordinator& coordinator, ApiOptions options)
+    : coordinator_(coordinator), options_(std::move(options)) {}
 
 Task<HttpResponse> Api::handle(HttpRequest request) {
     auto answer = co_await route(std::move(request));
@@ -103,7 +105,9 @@ Task<HttpResponse> Api::handle(HttpRequest request) {
 }
 
 Task<Result<HttpResponse>> Api::route(HttpRequest request) {
-    if (is_foreign(request)) co_return fail(Errc::invalid_argument, "requests that change something are not taken from web pages of another origin");
+    if (is_foreign(request))
+        co_return fail(Errc::invalid_argument,
+                       "requests that change something are not taken from web pages of another origin");
     const auto& path = request.path;
     const bool get = request.method == "GET";
     if (get && path.size() == 1 && path[0] == "metrics") {
@@ -145,7 +149,8 @@ Task<Result<HttpResponse>> Api::migrations(HttpRequest request) {
     const bool post = request.method == "POST";
     if (path.size() == 2 && get) {
         json::array all;
-        for (const auto& migration : coordinator_.list()) all.push_back(to_json(migration, coordinator_.owed(migration), now));
+        for (const auto& migration : coordinator_.list())
+            all.push_back(to_json(migration, coordinator_.owed(migration), now));
         json::object out;
         out["migrations"] = std::move(all);
         co_return json_response(out);
@@ -178,7 +183,8 @@ Task<Result<HttpResponse>> Api::migrations(HttpRequest request) {
     }
     if (path.size() == 4 && post) {
         if (path[3] == "copy" || path[3] == "verify") {
-            auto answer = co_await start_job(path[2], path[3] == "copy" ? JobKind::copy : JobKind::verify, request.body);
+            auto answer =
+                co_await start_job(path[2], path[3] == "copy" ? JobKind::copy : JobKind::verify, request.body);
             co_return answer;
         }
         if (const auto command = parse_command(path[3])) {
@@ -227,7 +233,8 @@ Result<HttpResponse> Api::tenants(const HttpRequest& request) const {
                 all.push_back(describe(tenant, migration));
             } else if (tenant == request.path[2]) {
                 if (found) {
-                    return fail(Errc::conflict, fmt::format("tenant '{}' is moved by '{}' and by '{}'", tenant, found->name, migration.name));
+                    return fail(Errc::conflict, fmt::format("tenant '{}' is moved by '{}' and by '{}'", tenant,
+                                                            found->name, migration.name));
                 }
                 found = &migration;
             }

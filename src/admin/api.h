@@ -13,9 +13,9 @@ namespace penumbra::admin {
 /// What the API tells and nobody below knows.
 struct ApiOptions {
     std::string version;
-    Endpoint listen;                                ///< where clients connect
-    SteadyTime started;                             ///< of the process
-    const config::Registry* settings = nullptr;     ///< listed when there
+    Endpoint listen;                             ///< where clients connect
+    SteadyTime started;                          ///< of the process
+    const config::Registry* settings = nullptr;  ///< listed when there
     const metrics::Collectors* collectors = nullptr;
 };
 

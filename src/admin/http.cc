@@ -52,12 +52,17 @@ std::string encode_segment(std::string_view segment) {
 
 unsigned status_of(Errc code) {
     switch (code) {
-        case Errc::invalid_argument: return 400;
-        case Errc::not_found: return 404;
+        case Errc::invalid_argument:
+            return 400;
+        case Errc::not_found:
+            return 404;
         case Errc::already_exists:
-        case Errc::conflict: return 409;
-        case Errc::unavailable: return 503;
-        case Errc::timeout: return 504;
+        case Errc::conflict:
+            return 409;
+        case Errc::unavailable:
+            return 503;
+        case Errc::timeout:
+            return 504;
         case Errc::malformed:
         case Errc::unsupported:
         case Errc::closed:
@@ -67,15 +72,17 @@ unsigned status_of(Errc code) {
         case Errc::server:
         case Errc::io:
         case Errc::corrupt:
-        case Errc::internal: return 500;
+        case Errc::internal:
+            return 500;
     }
     return 500;
 }
 
 HttpResponse error_response(const Error& error) {
     boost::json::object object;
-    object["error"] = boost::json::object{{"code", boost::json::string_view(to_string(error.code).data(), to_string(error.code).size())},
-                                          {"message", error.what}};
+    object["error"] = boost::json::object{
+        {"code", boost::json::string_view(to_string(error.code).data(), to_string(error.code).size())},
+        {"message", error.what}};
     return {status_of(error.code), "application/json", boost::json::serialize(object) + "\n"};
 }
 

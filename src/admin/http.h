@@ -10,10 +10,10 @@
 namespace penumbra::admin {
 
 struct HttpRequest {
-    std::string method;              ///< GET, POST, DELETE
-    std::vector<std::string> path;   ///< segments, percent-decoded: /v1/tenants/a%2Fb is {"v1", "tenants", "a/b"}
+    std::string method;             ///< GET, POST, DELETE
+    std::vector<std::string> path;  ///< segments, percent-decoded: /v1/tenants/a%2Fb is {"v1", "tenants", "a/b"}
     std::string body;
-    std::string host;                ///< headers, empty where missing
+    std::string host;  ///< headers, empty where missing
     std::string origin;
 };
 

@@ -31,7 +31,9 @@ tcp::endpoint to_asio(const Endpoint& endpoint) {
     return {asio::ip::make_address(endpoint.host(), ignored), endpoint.port()};
 }
 
-std::string text_of(beast::string_view text) { return {text.data(), text.size()}; }
+std::string text_of(beast::string_view text) {
+    return {text.data(), text.size()};
+}
 
 class Session;
 
@@ -44,7 +46,9 @@ struct Door {
 /// What the sessions share. The server's thread only. The context comes last: pending work goes first, and with it the
 /// sessions, which still look at the rest.
 struct Shared {
-    Shared(HttpOptions given, HttpServer::Handler h) : options(std::move(given)), handler(std::move(h)) { door->context = &context; }
+    Shared(HttpOptions given, HttpServer::Handler h) : options(std::move(given)), handler(std::move(h)) {
+        door->context = &context;
+    }
     HttpOptions options;
     HttpServer::Handler handler;
     std::shared_ptr<Door> door = std::make_shared<Door>();
@@ -66,7 +70,9 @@ void accept_next(Shared& shared);
 /// One connection: read a request, have it answered, write, again.
 class Session : public std::enable_shared_from_this<Session> {
   public:
-    Session(tcp::socket socket, Shared& shared) : stream_(std::move(socket)), shared_(shared) { shared_.sessions.insert(this); }
+    Session(tcp::socket socket, Shared& shared) : stream_(std::move(socket)), shared_(shared) {
+        shared_.sessions.insert(this);
+    }
     ~Session() {
         shared_.sessions.erase(this);
         accept_next(shared_);  // there is room for one more
@@ -79,7 +85,8 @@ class Session : public std::enable_shared_from_this<Session> {
         parser_->header_limit(16 * 1024);
         expire();
         busy_ = false;
-        http::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](beast::error_code error, std::size_t) { self->on_read(error); });
+        http::async_read(stream_, buffer_, *parser_,
+                         [self = shared_from_this()](beast::error_code error, std::size_t) { self->on_read(error); });
     }
     void respond(HttpResponse from, unsigned status = 0) {
         if (!stream_.socket().is_open()) return;
@@ -110,15 +117,23 @@ class Session : public std::enable_shared_from_this<Session> {
     }
 
   private:
-    void expire() { stream_.expires_after(std::chrono::duration_cast<std::chrono::steady_clock::duration>(shared_.options.idle_timeout)); }
+    void expire() {
+        stream_.expires_after(
+            std::chrono::duration_cast<std::chrono::steady_clock::duration>(shared_.options.idle_timeout));
+    }
 
     void on_read(beast::error_code error) {
-        if (error == http::error::end_of_stream || error == beast::error::timeout || error == asio::error::operation_aborted) return close();
+        if (error == http::error::end_of_stream || error == beast::error::timeout ||
+            error == asio::error::operation_aborted)
+            return close();
         if (error == http::error::body_limit) {
-            return respond(error_response({Errc::invalid_argument, fmt::format("the request is larger than {} bytes", shared_.options.max_body)}), 413);
+            return respond(error_response({Errc::invalid_argument, fmt::format("the request is larger than {} bytes",
+                                                                               shared_.options.max_body)}),
+                           413);
         }
         if (error.category() == http::make_error_code(http::error::bad_method).category()) {
-            return respond(error_response({Errc::invalid_argument, "this is no HTTP request: " + error.message()}), 400);
+            return respond(error_response({Errc::invalid_argument, "this is no HTTP request: " + error.message()}),
+                           400);
         }
         if (error) return close();
         busy_ = true;
@@ -190,7 +205,8 @@ void wait_for_sessions(Shared& shared) {
 Error listen_error(const Endpoint& at, const boost::system::error_code& error) {
     std::string why = error.message();
     if (error == boost::system::errc::address_in_use) why = "another program has this port; give another with --admin";
-    if (error == boost::system::errc::address_not_available) why = "this machine has no such address; give one of its own with --admin";
+    if (error == boost::system::errc::address_not_available)
+        why = "this machine has no such address; give one of its own with --admin";
     return {Errc::io, fmt::format("cannot listen on {} for the admin API: {}", to_string(at), why), error.value()};
 }
 
@@ -204,9 +220,13 @@ struct HttpServer::State {
 };
 
 HttpServer::HttpServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
-HttpServer::~HttpServer() { stop(); }
+HttpServer::~HttpServer() {
+    stop();
+}
 
-Endpoint HttpServer::local() const { return state_->local; }
+Endpoint HttpServer::local() const {
+    return state_->local;
+}
 
 Result<std::unique_ptr<HttpServer>> HttpServer::start(HttpOptions options, Handler handler) {
     auto state = std::make_unique<State>(std::move(options), std::move(handler));

@@ -18,15 +18,16 @@ struct HttpOptions {
     Nanos idle_timeout = Seconds(30);   ///< for a request to arrive whole, and for its answer to be taken
 };
 
-/// HTTP/1.1 on a thread of its own. Answers are made elsewhere: the handler is called on this thread and hands the request
-/// on; `reply` may be called once, on any thread, also after the server is gone. What is no HTTP, too large or too slow is
-/// answered or hung up on without the handler hearing of it.
+/// HTTP/1.1 on a thread of its own. Answers are made elsewhere: the handler is called on this thread and hands the
+/// request on; `reply` may be called once, on any thread, also after the server is gone. What is no HTTP, too large or
+/// too slow is answered or hung up on without the handler hearing of it.
 class HttpServer {
   public:
     using Reply = std::function<void(HttpResponse)>;
     using Handler = std::function<void(HttpRequest, Reply)>;
 
-    /// Binds at once; a taken port, a foreign address or a missing right is an error that says so. Port 0 takes a free one.
+    /// Binds at once; a taken port, a foreign address or a missing right is an error that says so. Port 0 takes a free
+    /// one.
     static Result<std::unique_ptr<HttpServer>> start(HttpOptions options, Handler handler);
     /// stop()
     ~HttpServer();

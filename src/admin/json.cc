@@ -16,7 +16,9 @@ json::value optional_time(const std::optional<control::WallMicros>& at) {
     return json::value(control::to_iso(*at));
 }
 
-double millis(Nanos duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
+double millis(Nanos duration) {
+    return std::chrono::duration<double, std::milli>(duration).count();
+}
 
 json::array strings(const std::vector<std::string>& texts) {
     json::array array;
@@ -34,26 +36,33 @@ json::array patterns(const std::vector<routing::TablePattern>& all, std::string_
 json::array gates_json(const std::vector<control::GateResult>& gates) {
     json::array array;
     for (const auto& gate : gates) {
-        array.push_back(json::object{{"gate", as_json(control::to_string(gate.gate))}, {"passed", gate.passed}, {"detail", as_json(gate.detail)}});
+        array.push_back(json::object{{"gate", as_json(control::to_string(gate.gate))},
+                                     {"passed", gate.passed},
+                                     {"detail", as_json(gate.detail)}});
     }
     return array;
 }
 
 }  // namespace
 
-json::string_view as_json(std::string_view text) { return {text.data(), text.size()}; }
+json::string_view as_json(std::string_view text) {
+    return {text.data(), text.size()};
+}
 
 double seconds_since(std::int64_t wall_micros, std::int64_t now) {
     return wall_micros == 0 ? 0.0 : std::max(0.0, static_cast<double>(now - wall_micros) / 1e6);
 }
 
-HttpResponse json_response(const json::object& object, unsigned status) { return {status, "application/json", json::serialize(object) + "\n"}; }
+HttpResponse json_response(const json::object& object, unsigned status) {
+    return {status, "application/json", json::serialize(object) + "\n"};
+}
 
 json::object to_json(const control::Migration& migration, const journal::Owed& owed, std::int64_t now) {
     json::object out;
     out["name"] = migration.name;
     out["tenants"] = strings(migration.scope.tenants);
-    out["tables"] = json::object{{"allow", patterns(migration.scope.allow, "*.*")}, {"deny", patterns(migration.scope.deny, "")}};
+    out["tables"] =
+        json::object{{"allow", patterns(migration.scope.allow, "*.*")}, {"deny", patterns(migration.scope.deny, "")}};
     out["phase"] = as_json(routing::to_string(migration.phase));
     out["epoch"] = migration.epoch.value();
     out["created_at"] = control::to_iso(migration.created_at);
@@ -124,7 +133,8 @@ json::object to_json(const control::JobView& job) {
 json::object to_json(const control::ChangeReport& report) {
     json::object out;
     if (report.refusal) {
-        out["error"] = json::object{{"code", as_json(to_string(report.refusal->code))}, {"message", report.refusal->what}};
+        out["error"] =
+            json::object{{"code", as_json(to_string(report.refusal->code))}, {"message", report.refusal->what}};
     }
     out["name"] = report.migration;
     out["from"] = as_json(routing::to_string(report.from));
@@ -167,7 +177,10 @@ json::object to_json(const control::AuditEntry& entry) {
 }
 
 json::object to_json(const control::ClusterStatus& cluster) {
-    return {{"name", as_json(cluster.name)}, {"release_version", as_json(cluster.release_version)}, {"nodes", cluster.nodes}, {"nodes_up", cluster.nodes_up}};
+    return {{"name", as_json(cluster.name)},
+            {"release_version", as_json(cluster.release_version)},
+            {"nodes", cluster.nodes},
+            {"nodes_up", cluster.nodes_up}};
 }
 
 Result<Body> Body::parse(std::string_view text) {
@@ -225,7 +238,8 @@ Status Body::finish() const {
     for (const auto& member : members_) {
         const std::string name(member.key());
         if (std::ranges::find(known_, name) != known_.end()) continue;
-        return fail(Errc::invalid_argument, fmt::format("unknown member \"{}\"; known are {}", name, fmt::join(known_, ", ")));
+        return fail(Errc::invalid_argument,
+                    fmt::format("unknown member \"{}\"; known are {}", name, fmt::join(known_, ", ")));
     }
     return ok();
 }

@@ -26,8 +26,8 @@ double seconds_since(std::int64_t wall_micros, std::int64_t now);
 HttpResponse json_response(const boost::json::object& object, unsigned status = 200);
 boost::json::string_view as_json(std::string_view text);
 
-/// The members of a request's body. Reading marks a member as known; finish() refuses what nobody read, with its name, so
-/// that a misspelt "dry_run" is an error and not a switch.
+/// The members of a request's body. Reading marks a member as known; finish() refuses what nobody read, with its name,
+/// so that a misspelt "dry_run" is an error and not a switch.
 class Body {
   public:
     /// An empty body is an empty object.

@@ -32,7 +32,9 @@ Result<Endpoint> AdminServer::listen(const Endpoint& at, HttpOptions options) {
     options.listen = at;
     auto* state = state_.get();
     auto started = HttpServer::start(std::move(options), [state](HttpRequest request, HttpServer::Reply reply) {
-        state->control.post([state, request = std::move(request), reply = std::move(reply)]() mutable { state->take(std::move(request), std::move(reply)); });
+        state->control.post([state, request = std::move(request), reply = std::move(reply)]() mutable {
+            state->take(std::move(request), std::move(reply));
+        });
     });
     TRY(state->server, std::move(started));
     return state->server->local();
@@ -42,7 +44,8 @@ Task<void> AdminServer::stop() {
     state_->gate.close();
     co_await state_->gate.drained();
     if (!state_->server) co_return;
-    // Joining its thread may take a moment, and this shard must not stand still: requests that still come are answered here.
+    // Joining its thread may take a moment, and this shard must not stand still: requests that still come are answered
+    // here.
     Worker joiner("admin-stop");
     auto* server = state_->server.get();
     auto joining = joiner.run([server] {

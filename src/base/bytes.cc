@@ -6,7 +6,9 @@
 
 namespace penumbra {
 
-bool equal(BytesView a, BytesView b) { return std::ranges::equal(a, b); }
+bool equal(BytesView a, BytesView b) {
+    return std::ranges::equal(a, b);
+}
 
 std::string to_hex(BytesView bytes) {
     static constexpr char kDigits[] = "0123456789abcdef";
@@ -32,7 +34,8 @@ Result<Bytes> from_hex(std::string_view hex) {
     for (std::size_t i = 0; i < hex.size(); i += 2) {
         const int high = digit(hex[i]);
         const int low = digit(hex[i + 1]);
-        if (high < 0 || low < 0) return fail(Errc::malformed, fmt::format("'{}' is not a hex digit", high < 0 ? hex[i] : hex[i + 1]));
+        if (high < 0 || low < 0)
+            return fail(Errc::malformed, fmt::format("'{}' is not a hex digit", high < 0 ? hex[i] : hex[i + 1]));
         bytes.push_back(static_cast<Byte>(high << 4 | low));
     }
     return bytes;

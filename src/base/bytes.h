@@ -18,8 +18,12 @@ using Bytes = std::vector<Byte>;
 using BytesView = std::span<const Byte>;
 using MutableBytes = std::span<Byte>;
 
-inline BytesView bytes_of(std::string_view text) { return {reinterpret_cast<const Byte*>(text.data()), text.size()}; }
-inline std::string_view text_of(BytesView bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+inline BytesView bytes_of(std::string_view text) {
+    return {reinterpret_cast<const Byte*>(text.data()), text.size()};
+}
+inline std::string_view text_of(BytesView bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 bool equal(BytesView a, BytesView b);
 /// Lower-case hex without a prefix.
@@ -30,7 +34,8 @@ Result<Bytes> from_hex(std::string_view hex);
 template <class T>
 T load_be(const Byte* at) {
     T value = 0;
-    for (std::size_t i = 0; i < sizeof(T); ++i) value = static_cast<T>((static_cast<std::uint64_t>(value) << 8) | at[i]);
+    for (std::size_t i = 0; i < sizeof(T); ++i)
+        value = static_cast<T>((static_cast<std::uint64_t>(value) << 8) | at[i]);
     return value;
 }
 template <class T>

@@ -13,17 +13,17 @@ enum class Errc : std::uint8_t {
     unsupported,       ///< understood, and not something we do
     not_found,
     already_exists,
-    conflict,          ///< the state of things does not allow it now: a gate, a phase, a lock
-    unavailable,       ///< nobody there to do it: refused, no node up
-    timeout,           ///< the deadline passed; whether it happened is unknown
-    closed,            ///< the connection went away; whether it happened is unknown
-    overloaded,        ///< a bound was reached; it did not happen
+    conflict,     ///< the state of things does not allow it now: a gate, a phase, a lock
+    unavailable,  ///< nobody there to do it: refused, no node up
+    timeout,      ///< the deadline passed; whether it happened is unknown
+    closed,       ///< the connection went away; whether it happened is unknown
+    overloaded,   ///< a bound was reached; it did not happen
     shutting_down,
     cancelled,
-    server,            ///< a CQL server answered with ERROR; Error::detail is the CQL error code
-    io,                ///< the operating system refused; Error::detail is errno
-    corrupt,           ///< a checksum or an invariant of stored data does not hold
-    internal,          ///< our own mistake
+    server,    ///< a CQL server answered with ERROR; Error::detail is the CQL error code
+    io,        ///< the operating system refused; Error::detail is errno
+    corrupt,   ///< a checksum or an invariant of stored data does not hold
+    internal,  ///< our own mistake
 };
 
 std::string_view to_string(Errc code);

@@ -9,7 +9,8 @@ namespace penumbra {
 template <class Signature>
 class UniqueFunction;
 
-/// A callable that is moved, never copied, so that it may own move-only things (std::move_only_function comes with C++23).
+/// A callable that is moved, never copied, so that it may own move-only things (std::move_only_function comes with
+/// C++23).
 template <class R, class... Args>
 class UniqueFunction<R(Args...)> {
   public:

@@ -9,11 +9,16 @@ namespace {
 
 spdlog::level::level_enum spd_level(LogLevel level) {
     switch (level) {
-        case LogLevel::trace: return spdlog::level::trace;
-        case LogLevel::debug: return spdlog::level::debug;
-        case LogLevel::info: return spdlog::level::info;
-        case LogLevel::warn: return spdlog::level::warn;
-        case LogLevel::error: return spdlog::level::err;
+        case LogLevel::trace:
+            return spdlog::level::trace;
+        case LogLevel::debug:
+            return spdlog::level::debug;
+        case LogLevel::info:
+            return spdlog::level::info;
+        case LogLevel::warn:
+            return spdlog::level::warn;
+        case LogLevel::error:
+            return spdlog::level::err;
     }
     return spdlog::level::info;
 }
@@ -50,7 +55,9 @@ void append_value(fmt::memory_buffer& out, std::string_view value) {
 
 }  // namespace
 
-void Log::set_level(LogLevel level) { sink().set_level(spd_level(level)); }
+void Log::set_level(LogLevel level) {
+    sink().set_level(spd_level(level));
+}
 
 void Log::write(LogLevel level, std::string_view sentence, std::initializer_list<Kv> kvs) const {
     if (!sink().should_log(spd_level(level))) return;

@@ -36,11 +36,21 @@ class Log {
   public:
     explicit Log(std::string_view component) : component_(component) {}
 
-    void trace(std::string_view sentence, std::initializer_list<Kv> kvs = {}) const { write(LogLevel::trace, sentence, kvs); }
-    void debug(std::string_view sentence, std::initializer_list<Kv> kvs = {}) const { write(LogLevel::debug, sentence, kvs); }
-    void info(std::string_view sentence, std::initializer_list<Kv> kvs = {}) const { write(LogLevel::info, sentence, kvs); }
-    void warn(std::string_view sentence, std::initializer_list<Kv> kvs = {}) const { write(LogLevel::warn, sentence, kvs); }
-    void error(std::string_view sentence, std::initializer_list<Kv> kvs = {}) const { write(LogLevel::error, sentence, kvs); }
+    void trace(std::string_view sentence, std::initializer_list<Kv> kvs = {}) const {
+        write(LogLevel::trace, sentence, kvs);
+    }
+    void debug(std::string_view sentence, std::initializer_list<Kv> kvs = {}) const {
+        write(LogLevel::debug, sentence, kvs);
+    }
+    void info(std::string_view sentence, std::initializer_list<Kv> kvs = {}) const {
+        write(LogLevel::info, sentence, kvs);
+    }
+    void warn(std::string_view sentence, std::initializer_list<Kv> kvs = {}) const {
+        write(LogLevel::warn, sentence, kvs);
+    }
+    void error(std::string_view sentence, std::initializer_list<Kv> kvs = {}) const {
+        write(LogLevel::error, sentence, kvs);
+    }
 
     /// For the whole process. Lines go to standard error.
     static void set_level(LogLevel level);

@@ -18,13 +18,17 @@ using Result = BOOST_OUTCOME_V2_NAMESPACE::basic_result<T, Error, BOOST_OUTCOME_
 
 using Status = Result<void>;
 
-inline Status ok() { return BOOST_OUTCOME_V2_NAMESPACE::success(); }
+inline Status ok() {
+    return BOOST_OUTCOME_V2_NAMESPACE::success();
+}
 
 /// `return fail(Errc::malformed, "...")` from any function that returns a Result.
 inline auto fail(Errc code, std::string what, std::int32_t detail = 0) {
     return BOOST_OUTCOME_V2_NAMESPACE::failure(Error{code, std::move(what), detail});
 }
-inline auto fail(Error error) { return BOOST_OUTCOME_V2_NAMESPACE::failure(std::move(error)); }
+inline auto fail(Error error) {
+    return BOOST_OUTCOME_V2_NAMESPACE::failure(std::move(error));
+}
 
 }  // namespace penumbra
 

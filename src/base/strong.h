@@ -7,7 +7,8 @@
 
 namespace penumbra {
 
-/// A number or string that is not interchangeable with others of its representation: struct EpochTag; using Epoch = Strong<uint64_t, EpochTag>.
+/// A number or string that is not interchangeable with others of its representation: struct EpochTag; using Epoch =
+/// Strong<uint64_t, EpochTag>.
 template <class Rep, class Tag>
 class Strong {
   public:

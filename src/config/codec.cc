@@ -21,17 +21,11 @@ constexpr std::array kDurations{Unit{"ns", 1},
                                 Unit{"m", 60'000'000'000},
                                 Unit{"h", 3'600'000'000'000},
                                 Unit{"d", 86'400'000'000'000}};
-constexpr std::array kSizes{Unit{"B", 1},
-                            Unit{"KiB", 1ull << 10},
-                            Unit{"MiB", 1ull << 20},
-                            Unit{"GiB", 1ull << 30},
+constexpr std::array kSizes{Unit{"B", 1}, Unit{"KiB", 1ull << 10}, Unit{"MiB", 1ull << 20}, Unit{"GiB", 1ull << 30},
                             Unit{"TiB", 1ull << 40}};
 /// What people write out of habit; read, never written.
-constexpr std::array kDecimalSizes{Unit{"kB", 1'000},
-                                   Unit{"KB", 1'000},
-                                   Unit{"MB", 1'000'000},
-                                   Unit{"GB", 1'000'000'000},
-                                   Unit{"TB", 1'000'000'000'000}};
+constexpr std::array kDecimalSizes{Unit{"kB", 1'000}, Unit{"KB", 1'000}, Unit{"MB", 1'000'000},
+                                   Unit{"GB", 1'000'000'000}, Unit{"TB", 1'000'000'000'000}};
 
 template <std::size_t N>
 std::optional<std::uint64_t> factor_of(const std::array<Unit, N>& units, std::string_view name) {
@@ -79,8 +73,9 @@ Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
     const auto factor = quantity ? factor_of(kDurations, quantity->unit) : std::nullopt;
     const auto value = factor ? scaled(quantity->number, *factor) : std::nullopt;
     if (!value) {
-        return fail(Errc::invalid_argument,
-                    fmt::format("'{}' is not a duration; a number with ns, us, ms, s, m, h or d is wanted: 500ms, 2s", text));
+        return fail(
+            Errc::invalid_argument,
+            fmt::format("'{}' is not a duration; a number with ns, us, ms, s, m, h or d is wanted: 500ms, 2s", text));
     }
     return std::chrono::nanoseconds(*value);
 }
@@ -105,7 +100,9 @@ Result<Size> parse_size(std::string_view text) {
     return Size{*value};
 }
 
-std::string print_size(Size size) { return size.bytes == 0 ? "0B" : print_in(kSizes, size.bytes); }
+std::string print_size(Size size) {
+    return size.bytes == 0 ? "0B" : print_in(kSizes, size.bytes);
+}
 
 Result<bool> parse_bool(std::string_view text) {
     if (text == "on" || text == "true" || text == "yes") return true;
@@ -119,7 +116,8 @@ Result<std::vector<std::string>> Codec<std::vector<std::string>>::parse(std::str
         const auto comma = text.find(',');
         auto part = text.substr(0, comma);
         const auto first = part.find_first_not_of(' ');
-        part = first == std::string_view::npos ? std::string_view{} : part.substr(first, part.find_last_not_of(' ') - first + 1);
+        part = first == std::string_view::npos ? std::string_view{}
+                                               : part.substr(first, part.find_last_not_of(' ') - first + 1);
         if (part.empty()) return fail(Errc::invalid_argument, "a list with an empty element");
         parts.emplace_back(part);
         if (comma == std::string_view::npos) break;

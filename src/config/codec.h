@@ -19,13 +19,19 @@ struct Size {
     constexpr auto operator<=>(const Size&) const = default;
 };
 namespace literals {
-constexpr Size operator""_KiB(unsigned long long n) { return {n << 10}; }
-constexpr Size operator""_MiB(unsigned long long n) { return {n << 20}; }
-constexpr Size operator""_GiB(unsigned long long n) { return {n << 30}; }
+constexpr Size operator""_KiB(unsigned long long n) {
+    return {n << 10};
+}
+constexpr Size operator""_MiB(unsigned long long n) {
+    return {n << 20};
+}
+constexpr Size operator""_GiB(unsigned long long n) {
+    return {n << 30};
+}
 }  // namespace literals
 
-/// How a setting of type T is read and written, and what --help calls its value. Specialise it beside a type that should
-/// be a setting:
+/// How a setting of type T is read and written, and what --help calls its value. Specialise it beside a type that
+/// should be a setting:
 ///     static constexpr std::string_view kKind;
 ///     static Result<T> parse(std::string_view text);
 ///     static std::string print(const T& value);
@@ -99,7 +105,8 @@ struct Codec<std::chrono::duration<Rep, Period>> {
         TRY(const auto nanos, parse_duration(text));
         const auto value = std::chrono::duration_cast<T>(nanos);
         if (value != nanos) {
-            return fail(Errc::invalid_argument, "'" + std::string(text) + "' is finer than this setting, which counts in " + print(T(1)));
+            return fail(Errc::invalid_argument,
+                        "'" + std::string(text) + "' is finer than this setting, which counts in " + print(T(1)));
         }
         return value;
     }

@@ -25,18 +25,23 @@ struct Entry {
 Status flatten(const YAML::Node& node, const std::string& prefix, std::string_view file, std::vector<Entry>& out) {
     for (const auto& pair : node) {
         const int line = pair.first.Mark().line + 1;
-        if (!pair.first.IsScalar()) return fail(Errc::invalid_argument, fmt::format("{}:{}: a name is wanted here", file, line));
+        if (!pair.first.IsScalar())
+            return fail(Errc::invalid_argument, fmt::format("{}:{}: a name is wanted here", file, line));
         const auto name = prefix.empty() ? pair.first.Scalar() : prefix + "." + pair.first.Scalar();
         switch (pair.second.Type()) {
             case YAML::NodeType::Map: {
                 TRY(flatten(pair.second, name, file, out));
                 break;
             }
-            case YAML::NodeType::Scalar: out.push_back({name, pair.second.Scalar(), line}); break;
+            case YAML::NodeType::Scalar:
+                out.push_back({name, pair.second.Scalar(), line});
+                break;
             case YAML::NodeType::Sequence: {
                 std::string joined;
                 for (const auto& element : pair.second) {
-                    if (!element.IsScalar()) return fail(Errc::invalid_argument, fmt::format("{}:{}: '{}' takes a list of plain values", file, line, name));
+                    if (!element.IsScalar())
+                        return fail(Errc::invalid_argument,
+                                    fmt::format("{}:{}: '{}' takes a list of plain values", file, line, name));
                     joined += (joined.empty() ? "" : ",") + element.Scalar();
                 }
                 out.push_back({name, joined, line});
@@ -44,7 +49,9 @@ Status flatten(const YAML::Node& node, const std::string& prefix, std::string_vi
             }
             case YAML::NodeType::Null:
             case YAML::NodeType::Undefined:
-                return fail(Errc::invalid_argument, fmt::format("{}:{}: '{}' has no value; leave the line out for the default", file, line, name));
+                return fail(
+                    Errc::invalid_argument,
+                    fmt::format("{}:{}: '{}' has no value; leave the line out for the default", file, line, name));
         }
     }
     return ok();
@@ -85,7 +92,8 @@ void Registry::add(AnySetting& setting) {
 }
 
 AnySetting* Registry::find(std::string_view name) const {
-    const auto found = std::ranges::find(all_, name, [](const AnySetting* setting) { return std::string_view(setting->name()); });
+    const auto found =
+        std::ranges::find(all_, name, [](const AnySetting* setting) { return std::string_view(setting->name()); });
     return found == all_.end() ? nullptr : *found;
 }
 
@@ -108,7 +116,8 @@ std::string Registry::nearest(std::string_view name) const {
 Status Registry::unknown(std::string_view where, std::string_view name) const {
     const auto meant = nearest(name);
     return fail(Errc::invalid_argument, fmt::format("{}unknown setting '{}'{}", where, name,
-                                                    meant.empty() ? "; `penumbra serve --help` lists them all" : fmt::format("; did you mean '{}'?", meant)));
+                                                    meant.empty() ? "; `penumbra serve --help` lists them all"
+                                                                  : fmt::format("; did you mean '{}'?", meant)));
 }
 
 Status Registry::set(std::string_view name, std::string_view text, std::string origin) {
@@ -127,17 +136,20 @@ Status Registry::read_yaml(std::string_view text, std::string_view file_name) {
     try {
         const auto root = YAML::Load(std::string(text));
         if (root.IsNull()) return ok();
-        if (!root.IsMap()) return fail(Errc::invalid_argument, fmt::format("{}: lines of `name: value` are wanted", file_name));
+        if (!root.IsMap())
+            return fail(Errc::invalid_argument, fmt::format("{}: lines of `name: value` are wanted", file_name));
         TRY(flatten(root, "", file_name, entries));
     } catch (const YAML::Exception& error) {
-        return fail(Errc::invalid_argument, fmt::format("{}:{}: not YAML: {}", file_name, error.mark.line + 1, error.msg));
+        return fail(Errc::invalid_argument,
+                    fmt::format("{}:{}: not YAML: {}", file_name, error.mark.line + 1, error.msg));
     }
     std::map<std::string, int> seen;
     for (const auto& entry : entries) {
         if (!find(entry.name)) return unknown(fmt::format("{}:{}: ", file_name, entry.line), entry.name);
         const auto [earlier, fresh] = seen.emplace(entry.name, entry.line);
         if (!fresh) {
-            return fail(Errc::invalid_argument, fmt::format("{}:{}: '{}' stands on line {} already", file_name, entry.line, entry.name, earlier->second));
+            return fail(Errc::invalid_argument, fmt::format("{}:{}: '{}' stands on line {} already", file_name,
+                                                            entry.line, entry.name, earlier->second));
         }
         TRY(set(entry.name, entry.text, fmt::format("{}:{}", file_name, entry.line)));
     }
@@ -150,15 +162,18 @@ Status Registry::load(const std::vector<std::string>& flags) {
     for (std::size_t i = 0; i < flags.size(); ++i) {
         std::string_view flag = flags[i];
         if (!flag.starts_with("--") || flag.size() < 3) {
-            return fail(Errc::invalid_argument, fmt::format("'{}' is not a flag; settings are given as --name value", flag));
+            return fail(Errc::invalid_argument,
+                        fmt::format("'{}' is not a flag; settings are given as --name value", flag));
         }
         flag.remove_prefix(2);
         const auto equals = flag.find('=');
         const auto name = flag.substr(0, equals);
         if (name != "config" && !find(name)) {
             const auto meant = nearest(name);
-            return fail(Errc::invalid_argument, fmt::format("unknown flag --{}{}", name,
-                                                            meant.empty() ? "; `penumbra serve --help` lists them all" : fmt::format("; did you mean --{}?", meant)));
+            return fail(Errc::invalid_argument,
+                        fmt::format("unknown flag --{}{}", name,
+                                    meant.empty() ? "; `penumbra serve --help` lists them all"
+                                                  : fmt::format("; did you mean --{}?", meant)));
         }
         std::string value;
         if (equals != std::string_view::npos) {
@@ -166,7 +181,8 @@ Status Registry::load(const std::vector<std::string>& flags) {
         } else if (i + 1 < flags.size() && !flags[i + 1].starts_with("--")) {
             value = flags[++i];
         } else {
-            return fail(Errc::invalid_argument, fmt::format("--{} wants a value: --{} {}", name, name, name == "config" ? "FILE" : find(name)->kind()));
+            return fail(Errc::invalid_argument, fmt::format("--{} wants a value: --{} {}", name, name,
+                                                            name == "config" ? "FILE" : find(name)->kind()));
         }
         if (name == "config") {
             file = value;
@@ -187,10 +203,12 @@ Status Registry::load(const std::vector<std::string>& flags) {
 Status Registry::check_required() const {
     std::string missing;
     for (const auto* setting : all_) {
-        if (setting->required() && setting->origin().empty()) missing += fmt::format("{}--{} {}", missing.empty() ? "" : ", ", setting->name(), setting->kind());
+        if (setting->required() && setting->origin().empty())
+            missing += fmt::format("{}--{} {}", missing.empty() ? "" : ", ", setting->name(), setting->kind());
     }
     if (missing.empty()) return ok();
-    return fail(Errc::invalid_argument, fmt::format("missing: {} (as a flag, or by the same name in the file of --config)", missing));
+    return fail(Errc::invalid_argument,
+                fmt::format("missing: {} (as a flag, or by the same name in the file of --config)", missing));
 }
 
 std::string Registry::help(std::size_t width) const {
@@ -228,10 +246,12 @@ Result<std::string> read_text_file(const std::filesystem::path& path) {
     std::error_code error;
     const auto size = std::filesystem::file_size(path, error);
     if (error) return fail(Errc::invalid_argument, fmt::format("cannot read {}: {}", path.string(), error.message()));
-    if (size > 1 << 20) return fail(Errc::invalid_argument, fmt::format("{} is larger than 1 MiB: not a settings file", path.string()));
+    if (size > 1 << 20)
+        return fail(Errc::invalid_argument, fmt::format("{} is larger than 1 MiB: not a settings file", path.string()));
     std::ifstream in(path, std::ios::binary);
     std::string text(size, '\0');
-    if (!in.read(text.data(), static_cast<std::streamsize>(size))) return fail(system_error("read", path.string(), errno));
+    if (!in.read(text.data(), static_cast<std::streamsize>(size)))
+        return fail(system_error("read", path.string(), errno));
     return text;
 }
 

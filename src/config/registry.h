@@ -55,8 +55,9 @@ class Registry {
     void group(std::string_view title) { group_ = title; }
     void add(AnySetting& setting);
 
-    /// `--name value` or `--name=value`; `--config FILE` names a YAML file with the same names, over which flags win. Every
-    /// failure is Errc::invalid_argument that says where and what instead. Checks that what is required was given.
+    /// `--name value` or `--name=value`; `--config FILE` names a YAML file with the same names, over which flags win.
+    /// Every failure is Errc::invalid_argument that says where and what instead. Checks that what is required was
+    /// given.
     Status load(const std::vector<std::string>& flags);
     /// The parts of load(). A file may say `journal: {quota: 1GiB}` for `journal.quota`, and write lists as lists.
     Status read_yaml(std::string_view text, std::string_view file_name);

@@ -27,17 +27,20 @@ struct Limits {
 /// One setting, declared in the module that reads it:
 ///
 ///     struct Settings {
-///         explicit Settings(config::Registry& registry) : hold_timeout{registry, "hold-timeout", "Longest ...", 2s, {.max = 60s}} {}
-///         config::Setting<Millis> hold_timeout;
+///         explicit Settings(config::Registry& registry) : hold_timeout{registry, "hold-timeout", "Longest ...", 2s,
+///         {.max = 60s}} {} config::Setting<Millis> hold_timeout;
 ///     };
 ///
-/// Registers itself for --help, the file and listings, and must outlive the registry's use. Set before threads start, read
-/// by any of them afterwards.
+/// Registers itself for --help, the file and listings, and must outlive the registry's use. Set before threads start,
+/// read by any of them afterwards.
 template <class T>
 class Setting final : public AnySetting {
   public:
     Setting(Registry& registry, std::string_view name, std::string_view help, T fallback, Limits<T> limits = {})
-        : AnySetting(name, help, limits.required, limits.secret), default_(fallback), value_(std::move(fallback)), limits_(std::move(limits)) {
+        : AnySetting(name, help, limits.required, limits.secret),
+          default_(fallback),
+          value_(std::move(fallback)),
+          limits_(std::move(limits)) {
         registry.add(*this);
     }
 
@@ -54,7 +57,8 @@ class Setting final : public AnySetting {
             if (limits_.min) range += "at least " + Codec<T>::print(*limits_.min);
             if (limits_.max) range += (range.empty() ? "at most " : ", at most ") + Codec<T>::print(*limits_.max);
         }
-        for (const auto& choice : limits_.choices) range += (range.empty() ? "one of " : ", ") + Codec<T>::print(choice);
+        for (const auto& choice : limits_.choices)
+            range += (range.empty() ? "one of " : ", ") + Codec<T>::print(choice);
         return range;
     }
 
@@ -62,7 +66,8 @@ class Setting final : public AnySetting {
     Status assign(std::string_view text) override {
         TRY(auto value, Codec<T>::parse(text));
         if constexpr (std::totally_ordered<T>) {
-            if ((limits_.min && value < *limits_.min) || (limits_.max && value > *limits_.max)) return out_of_range(text);
+            if ((limits_.min && value < *limits_.min) || (limits_.max && value > *limits_.max))
+                return out_of_range(text);
         }
         if (!limits_.choices.empty()) {
             bool found = false;

@@ -14,7 +14,8 @@ void HistogramSnapshot::add(const HistogramSnapshot& other) {
 
 Nanos HistogramSnapshot::quantile(double q) const {
     if (count == 0) return Nanos(0);
-    const auto wanted = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::ceil(q * static_cast<double>(count))));
+    const auto wanted =
+        std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::ceil(q * static_cast<double>(count))));
     std::uint64_t seen = 0;
     for (std::size_t i = 0; i < buckets.size(); ++i) {
         seen += buckets[i];
@@ -25,7 +26,8 @@ Nanos HistogramSnapshot::quantile(double q) const {
 
 HistogramSnapshot Histogram::snapshot() const {
     HistogramSnapshot snapshot;
-    // Counted from the buckets rather than kept beside them, so that count and buckets agree also in the middle of a record.
+    // Counted from the buckets rather than kept beside them, so that count and buckets agree also in the middle of a
+    // record.
     for (std::size_t i = 0; i < buckets_.size(); ++i) {
         snapshot.buckets[i] = buckets_[i].load(std::memory_order_relaxed);
         snapshot.count += snapshot.buckets[i];

@@ -13,7 +13,9 @@ namespace penumbra::metrics {
 /// Only grows. One thread writes, any thread reads: a plain add without a locked instruction.
 class Counter {
   public:
-    void add(std::uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+    void add(std::uint64_t n = 1) {
+        value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    }
     void operator++() { add(1); }
     void operator+=(std::uint64_t n) { add(n); }
     std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
@@ -35,8 +37,8 @@ class Gauge {
     std::atomic<std::int64_t> value_{0};
 };
 
-/// Which of the buckets a number of nanoseconds falls in: exact up to 8 ns, then eight per power of two, so that a bucket
-/// is at most an eighth of its value wide. Ends at 2^40 ns, some 18 minutes; what is longer counts in the last.
+/// Which of the buckets a number of nanoseconds falls in: exact up to 8 ns, then eight per power of two, so that a
+/// bucket is at most an eighth of its value wide. Ends at 2^40 ns, some 18 minutes; what is longer counts in the last.
 struct LogLinear {
     static constexpr std::size_t kSubBits = 3;
     static constexpr std::size_t kTopBit = 40;

@@ -55,21 +55,24 @@ std::string label_text(Labels labels, std::string_view le = {}) {
 MetricWriter::Family& MetricWriter::family(std::string_view name, std::string_view help, std::string_view type) {
     ASSERT(is_name(name));
     auto found = families_.find(name);
-    if (found == families_.end()) found = families_.emplace(std::string(name), Family{type, std::string(help), {}}).first;
+    if (found == families_.end())
+        found = families_.emplace(std::string(name), Family{type, std::string(help), {}}).first;
     ASSERT(found->second.type == type);
     return found->second;
 }
 
 void MetricWriter::counter(std::string_view name, std::string_view help, std::uint64_t value, Labels labels) {
     ASSERT(name.ends_with("_total"));
-    fmt::format_to(std::back_inserter(family(name, help, "counter").lines), "{}{} {}\n", name, label_text(labels), value);
+    fmt::format_to(std::back_inserter(family(name, help, "counter").lines), "{}{} {}\n", name, label_text(labels),
+                   value);
 }
 
 void MetricWriter::gauge(std::string_view name, std::string_view help, double value, Labels labels) {
     fmt::format_to(std::back_inserter(family(name, help, "gauge").lines), "{}{} {}\n", name, label_text(labels), value);
 }
 
-void MetricWriter::histogram(std::string_view name, std::string_view help, const HistogramSnapshot& value, Labels labels) {
+void MetricWriter::histogram(std::string_view name, std::string_view help, const HistogramSnapshot& value,
+                             Labels labels) {
     ASSERT(name.ends_with("_seconds"));
     constexpr std::size_t kFirst = 16, kLast = 35;
     auto& lines = family(name, help, "histogram").lines;
@@ -78,8 +81,10 @@ void MetricWriter::histogram(std::string_view name, std::string_view help, const
     std::size_t bucket = 0;
     for (auto power = kFirst; power <= kLast; ++power) {
         const auto bound = std::uint64_t{1} << power;
-        for (; bucket < LogLinear::kBuckets && LogLinear::lower_bound(bucket) < bound; ++bucket) below += value.buckets[bucket];
-        fmt::format_to(out, "{}_bucket{} {}\n", name, label_text(labels, fmt::format("{}", static_cast<double>(bound) / 1e9)), below);
+        for (; bucket < LogLinear::kBuckets && LogLinear::lower_bound(bucket) < bound; ++bucket)
+            below += value.buckets[bucket];
+        fmt::format_to(out, "{}_bucket{} {}\n", name,
+                       label_text(labels, fmt::format("{}", static_cast<double>(bound) / 1e9)), below);
     }
     fmt::format_to(out, "{}_bucket{} {}\n", name, label_text(labels, "+Inf"), value.count);
     fmt::format_to(out, "{}_sum{} {}\n", name, label_text(labels), static_cast<double>(value.sum_nanos) / 1e9);

@@ -18,8 +18,8 @@ struct Label {
 };
 using Labels = std::initializer_list<Label>;
 
-/// Collects samples and writes them as Prometheus text, format 0.0.4. Samples of one name come together whoever adds them,
-/// and their help is that of the first. Names carry their unit (`_seconds`, `_bytes`); counters end in `_total`.
+/// Collects samples and writes them as Prometheus text, format 0.0.4. Samples of one name come together whoever adds
+/// them, and their help is that of the first. Names carry their unit (`_seconds`, `_bytes`); counters end in `_total`.
 class MetricWriter {
   public:
     void counter(std::string_view name, std::string_view help, std::uint64_t value, Labels labels = {});

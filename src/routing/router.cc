@@ -14,12 +14,14 @@ const Route& TableRoutes::of_tenant(BytesView tenant) const {
 }
 
 Phase meet(const std::vector<Phase>& phases) {
-    const bool all_on_target = std::ranges::all_of(phases, [](Phase phase) { return primary_of(phase) == Side::target; });
+    const bool all_on_target =
+        std::ranges::all_of(phases, [](Phase phase) { return primary_of(phase) == Side::target; });
     const bool same = std::ranges::all_of(phases, [&](Phase phase) { return phase == phases.front(); });
     if (same) return phases.front();
     if (all_on_target) return Phase::target_primary;
     // Mixed: the source answers, and what is written reaches both because some of these rows are shadowed or moved.
-    const bool wait = std::ranges::any_of(phases, [](Phase phase) { return waits_for_shadow(phase) || phase == Phase::target_only; });
+    const bool wait =
+        std::ranges::any_of(phases, [](Phase phase) { return waits_for_shadow(phase) || phase == Phase::target_only; });
     return wait ? Phase::shadow_sync : Phase::shadow_async;
 }
 
@@ -34,7 +36,8 @@ std::shared_ptr<const Router> Router::build(Input input, std::vector<std::string
     router->input_ = std::move(input);
     const auto& in = router->input_;
     router->default_ = {kDefaultScope, in.default_phase};
-    router->system_ = {kDefaultScope, primary_of(in.default_phase) == Side::source ? Phase::source_only : Phase::target_only};
+    router->system_ = {kDefaultScope,
+                       primary_of(in.default_phase) == Side::source ? Phase::source_only : Phase::target_only};
     router->untouched_.others_ = router->default_;
     router->untouched_.without_tenant_ = router->default_;
     router->untouched_.scopes_ = {kDefaultScope};
@@ -62,8 +65,9 @@ std::shared_ptr<const Router> Router::build(Input input, std::vector<std::string
                 auto bytes = cql::from_text(*tenant_column->type, tenant);
                 if (!bytes) {
                     if (warnings) {
-                        warnings->push_back(fmt::format("migration {}: tenant '{}' is no value of {}.{} ({}): {}", migration.name, tenant,
-                                                        table->cql_name(), tenant_column->name, cql::to_cql(*tenant_column->type), bytes.error().what));
+                        warnings->push_back(fmt::format("migration {}: tenant '{}' is no value of {}.{} ({}): {}",
+                                                        migration.name, tenant, table->cql_name(), tenant_column->name,
+                                                        cql::to_cql(*tenant_column->type), bytes.error().what));
                     }
                     continue;
                 }

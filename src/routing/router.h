@@ -42,9 +42,9 @@ class TableRoutes {
     const cql::ColumnDef* tenant_column() const { return tenant_column_ ? &*tenant_column_ : nullptr; }
     /// Route of rows of this tenant (the column's bytes).
     const Route& of_tenant(BytesView tenant) const;
-    /// Route of a request that names no tenant although rows of several routes may be meant: reads go to the target only
-    /// when every migration of the table has it as primary and nothing else is left; writes go to both clusters when any
-    /// is shadowed.
+    /// Route of a request that names no tenant although rows of several routes may be meant: reads go to the target
+    /// only when every migration of the table has it as primary and nothing else is left; writes go to both clusters
+    /// when any is shadowed.
     const Route& without_tenant() const { return without_tenant_; }
     /// Whether of_tenant() can differ from without_tenant(): if not, the tenant need not be looked for.
     bool depends_on_tenant() const { return !by_tenant_.empty(); }
@@ -59,20 +59,21 @@ class TableRoutes {
     };
     std::optional<cql::ColumnDef> tenant_column_;
     std::unordered_map<std::string, Route, BytesHash, std::equal_to<>> by_tenant_;  // key: the column's bytes
-    Route others_;          // tenants that no migration names
+    Route others_;                                                                  // tenants that no migration names
     Route without_tenant_;
     std::vector<ScopeId> scopes_;
 };
 
-/// The routing of everything under one epoch: immutable, built by the control plane, one pointer per shard, swapped whole.
+/// The routing of everything under one epoch: immutable, built by the control plane, one pointer per shard, swapped
+/// whole.
 class Router {
   public:
     struct Input {
         Epoch epoch{0};
         Phase default_phase = Phase::source_only;
-        std::string tenant_column;           ///< empty: no tenants by column
+        std::string tenant_column;  ///< empty: no tenants by column
         std::vector<ScopeRoute> migrations;
-        cql::SchemaPtr schema;               ///< of the source: types of tenant columns
+        cql::SchemaPtr schema;  ///< of the source: types of tenant columns
     };
     /// Tenants whose text is no value of a table's tenant column type do not route there; `warnings` says which.
     static std::shared_ptr<const Router> build(Input input, std::vector<std::string>* warnings = nullptr);
@@ -80,8 +81,8 @@ class Router {
     Epoch epoch() const { return input_.epoch; }
     const Route& default_route() const { return default_; }
     Phase default_phase() const { return input_.default_phase; }
-    /// Routes of a table; for tables that no migration touches, one that always gives the default route. System keyspaces
-    /// go to the default primary alone.
+    /// Routes of a table; for tables that no migration touches, one that always gives the default route. System
+    /// keyspaces go to the default primary alone.
     const TableRoutes& table(std::string_view keyspace, std::string_view name) const;
     const std::vector<ScopeRoute>& migrations() const { return input_.migrations; }
     const std::string& tenant_column() const { return input_.tenant_column; }
@@ -102,8 +103,8 @@ class Router {
 using RouterPtr = std::shared_ptr<const Router>;
 
 /// One phase for a request that touches rows of several: its reads must find every row, its writes must reach every
-/// cluster that has them. The source has all rows until a scope is complete (in target_primary it is kept in step), so it
-/// answers for as long as anybody needs it.
+/// cluster that has them. The source has all rows until a scope is complete (in target_primary it is kept in step), so
+/// it answers for as long as anybody needs it.
 Phase meet(const std::vector<Phase>& phases);
 
 }  // namespace penumbra::routing

@@ -41,12 +41,17 @@ bool globs_meet(std::string_view a, std::string_view b) {
 
 Result<TablePattern> TablePattern::parse(std::string_view text) {
     const auto dot = text.find('.');
-    if (dot == std::string_view::npos || dot == 0 || dot + 1 == text.size() || text.find('.', dot + 1) != std::string_view::npos) {
-        return fail(Errc::invalid_argument,
-                    fmt::format("'{}' is not a table pattern; KEYSPACE.TABLE is wanted, where * stands for anything: media.*, *.users", text));
+    if (dot == std::string_view::npos || dot == 0 || dot + 1 == text.size() ||
+        text.find('.', dot + 1) != std::string_view::npos) {
+        return fail(
+            Errc::invalid_argument,
+            fmt::format(
+                "'{}' is not a table pattern; KEYSPACE.TABLE is wanted, where * stands for anything: media.*, *.users",
+                text));
     }
     if (text.size() > 256 || std::ranges::count(text, '*') > 8) {
-        return fail(Errc::invalid_argument, fmt::format("table pattern '{}' is too long or has more than 8 stars", text.substr(0, 64)));
+        return fail(Errc::invalid_argument,
+                    fmt::format("table pattern '{}' is too long or has more than 8 stars", text.substr(0, 64)));
     }
     TablePattern pattern;
     pattern.text_ = text;
@@ -72,7 +77,9 @@ bool Scope::covers_table(std::string_view keyspace, std::string_view table) cons
 
 bool Scope::overlaps(const Scope& other) const {
     if (!all_tenants() && !other.all_tenants()) {
-        const bool common = std::ranges::any_of(tenants, [&](const auto& tenant) { return std::ranges::find(other.tenants, tenant) != other.tenants.end(); });
+        const bool common = std::ranges::any_of(tenants, [&](const auto& tenant) {
+            return std::ranges::find(other.tenants, tenant) != other.tenants.end();
+        });
         if (!common) return false;
     }
     if (allow.empty() || other.allow.empty()) {
@@ -80,12 +87,15 @@ bool Scope::overlaps(const Scope& other) const {
         const auto& wide = allow.empty() ? *this : other;
         const auto& narrow = allow.empty() ? other : *this;
         if (narrow.allow.empty()) return true;
-        return std::ranges::any_of(narrow.allow, [&](const auto& pattern) { return std::ranges::find(wide.deny, pattern) == wide.deny.end(); });
+        return std::ranges::any_of(narrow.allow, [&](const auto& pattern) {
+            return std::ranges::find(wide.deny, pattern) == wide.deny.end();
+        });
     }
     for (const auto& mine : allow) {
         for (const auto& theirs : other.allow) {
             if (!mine.overlaps(theirs)) continue;
-            const bool denied = std::ranges::find(deny, theirs) != deny.end() || std::ranges::find(other.deny, mine) != other.deny.end();
+            const bool denied = std::ranges::find(deny, theirs) != deny.end() ||
+                                std::ranges::find(other.deny, mine) != other.deny.end();
             if (!denied) return true;
         }
     }
@@ -93,8 +103,16 @@ bool Scope::overlaps(const Scope& other) const {
 }
 
 bool is_system_keyspace(std::string_view keyspace) {
-    static constexpr std::array kNames{"system", "system_schema", "system_auth", "system_distributed", "system_traces", "system_views",
-                                       "system_virtual_schema", "system_distributed_everywhere", "system_replicated_keys", "system_cluster_metadata"};
+    static constexpr std::array kNames{"system",
+                                       "system_schema",
+                                       "system_auth",
+                                       "system_distributed",
+                                       "system_traces",
+                                       "system_views",
+                                       "system_virtual_schema",
+                                       "system_distributed_everywhere",
+                                       "system_replicated_keys",
+                                       "system_cluster_metadata"};
     return std::ranges::find(kNames, keyspace) != kNames.end();
 }
 

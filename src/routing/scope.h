@@ -14,7 +14,8 @@ using ScopeId = Strong<std::uint32_t, struct ScopeIdTag>;
 /// The scope of everything that no migration names.
 constexpr ScopeId kDefaultScope{0};
 
-/// A pattern for "keyspace.table": `*` stands for any run of characters within either part. "media.*", "*.migrations", "*.*".
+/// A pattern for "keyspace.table": `*` stands for any run of characters within either part. "media.*", "*.migrations",
+/// "*.*".
 class TablePattern {
   public:
     static Result<TablePattern> parse(std::string_view text);

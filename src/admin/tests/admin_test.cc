@@ -1,16 +1,15 @@
-#include <arpa/inet.h>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <functional>
 #include <future>
 #include <random>
 #include <thread>
 
+#include <arpa/inet.h>
 #include <boost/json.hpp>
 #include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "admin/server.h"
 #include "control/tests/fakes.h"
@@ -20,10 +19,10 @@ namespace {
 
 namespace json = boost::json;
 using namespace std::chrono_literals;
-using ::testing::HasSubstr;
-using ::testing::StartsWith;
 using control::testing::TempDirectory;
 using control::testing::World;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 /// Bytes as a client would send them, and whatever comes back until the server hangs up or `expected` bytes are there.
 class RawClient {
@@ -35,7 +34,9 @@ class RawClient {
     }
     ~RawClient() { ::close(fd_); }
     RawClient(const RawClient&) = delete;
-    void send(std::string_view bytes) { EXPECT_EQ(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size())); }
+    void send(std::string_view bytes) {
+        EXPECT_EQ(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+    }
     std::string read_all() {
         std::string all;
         char buffer[4096];
@@ -111,9 +112,11 @@ class AdminTest : public ::testing::Test {
         done->set_value();
     }
 
-    Answer ask(std::string_view method, std::string_view target, std::string_view body = "", std::string_view headers = "") {
+    Answer ask(std::string_view method, std::string_view target, std::string_view body = "",
+               std::string_view headers = "") {
         RawClient client(at_);
-        client.send(fmt::format("{} {} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n{}Content-Length: {}\r\n\r\n{}", method, target, headers, body.size(), body));
+        client.send(fmt::format("{} {} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n{}Content-Length: {}\r\n\r\n{}",
+                                method, target, headers, body.size(), body));
         return parse(client.read_all());
     }
     static Answer parse(const std::string& raw) {
@@ -146,7 +149,8 @@ class AdminTest : public ::testing::Test {
 };
 
 TEST_F(AdminTest, TakesAMigrationAllTheWay) {
-    auto made = ask("POST", "/v1/migrations", R"({"name": "acme", "tenants": ["acme-id"], "tables": {"deny": ["*.migrations"]}})");
+    auto made = ask("POST", "/v1/migrations",
+                    R"({"name": "acme", "tenants": ["acme-id"], "tables": {"deny": ["*.migrations"]}})");
     ASSERT_EQ(made.status, 201u) << made.body;
     EXPECT_EQ(made.json.at("phase"), "source_only");
     EXPECT_EQ(made.json.at("next"), "shadow_async");
@@ -255,8 +259,10 @@ TEST_F(AdminTest, MistakesAreNamed) {
              {"/v1/migrations", R"({"name": "acme"})", 409, "already"},
              {"/v1/migrations/acme/switch", "", 400, "\"to\" is missing"},
              {"/v1/migrations/acme/switch", R"({"to": "nowhere"})", 400, "'nowhere' is not a phase"},
-             {"/v1/migrations/acme/switch", R"({"to": "shadow_async", "dryrun": true})", 400, "unknown member \"dryrun\""},
-             {"/v1/migrations/acme/switch", R"({"to": "shadow_async", "dry_run": "yes"})", 400, "neither true nor false"},
+             {"/v1/migrations/acme/switch", R"({"to": "shadow_async", "dryrun": true})", 400,
+              "unknown member \"dryrun\""},
+             {"/v1/migrations/acme/switch", R"({"to": "shadow_async", "dry_run": "yes"})", 400,
+              "neither true nor false"},
              {"/v1/migrations/acme/switch", R"({"to": "shadow_async", "force": true})", 400, "--reason"},
              {"/v1/migrations/acme/switch", R"({"to": "target_only"})", 409, "does not lead to target_only"},
              {"/v1/migrations/nobody/switch", R"({"to": "shadow_async"})", 404, "no migration 'nobody'"},
@@ -272,9 +278,11 @@ TEST_F(AdminTest, MistakesAreNamed) {
     EXPECT_EQ(ask("GET", "/v1/jobs/x").status, 404u);
     EXPECT_EQ(ask("GET", "/").status, 404u);
     EXPECT_EQ(ask("GET", "/v1/%zz").status, 400u);
-    const auto foreign = ask("POST", "/v1/migrations/acme/switch", R"({"to": "shadow_async"})", "Origin: http://evil.example\r\n");
+    const auto foreign =
+        ask("POST", "/v1/migrations/acme/switch", R"({"to": "shadow_async"})", "Origin: http://evil.example\r\n");
     EXPECT_EQ(foreign.status, 400u);
-    EXPECT_EQ(ask("POST", "/v1/migrations/acme/switch", R"({"to": "shadow_async"})", "Origin: http://here\r\n").status, 200u);
+    EXPECT_EQ(ask("POST", "/v1/migrations/acme/switch", R"({"to": "shadow_async"})", "Origin: http://here\r\n").status,
+              200u);
 }
 
 TEST_F(AdminTest, JobsCanBeStopped) {
@@ -293,7 +301,8 @@ TEST_F(AdminTest, JobsCanBeStopped) {
 }
 
 TEST_F(AdminTest, GarbageIsAnsweredOrHungUpOn) {
-    for (const auto* garbage : {"\x16\x03\x01\x02garbage\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\r\n\r\n\r\n\r\n", "GET /v1/status HTTP/1.1\r\nContent-Length: x\r\n\r\n"}) {
+    for (const auto* garbage : {"\x16\x03\x01\x02garbage\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n",
+                                "\r\n\r\n\r\n\r\n", "GET /v1/status HTTP/1.1\r\nContent-Length: x\r\n\r\n"}) {
         RawClient client(at_);
         client.send(garbage);
         const auto answer = client.read_all();
@@ -329,7 +338,9 @@ TEST_F(AdminTest, SlowClientsDoNotStayForever) {
 
 TEST_F(AdminTest, OneConnectionManyRequests) {
     RawClient client(at_);
-    client.send("GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/migrations HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    client.send(
+        "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/migrations HTTP/1.1\r\nHost: x\r\nConnection: "
+        "close\r\n\r\n");
     const auto both = client.read_all();
     EXPECT_THAT(both, HasSubstr("\"version\""));
     EXPECT_THAT(both, HasSubstr("\"migrations\":[]}"));
@@ -340,7 +351,8 @@ TEST_F(AdminTest, ATakenPortIsNamed) {
     ASSERT_FALSE(second);
     EXPECT_THAT(second.error().what, HasSubstr("cannot listen on " + to_string(at_)));
     EXPECT_THAT(second.error().what, HasSubstr("another program has this port"));
-    const auto foreign = HttpServer::start({.listen = Endpoint::parse("192.0.2.1:80").value()}, [](HttpRequest, HttpServer::Reply) {});
+    const auto foreign =
+        HttpServer::start({.listen = Endpoint::parse("192.0.2.1:80").value()}, [](HttpRequest, HttpServer::Reply) {});
     EXPECT_THAT(foreign.error().what, HasSubstr("no such address"));
 }
 

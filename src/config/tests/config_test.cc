@@ -1,7 +1,7 @@
+#include <fstream>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <fstream>
 
 #include "base/clock.h"
 #include "config/setting.h"
@@ -24,15 +24,19 @@ struct Example {
     Setting<std::string> level{registry, "log-level", "How much.", "info", {.choices = {"info", "debug"}}};
 };
 
-std::string why(const Status& status) { return status ? "" : status.error().what; }
+std::string why(const Status& status) {
+    return status ? "" : status.error().what;
+}
 
 TEST(Codec, DurationsHaveUnits) {
     EXPECT_EQ(parse_duration("500ms").value(), 500ms);
     EXPECT_EQ(parse_duration("1.5h").value(), 90min);
     EXPECT_EQ(parse_duration("0").value(), 0ns);
     EXPECT_THAT(parse_duration("500").error().what, HasSubstr("500ms, 2s"));
-    for (const auto* wrong : {"", "ms", "-1s", "1 s", "1e3s", "1x", "99999999999d", "0.1ns", "1..2s"}) EXPECT_FALSE(parse_duration(wrong)) << wrong;
-    for (const auto* same : {"0s", "1ns", "1500ms", "2s", "90m", "36h", "2d"}) EXPECT_EQ(print_duration(parse_duration(same).value()), same);
+    for (const auto* wrong : {"", "ms", "-1s", "1 s", "1e3s", "1x", "99999999999d", "0.1ns", "1..2s"})
+        EXPECT_FALSE(parse_duration(wrong)) << wrong;
+    for (const auto* same : {"0s", "1ns", "1500ms", "2s", "90m", "36h", "2d"})
+        EXPECT_EQ(print_duration(parse_duration(same).value()), same);
     EXPECT_EQ(Codec<Millis>::parse("2s").value(), 2000ms);
     EXPECT_THAT(Codec<Millis>::parse("1us").error().what, HasSubstr("counts in 1ms"));
 }
@@ -72,7 +76,8 @@ TEST(Registry, MistakesAreNamedWithTheirRemedy) {
     EXPECT_THAT(flags({"source"}), HasSubstr("'source' is not a flag"));
     EXPECT_THAT(flags({"--source"}), HasSubstr("--source wants a value: --source A,B,..."));
     EXPECT_THAT(flags({"--source", "--shards", "1"}), HasSubstr("--source wants a value"));
-    EXPECT_THAT(flags({"--source=a", "--hold-timeout", "5ms"}), HasSubstr("--hold-timeout: '5ms' is out of range: at least 10ms, at most 1m"));
+    EXPECT_THAT(flags({"--source=a", "--hold-timeout", "5ms"}),
+                HasSubstr("--hold-timeout: '5ms' is out of range: at least 10ms, at most 1m"));
     EXPECT_THAT(flags({"--source=a", "--shards", "-1"}), HasSubstr("--shards: '-1' is not a whole number"));
     EXPECT_THAT(flags({"--source=a", "--log-level", "loud"}), HasSubstr("one of info, debug"));
     EXPECT_THAT(flags({"--source=a,,b"}), HasSubstr("empty element"));
@@ -88,7 +93,8 @@ TEST(Registry, MistakesInTheFileNameTheLine) {
     EXPECT_EQ(yaml(""), "");
     EXPECT_EQ(yaml("shards: 2\n"), "");
     EXPECT_THAT(yaml("shards: 2\nsorce: a\n"), HasSubstr("p.yaml:2: unknown setting 'sorce'; did you mean 'source'?"));
-    EXPECT_THAT(yaml("journal:\n  qouta: 1GiB\n"), HasSubstr("p.yaml:2: unknown setting 'journal.qouta'; did you mean 'journal.quota'?"));
+    EXPECT_THAT(yaml("journal:\n  qouta: 1GiB\n"),
+                HasSubstr("p.yaml:2: unknown setting 'journal.qouta'; did you mean 'journal.quota'?"));
     EXPECT_THAT(yaml("shards: 2\nshards: 3\n"), HasSubstr("p.yaml:2: 'shards' stands on line 1 already"));
     EXPECT_THAT(yaml("hold-timeout: 5\n"), HasSubstr("p.yaml:1: hold-timeout: '5' is not a duration"));
     EXPECT_THAT(yaml("shards:\n"), HasSubstr("p.yaml:1: 'shards' has no value"));

@@ -6,10 +6,14 @@ namespace penumbra::cql {
 
 std::string_view to_string(ColumnKind kind) {
     switch (kind) {
-        case ColumnKind::partition_key: return "partition_key";
-        case ColumnKind::clustering: return "clustering";
-        case ColumnKind::static_: return "static";
-        case ColumnKind::regular: return "regular";
+        case ColumnKind::partition_key:
+            return "partition_key";
+        case ColumnKind::clustering:
+            return "clustering";
+        case ColumnKind::static_:
+            return "static";
+        case ColumnKind::regular:
+            return "regular";
     }
     return "unknown";
 }
@@ -32,7 +36,9 @@ std::vector<const ColumnDef*> Table::of_kind(ColumnKind kind) const {
     return found;
 }
 
-std::string Table::cql_name() const { return quote_identifier(keyspace) + "." + quote_identifier(name); }
+std::string Table::cql_name() const {
+    return quote_identifier(keyspace) + "." + quote_identifier(name);
+}
 
 const Table* Schema::table(std::string_view keyspace, std::string_view name) const {
     const auto tables = tables_.find(keyspace);
@@ -85,11 +91,14 @@ std::vector<std::string> differences(const Table& left, const Table* right) {
         if (twin == nullptr) {
             found.push_back(name + " has no column " + column.name);
         } else if (twin->kind != column.kind || twin->position != column.position) {
-            found.push_back(name + "." + column.name + " is " + std::string(to_string(twin->kind)) + " instead of " + std::string(to_string(column.kind)));
+            found.push_back(name + "." + column.name + " is " + std::string(to_string(twin->kind)) + " instead of " +
+                            std::string(to_string(column.kind)));
         } else if (twin->descending != column.descending) {
             found.push_back(name + "." + column.name + " is clustered in the other order");
-        } else if (!same_type(*twin->type, *column.type) || twin->type->is_multi_cell() != column.type->is_multi_cell()) {
-            found.push_back(name + "." + column.name + " is " + to_cql(*twin->type) + " instead of " + to_cql(*column.type));
+        } else if (!same_type(*twin->type, *column.type) ||
+                   twin->type->is_multi_cell() != column.type->is_multi_cell()) {
+            found.push_back(name + "." + column.name + " is " + to_cql(*twin->type) + " instead of " +
+                            to_cql(*column.type));
         }
     }
     return found;

@@ -30,7 +30,7 @@ struct Table {
     std::string keyspace;
     std::string name;
     std::vector<ColumnDef> columns;  ///< partition key, clustering, static, regular; the last two by name
-    std::int32_t default_ttl = 0;         ///< seconds, 0 is none
+    std::int32_t default_ttl = 0;    ///< seconds, 0 is none
     std::int32_t gc_grace_seconds = 864000;
     bool is_counter = false;
     bool is_view = false;
@@ -54,7 +54,9 @@ class Schema {
     const std::map<std::string, std::string>& keyspaces() const { return keyspaces_; }
 
     // Building.
-    void add_keyspace(std::string name, std::string replication) { keyspaces_.emplace(std::move(name), std::move(replication)); }
+    void add_keyspace(std::string name, std::string replication) {
+        keyspaces_.emplace(std::move(name), std::move(replication));
+    }
     void add_table(Table table);
     void add_udt(TypePtr type);
 
@@ -65,8 +67,8 @@ class Schema {
 };
 using SchemaPtr = std::shared_ptr<const Schema>;
 
-
-/// What keeps rows of `left` from being written into `right`: a missing table or column, another type or key. Empty: they agree.
+/// What keeps rows of `left` from being written into `right`: a missing table or column, another type or key. Empty:
+/// they agree.
 std::vector<std::string> differences(const Table& left, const Table* right);
 
 }  // namespace penumbra::cql

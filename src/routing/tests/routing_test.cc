@@ -16,7 +16,9 @@ cql::Table table(std::string keyspace, std::string name, bool with_tenant = true
     cql::Table made;
     made.keyspace = std::move(keyspace);
     made.name = std::move(name);
-    if (with_tenant) made.columns.push_back({"system_domain_id", cql::scalar(cql::TypeKind::uuid), ColumnKind::partition_key, 0, false});
+    if (with_tenant)
+        made.columns.push_back(
+            {"system_domain_id", cql::scalar(cql::TypeKind::uuid), ColumnKind::partition_key, 0, false});
     made.columns.push_back({"v", cql::scalar(cql::TypeKind::text), ColumnKind::regular, -1, false});
     return made;
 }
@@ -30,7 +32,9 @@ cql::SchemaPtr schema() {
     return made;
 }
 
-Bytes uuid_bytes(const std::string& text) { return cql::from_text(*cql::scalar(cql::TypeKind::uuid), text).value(); }
+Bytes uuid_bytes(const std::string& text) {
+    return cql::from_text(*cql::scalar(cql::TypeKind::uuid), text).value();
+}
 
 Router::Input input(std::vector<ScopeRoute> migrations, Phase default_phase = Phase::source_only) {
     Router::Input in;
@@ -42,7 +46,8 @@ Router::Input input(std::vector<ScopeRoute> migrations, Phase default_phase = Ph
     return in;
 }
 
-ScopeRoute migration(std::uint32_t id, Phase phase, std::vector<std::string> tenants, std::vector<std::string> allow = {}, std::vector<std::string> deny = {}) {
+ScopeRoute migration(std::uint32_t id, Phase phase, std::vector<std::string> tenants,
+                     std::vector<std::string> allow = {}, std::vector<std::string> deny = {}) {
     ScopeRoute made{ScopeId(id), "m" + std::to_string(id), phase, {}};
     made.scope.tenants = std::move(tenants);
     for (const auto& text : allow) made.scope.allow.push_back(TablePattern::parse(text).value());
@@ -81,7 +86,8 @@ TEST(TablePattern, StarsStandForAnythingWithinAPart) {
 }
 
 TEST(Scope, OverlapsWhereARowCouldBelongToBoth) {
-    const auto scope = [](std::vector<std::string> tenants, std::vector<std::string> allow, std::vector<std::string> deny = {}) {
+    const auto scope = [](std::vector<std::string> tenants, std::vector<std::string> allow,
+                          std::vector<std::string> deny = {}) {
         return migration(1, Phase::source_only, std::move(tenants), std::move(allow), std::move(deny)).scope;
     };
     EXPECT_FALSE(scope({kAcme}, {}).overlaps(scope({kZeta}, {})));
@@ -98,7 +104,8 @@ TEST(Router, SendsEachTenantItsOwnWay) {
     EXPECT_EQ(orders.of_tenant(uuid_bytes(kAcme)).phase, Phase::shadow_sync);
     EXPECT_EQ(orders.of_tenant(uuid_bytes(kAcme)).scope, ScopeId(1));
     EXPECT_EQ(orders.of_tenant(uuid_bytes(kZeta)).phase, Phase::source_only);
-    EXPECT_EQ(orders.without_tenant().phase, Phase::shadow_sync);  // writes must reach both, reads find all rows on the source
+    EXPECT_EQ(orders.without_tenant().phase,
+              Phase::shadow_sync);  // writes must reach both, reads find all rows on the source
     EXPECT_EQ(router->epoch(), Epoch(3));
 }
 
@@ -128,7 +135,10 @@ TEST(Router, SystemTablesGoToOneClusterOnly) {
 
 TEST(Router, WithoutATenantTheSourceAnswersUntilNobodyNeedsIt) {
     const auto phase = [](Phase one, Phase two, Phase rest) {
-        return Router::build(input({migration(1, one, {kAcme}), migration(2, two, {kZeta})}, rest))->table("shop", "orders").without_tenant().phase;
+        return Router::build(input({migration(1, one, {kAcme}), migration(2, two, {kZeta})}, rest))
+            ->table("shop", "orders")
+            .without_tenant()
+            .phase;
     };
     EXPECT_EQ(phase(Phase::source_only, Phase::source_only, Phase::source_only), Phase::source_only);
     EXPECT_EQ(phase(Phase::shadow_async, Phase::source_only, Phase::source_only), Phase::shadow_async);
@@ -141,7 +151,8 @@ TEST(Router, ATenantThatIsNoValueOfTheColumnIsNamed) {
     std::vector<std::string> warnings;
     const auto router = Router::build(input({migration(1, Phase::shadow_sync, {"acme"}, {"shop.orders"})}), &warnings);
     ASSERT_EQ(warnings.size(), 1u);
-    EXPECT_THAT(warnings[0], testing::HasSubstr("migration m1: tenant 'acme' is no value of shop.orders.system_domain_id (uuid)"));
+    EXPECT_THAT(warnings[0],
+                testing::HasSubstr("migration m1: tenant 'acme' is no value of shop.orders.system_domain_id (uuid)"));
     EXPECT_EQ(router->table("shop", "orders").without_tenant().phase, Phase::source_only);
 }
 
