@@ -6,6 +6,13 @@
 
 namespace penumbra::cluster {
 
+using namespace std::chrono_literals;
+
+namespace {
+constexpr Nanos kRetireWithin = 30s;  // longer than any request waits
+constexpr Nanos kRetireLook = 20ms;
+}  // namespace
+
 ConnectionGroup::ConnectionGroup(Endpoint node, GroupKey key, const PoolOptions& options, Gate& gate)
     : node_(node), key_(std::move(key)), options_(options), gate_(gate) {}
 
@@ -26,7 +33,7 @@ void ConnectionGroup::close() {
 }
 
 Status ConnectionGroup::submit(Request& request) {
-    if (closed_) return fail(Errc::shutting_down, fmt::format("pool of {} is closed", options_.cluster));
+    if (closed_ || closed_to_new_) return fail(Errc::shutting_down, fmt::format("pool of {} is closed", options_.cluster));
     if (connections_.size() + opening_ < options_.connections) open_missing();
     for (std::size_t tries = 0; tries < connections_.size(); ++tries) {
         next_ = (next_ + 1) % connections_.size();
@@ -43,11 +50,28 @@ Status ConnectionGroup::submit(Request& request) {
     return ok();
 }
 
+void ConnectionGroup::stop_opening() {
+    *alive_ = false;
+    if (retry_timer_) Shard::here().cancel(retry_timer_);
+    retry_timer_ = 0;
+    opening_ = 0;
+    closed_to_new_ = true;
+    fail_waiting({Errc::unavailable, fmt::format("{} is no node of the {} cluster any more", to_string(node_), options_.cluster)});
+}
+
+std::size_t ConnectionGroup::in_flight() const {
+    std::size_t sum = 0;
+    for (const auto& connection : connections_) sum += connection->in_flight();
+    return sum;
+}
+
 void ConnectionGroup::forget(Request& request) { std::erase(waiting_, &request); }
 
 void ConnectionGroup::open_missing() {
-    if (closed_ || gate_.is_closed() || Shard::here().now() < retry_at_) return;
-    while (connections_.size() + opening_ < options_.connections) {
+    if (closed_ || closed_to_new_ || gate_.is_closed() || Shard::here().now() < retry_at_) return;
+    // Counted before: an attempt that fails at once (no route, no descriptor) must not be made again in the same breath.
+    const auto there = connections_.size() + opening_;
+    for (auto missing = options_.connections > there ? options_.connections - there : 0; missing > 0; --missing) {
         ++opening_;
         gate_.spawn(open_one(this, alive_));
     }
@@ -83,12 +107,14 @@ Task<void> ConnectionGroup::open_one(ConnectionGroup* group, std::shared_ptr<boo
         if (group->failures_ == 1) {
             group->log_.warn("cannot reach a node; trying again", {kv("cluster", group->options_.cluster), kv("node", group->node_), kv("error", opened.error().what)});
         }
-        if (group->retry_timer_ == 0) {
-            group->retry_timer_ = Shard::here().call_in(pause, [group] {
-                group->retry_timer_ = 0;
-                group->open_missing();
-            });
-        }
+        // The timer follows retry_at_, which a second failure of several connections has moved; and it means what it says
+        // even when it fires a moment before retry_at_ by the turn's clock.
+        if (group->retry_timer_) Shard::here().cancel(group->retry_timer_);
+        group->retry_timer_ = Shard::here().call_in(pause, [group] {
+            group->retry_timer_ = 0;
+            group->retry_at_ = SteadyTime::min();
+            group->open_missing();
+        });
     }
     if (group->connections_.empty() && group->opening_ == 0) group->fail_waiting(opened.error());
 }
@@ -141,7 +167,27 @@ void Pool::set_topology(TopologyPtr topology) {
         if (node.datacenter == topology_->local_datacenter) nodes_.push_back(node.endpoint);
     }
     std::sort(nodes_.begin(), nodes_.end());
-    std::erase_if(groups_, [&](const auto& entry) { return std::ranges::find(nodes_, entry.first) == nodes_.end(); });
+    // Out of the map first: requests that wait there are told, and look for another node in it.
+    std::vector<std::unique_ptr<ConnectionGroup>> leaving;
+    for (auto at = groups_.begin(); at != groups_.end();) {
+        if (std::ranges::find(nodes_, at->first) != nodes_.end()) {
+            ++at;
+            continue;
+        }
+        for (auto& [key, one] : at->second) leaving.push_back(std::move(one));
+        at = groups_.erase(at);
+    }
+    for (auto& one : leaving) {
+        one->stop_opening();
+        gate_.spawn(retire(this, std::move(one)));
+    }
+}
+
+Task<void> Pool::retire(Pool* self, std::unique_ptr<ConnectionGroup> group) {
+    // A node that leaves the ring, or is known by another address from now on, answers what it was asked before.
+    const auto by = Deadline::in(Shard::here().clock(), kRetireWithin);
+    while (group->in_flight() > 0 && !self->stop_.requested() && !by.passed(Shard::here().now())) co_await sleep(kRetireLook, &self->stop_);
+    group->close();
 }
 
 ConnectionGroup& Pool::group(const Endpoint& node, const GroupKey& key) {
@@ -154,12 +200,18 @@ Status Pool::submit(Request& request, const Placement& placement) {
     if (placement.node) return group(*placement.node, placement.group).submit(request);
     if (nodes_.empty()) return fail(Errc::unavailable, fmt::format("no node of the {} cluster is known yet", options_.cluster));
     Status last = fail(Errc::unavailable, fmt::format("no node of the {} cluster is up", options_.cluster));
-    // First those not known to be down, then the others: their pause may be over.
-    for (const bool hopeful : {true, false}) {
+    // First those that are up: no request waits for a node that may never answer while another could have answered it.
+    // Then those not known to be down, then the others: their pause may be over.
+    enum class Try : std::uint8_t { up, hopeful, down };
+    for (const auto now : {Try::up, Try::hopeful, Try::down}) {
         for (std::size_t tries = 0; tries < nodes_.size(); ++tries) {
             next_ = (next_ + 1) % nodes_.size();
             auto& candidate = group(nodes_[next_], placement.group);
-            if (candidate.is_hopeful() != hopeful) continue;
+            const auto is = candidate.is_up() ? Try::up : candidate.is_hopeful() ? Try::hopeful : Try::down;
+            if (is != now) {
+                if (now == Try::up) candidate.open_missing();
+                continue;
+            }
             last = candidate.submit(request);
             if (last) return last;
         }
@@ -175,6 +227,7 @@ std::size_t Pool::nodes_up() const {
 
 Task<void> Pool::stop() {
     gate_.close();
+    stop_.request();
     for (auto& [node, by_key] : groups_) {
         for (auto& [key, one] : by_key) one->close();
     }

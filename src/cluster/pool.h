@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cluster/connection.h"
 #include "cluster/topology.h"
+#include "runtime/async.h"
 #include "runtime/gate.h"
 
 namespace penumbra::cluster {
@@ -43,6 +44,11 @@ class ConnectionGroup final : Connection::Owner {
     /// down or too many wait.
     Status submit(Request& request);
     void forget(Request& request);
+    /// Opens what is missing, unless the pause after a failure lasts.
+    void open_missing();
+    /// From now on nothing new: those that wait are told so, what is in flight may end.
+    void stop_opening();
+    std::size_t in_flight() const;
     bool is_up() const { return !connections_.empty(); }
     /// Not known to be down: worth trying.
     bool is_hopeful() const { return is_up() || failures_ == 0; }
@@ -53,7 +59,6 @@ class ConnectionGroup final : Connection::Owner {
     void on_capacity(Connection& connection) override;
     void on_event(const cql::FrameView&) override {}
     static Task<void> open_one(ConnectionGroup* group, std::shared_ptr<bool> alive);
-    void open_missing();
     void drain_waiting();
     void fail_waiting(const Error& why);
 
@@ -71,6 +76,7 @@ class ConnectionGroup final : Connection::Owner {
     TimerId retry_timer_ = 0;
     Error last_error_;
     bool closed_ = false;
+    bool closed_to_new_ = false;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
@@ -80,7 +86,7 @@ class Pool {
     explicit Pool(PoolOptions options);
     ~Pool();
 
-    /// The nodes to use from now on; connections to others close once they are idle of it.
+    /// The nodes to use from now on; connections to others close once what is in flight on them has ended.
     void set_topology(TopologyPtr topology);
     const TopologyPtr& topology() const { return topology_; }
 
@@ -88,7 +94,8 @@ class Pool {
         GroupKey group;
         const Endpoint* node = nullptr;  ///< this node and no other
     };
-    /// Sends the request to some node that is up (in turn), or says why it was sent nowhere.
+    /// Sends the request to some node that is up (in turn), or, where none is, to one that may come up; or says why it was
+    /// sent nowhere.
     Status submit(Request& request, const Placement& placement);
 
     std::size_t nodes_up() const;
@@ -97,10 +104,12 @@ class Pool {
     Task<void> stop();
 
   private:
+    static Task<void> retire(Pool* self, std::unique_ptr<ConnectionGroup> group);
     ConnectionGroup& group(const Endpoint& node, const GroupKey& key);
 
     PoolOptions options_;
     Gate gate_;
+    StopSignal stop_;
     TopologyPtr topology_;
     std::vector<Endpoint> nodes_;  ///< of the local data centre
     std::map<Endpoint, std::map<GroupKey, std::unique_ptr<ConnectionGroup>>> groups_;

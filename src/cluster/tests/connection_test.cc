@@ -1,0 +1,309 @@
+#include "cluster/connection.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "cluster/tests/support/loop.h"
+#include "cluster/tests/support/lying_server.h"
+#include "cluster/tests/support/probe.h"
+
+namespace penumbra::cluster {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace testing;
+using cql::Opcode;
+
+// ---- stream ids
+
+TEST(StreamIds, AreReusedAndRunOut) {
+    StreamIds ids(3);
+    Probe probe;
+    std::set<std::int16_t> given;
+    for (int i = 0; i < 3; ++i) given.insert(ids.take(probe).value());
+    EXPECT_EQ(given, (std::set<std::int16_t>{0, 1, 2}));
+    EXPECT_FALSE(ids.take(probe));
+    EXPECT_EQ(ids.give_back(1), &probe);
+    EXPECT_EQ(ids.take(probe), 1);
+    EXPECT_EQ(ids.taken(), 3U);
+}
+
+TEST(StreamIds, AnOrphanStaysTakenUntilItsReplyCame) {
+    StreamIds ids(1);
+    Probe probe;
+    ASSERT_EQ(ids.take(probe), 0);
+    ids.orphan(0);
+    EXPECT_EQ(ids.orphans(), 1U);
+    EXPECT_FALSE(ids.take(probe)) << "its late reply would meet another request";
+    EXPECT_EQ(ids.give_back(0), nullptr);
+    EXPECT_EQ(ids.orphans(), 0U);
+    EXPECT_EQ(ids.take(probe), 0);
+}
+
+TEST(StreamIds, WhatWasNeverTakenCannotBeGivenBack) {
+    StreamIds ids(4);
+    Probe probe;
+    ids.take(probe);
+    EXPECT_FALSE(ids.give_back(-2));
+    EXPECT_FALSE(ids.give_back(3));
+    EXPECT_FALSE(ids.give_back(32767));
+    EXPECT_TRUE(ids.give_back(0));
+    EXPECT_FALSE(ids.give_back(0)) << "answered twice";
+}
+
+TEST(StreamIds, TakeAllLeavesOutTheOrphans) {
+    StreamIds ids(4);
+    Probe one;
+    Probe two;
+    ids.take(one);
+    ids.take(two);
+    ids.orphan(0);
+    EXPECT_EQ(ids.take_all(), (std::vector<Request*>{&two}));
+    EXPECT_EQ(ids.taken(), 0U);
+}
+
+// ---- one connection
+
+class ConnectionTest : public ::testing::Test, Connection::Owner {
+  protected:
+    ConnectionTest() { server = loop.on([] { return std::make_unique<LyingServer>("node"); }); }
+    ~ConnectionTest() override {
+        loop.on([this] {
+            connection.reset();
+            server.reset();
+        });
+        loop.turn();
+    }
+    Result<std::unique_ptr<Connection>> try_open(ConnectionOptions options = {}, Nanos within = 5s) {
+        return loop.run<Result<std::unique_ptr<Connection>>>([&, this] {
+            return Connection::open(server->endpoint(), options, this, Deadline::in(Clock::system(), within));
+        });
+    }
+    void open(ConnectionOptions options = {}) {
+        auto opened = try_open(std::move(options));
+        ASSERT_TRUE(opened) << opened.error().what;
+        connection = std::move(opened).value();
+    }
+    bool send(Probe& probe) {
+        return loop.on([&] { return connection->send(probe); });
+    }
+    void on_connection_lost(Connection&, const Error& why) override { lost = why; }
+    void on_capacity(Connection&) override { ++capacity; }
+    void on_event(const cql::FrameView&) override { ++events; }
+
+    Loop loop;
+    std::unique_ptr<LyingServer> server;
+    std::unique_ptr<Connection> connection;
+    std::optional<Error> lost;
+    int capacity = 0;
+    int events = 0;
+};
+
+TEST_F(ConnectionTest, AnswersInAnyOrderFindTheirRequests) {
+    open();
+    server->on_request = [](const auto&) {};
+    std::vector<std::unique_ptr<Probe>> probes;
+    for (int i = 0; i < 10; ++i) {
+        probes.push_back(std::make_unique<Probe>("SELECT " + std::to_string(i)));
+        ASSERT_TRUE(send(*probes.back()));
+    }
+    loop.until([&] { return server->asked.size() == 10; });
+    loop.on([&] {
+        for (const int i : {7, 0, 9, 3, 1, 2, 8, 6, 4, 5}) server->rows(server->asked[i], server->asked[i].text);
+    });
+    loop.until([&] { return std::ranges::all_of(probes, [](const auto& probe) { return probe->answers > 0; }); });
+    for (int i = 0; i < 10; ++i) {
+        EXPECT_EQ(probes[i]->cell(), "SELECT " + std::to_string(i));
+        EXPECT_EQ(probes[i]->answers, 1);
+    }
+    EXPECT_EQ(connection->in_flight(), 0U);
+}
+
+TEST_F(ConnectionTest, ALateReplyAfterCancelMeetsNobody) {
+    ConnectionOptions options;
+    options.max_in_flight = 2;
+    open(options);
+    server->on_request = [](const auto&) {};
+    auto gone = std::make_unique<Probe>("SELECT gone");
+    send(*gone);
+    loop.until([&] { return server->asked.size() == 1; });
+    loop.on([&] { gone.reset(); });
+    Probe second("SELECT second");
+    ASSERT_TRUE(send(second));
+    Probe third("SELECT third");
+    EXPECT_FALSE(send(third)) << "the cancelled one's id is still taken";
+    loop.until([&] { return server->asked.size() == 2; });
+    loop.on([&] { server->rows(server->asked[0], "gone"); });
+    loop.until([&] { return capacity == 1; });
+    EXPECT_EQ(second.answers, 0);
+    ASSERT_TRUE(send(third));
+    loop.until([&] { return server->asked.size() == 3; });
+    loop.on([&] {
+        server->rows(server->asked[2], "third");
+        server->rows(server->asked[1], "second");
+    });
+    loop.until([&] { return second.answers + third.answers == 2; });
+    EXPECT_EQ(second.cell(), "second");
+    EXPECT_EQ(third.cell(), "third");
+}
+
+TEST_F(ConnectionTest, ItsLossFailsWhatWasInFlightAsUnknown) {
+    open();
+    server->on_request = [](const auto& asked) { asked.server->hang_up(asked); };
+    Probe probe;
+    send(probe);
+    loop.until([&] { return lost.has_value(); });
+    EXPECT_EQ(probe.answers, 1);
+    EXPECT_EQ(probe.applied, Applied::unknown);
+    EXPECT_EQ(probe.error->code, Errc::closed);
+    EXPECT_FALSE(connection->is_open());
+    Probe after;
+    EXPECT_FALSE(send(after));
+}
+
+TEST_F(ConnectionTest, HalfAFrameThenCloseIsALoss) {
+    open();
+    server->on_request = [](const auto& asked) {
+        Bytes half{0x84, 0, 0, static_cast<Byte>(asked.stream), 8, 0, 0, 0, 4, 0, 0};
+        asked.server->raw(asked, half);
+        asked.server->hang_up_after_flush(asked);
+    };
+    Probe probe;
+    send(probe);
+    loop.until([&] { return probe.answers == 1; });
+    EXPECT_EQ(probe.applied, Applied::unknown);
+}
+
+TEST_F(ConnectionTest, GarbageEndsIt) {
+    open();
+    server->on_request = [](const auto& asked) { asked.server->raw(asked, bytes_of("HTTP/1.1 400 Bad Request\r\n\r\n")); };
+    Probe probe;
+    send(probe);
+    loop.until([&] { return lost.has_value(); });
+    EXPECT_NE(lost->what.find("no CQL frame"), std::string::npos) << lost->what;
+    EXPECT_EQ(probe.applied, Applied::unknown);
+}
+
+TEST_F(ConnectionTest, AnAnswerToWhatWasNotAskedEndsIt) {
+    open();
+    server->on_request = [](auto asked) {
+        asked.stream = 77;
+        asked.server->acknowledge(asked);
+    };
+    Probe probe;
+    send(probe);
+    loop.until([&] { return lost.has_value(); });
+    EXPECT_EQ(lost->code, Errc::malformed);
+    EXPECT_EQ(probe.answers, 1);
+    EXPECT_EQ(probe.applied, Applied::unknown);
+}
+
+TEST_F(ConnectionTest, ASecondAnswerEndsItAndTheFirstStands) {
+    open();
+    server->on_request = [](const auto& asked) {
+        asked.server->rows(asked, "once");
+        asked.server->rows(asked, "twice");
+    };
+    Probe probe;
+    send(probe);
+    loop.until([&] { return lost.has_value(); });
+    EXPECT_EQ(probe.answers, 1);
+    EXPECT_EQ(probe.cell(), "once");
+}
+
+TEST_F(ConnectionTest, ASilentPeerIsGivenUp) {
+    ConnectionOptions options;
+    options.dead_after = 40ms;
+    open(options);
+    server->on_request = [](const auto&) {};
+    Probe probe;
+    send(probe);
+    loop.until([&] { return lost.has_value(); });
+    EXPECT_NE(lost->what.find("silent"), std::string::npos);
+    EXPECT_EQ(probe.applied, Applied::unknown);
+}
+
+TEST_F(ConnectionTest, AnIdlePeerIsAskedAndStays) {
+    ConnectionOptions options;
+    options.dead_after = 20ms;
+    options.heartbeat = 20ms;
+    open(options);
+    loop.until([&, until = Clock::system().now() + 150ms] { return Clock::system().now() > until; });
+    EXPECT_FALSE(lost);
+    EXPECT_TRUE(connection->is_open());
+}
+
+TEST_F(ConnectionTest, AnErrorIsAReply) {
+    open();
+    server->on_request = [](const auto& asked) { asked.server->error(asked, cql::ErrorCode::overloaded); };
+    Probe probe;
+    send(probe);
+    loop.until([&] { return probe.answers == 1; });
+    EXPECT_FALSE(probe.error);
+    EXPECT_TRUE(connection->is_open());
+}
+
+TEST_F(ConnectionTest, ACallWithoutADeadlineEndsWithTheSilentPeer) {
+    ConnectionOptions options;
+    options.dead_after = 40ms;
+    open(options);
+    server->on_request = [](const auto&) {};
+    Bytes frame;
+    cql::encode_query(frame, {}, "SELECT 1", {});
+    const auto result = loop.run<Result<Bytes>>([&] { return connection->call(frame, Deadline::never()); });
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code, Errc::closed);
+}
+
+TEST_F(ConnectionTest, ACallEndsByItsDeadlineAndItsIdStaysTaken) {
+    open();
+    server->on_request = [](const auto&) {};
+    Bytes frame;
+    cql::encode_query(frame, {}, "SELECT 1", {});
+    const auto result = loop.run<Result<Bytes>>([&] { return connection->call(frame, Deadline::in(Clock::system(), 20ms)); });
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code, Errc::timeout);
+    EXPECT_EQ(connection->in_flight(), 1U);
+}
+
+TEST_F(ConnectionTest, APeerSilentAtStartupIsGivenUpByTheDeadline) {
+    server->silent_at_startup = true;
+    const auto opened = try_open({}, 30ms);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, Errc::timeout);
+}
+
+TEST_F(ConnectionTest, ANodeThatAsksForAPasswordSaysWhatToConfigure) {
+    server->authenticator = "org.apache.cassandra.auth.PasswordAuthenticator";
+    const auto opened = try_open();
+    ASSERT_FALSE(opened);
+    EXPECT_NE(opened.error().what.find("configure"), std::string::npos);
+}
+
+TEST_F(ConnectionTest, ItsKeyspaceIsUsedOrRefused) {
+    ConnectionOptions options;
+    options.keyspace = "app";
+    open(options);
+    EXPECT_EQ(server->uses, 1U);
+    server->refuse_use = [](const auto&) { return true; };
+    const auto opened = try_open(options);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, Errc::server);
+    EXPECT_EQ(opened.error().detail, static_cast<int>(cql::ErrorCode::invalid));
+}
+
+TEST_F(ConnectionTest, EventsGoToTheOwner) {
+    open();
+    Bytes request;
+    const std::string_view all[] = {"STATUS_CHANGE"};
+    cql::encode_register(request, {}, all);
+    const auto registered = loop.run<Result<Bytes>>([&] { return connection->call(request, Deadline::in(Clock::system(), 5s)); });
+    ASSERT_TRUE(registered);
+    loop.on([&] { server->push(cql::NodeEvent{"STATUS_CHANGE", "DOWN", {cql::InetAddress::parse("127.0.0.1").value(), 9042}}); });
+    loop.until([&] { return events == 1; });
+    EXPECT_FALSE(lost);
+}
+
+}  // namespace
+}  // namespace penumbra::cluster

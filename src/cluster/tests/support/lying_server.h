@@ -1,0 +1,477 @@
+#pragma once
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cql/protocol/md5.h"
+#include "cql/protocol/requests.h"
+#include "cql/protocol/responses.h"
+#include "cql/protocol/rows.h"
+#include "cql/types/scalars.h"
+#include "runtime/listener.h"
+#include "runtime/stream.h"
+
+namespace penumbra::cluster::testing {
+
+/// A row of system_schema.columns.
+struct ColumnRow {
+    std::string keyspace, table, name, kind, type;
+    int position = -1;
+    std::string order = "none";
+};
+struct TypeRow {
+    std::string keyspace, name;
+    std::vector<std::string> field_names, field_types;
+};
+
+/// What system_schema holds; tables are those that the columns name.
+struct SchemaRows {
+    std::vector<std::string> keyspaces;
+    std::vector<ColumnRow> columns;
+    std::vector<TypeRow> types;
+    std::vector<std::pair<std::string, std::string>> views;
+
+    bool is_view(const std::string& keyspace, const std::string& name) const {
+        return std::ranges::find(views, std::pair(keyspace, name)) != views.end();
+    }
+    cql::RowsBuilder keyspace_rows() const {
+        cql::RowsBuilder rows("system_schema", "keyspaces");
+        rows.add_column("keyspace_name", text());
+        rows.add_column("replication", cql::map_of(text(), text(), cql::Frozen::yes));
+        for (const auto& keyspace : keyspaces) {
+            rows.add(cql::encode_text(keyspace));
+            rows.add(cql::encode_text_map({{"class", "SimpleStrategy"}, {"replication_factor", "1"}}));
+        }
+        return rows;
+    }
+    cql::RowsBuilder table_rows() const {
+        cql::RowsBuilder rows("system_schema", "tables");
+        rows.add_column("keyspace_name", text());
+        rows.add_column("table_name", text());
+        rows.add_column("default_time_to_live", cql::scalar(cql::TypeKind::int_));
+        rows.add_column("gc_grace_seconds", cql::scalar(cql::TypeKind::int_));
+        std::vector<std::pair<std::string, std::string>> seen;
+        for (const auto& column : columns) {
+            const std::pair key(column.keyspace, column.table);
+            if (is_view(key.first, key.second) || std::ranges::find(seen, key) != seen.end()) continue;
+            seen.push_back(key);
+            rows.add(cql::encode_text(key.first));
+            rows.add(cql::encode_text(key.second));
+            rows.add(cql::encode_int(0));
+            rows.add(cql::encode_int(864000));
+        }
+        return rows;
+    }
+    cql::RowsBuilder column_rows() const {
+        cql::RowsBuilder rows("system_schema", "columns");
+        for (const auto* name : {"keyspace_name", "table_name", "column_name", "kind", "type", "clustering_order"}) rows.add_column(name, text());
+        rows.add_column("position", cql::scalar(cql::TypeKind::int_));
+        for (const auto& column : columns) {
+            for (const auto& cell : {column.keyspace, column.table, column.name, column.kind, column.type, column.order}) rows.add(cql::encode_text(cell));
+            rows.add(cql::encode_int(column.position));
+        }
+        return rows;
+    }
+    cql::RowsBuilder type_rows() const {
+        cql::RowsBuilder rows("system_schema", "types");
+        rows.add_column("keyspace_name", text());
+        rows.add_column("type_name", text());
+        rows.add_column("field_names", cql::list_of(text(), cql::Frozen::yes));
+        rows.add_column("field_types", cql::list_of(text(), cql::Frozen::yes));
+        for (const auto& type : types) {
+            rows.add(cql::encode_text(type.keyspace));
+            rows.add(cql::encode_text(type.name));
+            rows.add(cql::encode_text_list(type.field_names));
+            rows.add(cql::encode_text_list(type.field_types));
+        }
+        return rows;
+    }
+    cql::RowsBuilder view_rows() const {
+        cql::RowsBuilder rows("system_schema", "views");
+        rows.add_column("keyspace_name", text());
+        rows.add_column("view_name", text());
+        for (const auto& [keyspace, name] : views) {
+            rows.add(cql::encode_text(keyspace));
+            rows.add(cql::encode_text(name));
+        }
+        return rows;
+    }
+    static const cql::TypePtr& text() { return cql::scalar(cql::TypeKind::text); }
+};
+
+/// The frame of a RESULT of these rows, as Rows.
+inline cql::Rows as_rows(const cql::RowsBuilder& built) {
+    Bytes frame;
+    cql::encode_rows(frame, {}, built.view());
+    return cql::Rows::from(cql::view_frame(frame, cql::Direction::response).value()).value();
+}
+
+/// Shared by several keyspaces' worth of tests: tenant tables, a list, a counter, one without tenants.
+inline SchemaRows sample_schema() {
+    SchemaRows schema;
+    schema.keyspaces = {"app", "other", "system"};
+    const auto add = [&](const char* keyspace, const char* table, const char* name, const char* kind, int position, const char* type) {
+        schema.columns.push_back({keyspace, table, name, kind, type, position, kind == std::string("clustering") ? "asc" : "none"});
+    };
+    for (const auto* keyspace : {"app", "other"}) {
+        add(keyspace, "rows", "tenant", "partition_key", 0, "text");
+        add(keyspace, "rows", "id", "clustering", 0, "int");
+        add(keyspace, "rows", "v", "regular", -1, "text");
+        add(keyspace, "rows", "tags", "regular", -1, "list<text>");
+    }
+    add("app", "hits", "tenant", "partition_key", 0, "text");
+    add("app", "hits", "n", "regular", -1, "counter");
+    add("app", "settings", "name", "partition_key", 0, "text");
+    add("app", "settings", "value", "regular", -1, "text");
+    for (const auto& [column, type] : {std::pair("key", "text"), {"cluster_name", "text"}, {"data_center", "text"}, {"host_id", "uuid"}, {"rpc_address", "inet"}}) {
+        add("system", "local", column, column == std::string("key") ? "partition_key" : "regular", column == std::string("key") ? 0 : -1, type);
+    }
+    add("system", "peers", "peer", "partition_key", 0, "inet");
+    add("system", "peers", "data_center", "regular", -1, "text");
+    return schema;
+}
+
+/// One CQL node that does what a test tells it: answers, or says nothing, or says what no server should. Speaks the real
+/// codec over a loopback socket (port 0) and lives on the shard that made it.
+///
+/// OPTIONS, STARTUP, REGISTER, USE and reads of system tables are answered as a server does. Everything else is `Asked`,
+/// and goes to on_request (by default obey()).
+class LyingServer {
+    class Peer;
+
+  public:
+    struct Asked {
+        LyingServer* server = nullptr;
+        std::size_t connection = 0;  ///< counts from 0 in the order accepted
+        std::int16_t stream = 0;
+        cql::ProtocolVersion version = cql::ProtocolVersion::v4;
+        cql::Opcode opcode = cql::Opcode::query;
+        std::string text;      ///< of QUERY, PREPARE, and of what EXECUTE names; children of a BATCH joined with "; "
+        std::string keyspace;  ///< that the connection USEs
+        std::optional<std::int64_t> timestamp;
+        std::optional<Bytes> paging_state;
+        std::vector<Bytes> values;
+        Bytes unknown_id;      ///< of an EXECUTE or BATCH that this node did not prepare
+        Bytes frame;
+
+        bool is_write() const { return text.starts_with("INSERT") || text.starts_with("UPDATE") || text.starts_with("DELETE") || text.starts_with("TRUNCATE"); }
+    };
+
+    explicit LyingServer(std::string name) : name_(std::move(name)) {
+        restart();
+    }
+    ~LyingServer() { stop(); }
+    LyingServer(const LyingServer&) = delete;
+
+    // ---- what it is
+    SchemaRows schema = sample_schema();
+    std::vector<LyingServer*> peers;
+    bool silent_at_startup = false;
+    bool has_peers_v2 = true;
+    std::optional<std::string> authenticator;
+
+    // ---- what it does
+    std::function<void(const Asked&)> on_request = [](const Asked& one) { one.server->obey(one); };
+    std::function<bool(const std::string& text)> refuse_use;  ///< the USE of this keyspace is an Invalid
+
+    // ---- what it saw
+    std::vector<Asked> asked;
+    std::vector<Asked> applied;  ///< writes that it took
+    std::size_t accepted = 0;
+    std::size_t system_reads = 0;
+    std::size_t uses = 0;
+
+    const Endpoint& endpoint() const { return endpoint_; }
+    std::uint16_t port() const { return endpoint_.port(); }
+    const std::string& name() const { return name_; }
+    std::size_t open_connections() const {
+        return static_cast<std::size_t>(std::ranges::count_if(connections_, [](const auto& one) { return one->stream->is_open(); }));
+    }
+    std::vector<Asked> requests(cql::Opcode opcode) const {
+        std::vector<Asked> found;
+        std::ranges::copy_if(asked, std::back_inserter(found), [&](const auto& one) { return one.opcode == opcode; });
+        return found;
+    }
+    std::size_t count(cql::Opcode opcode) const { return requests(opcode).size(); }
+
+    /// What an honest node does: prepares, executes what it prepared, takes writes, reads nothing back.
+    void obey(const Asked& one) {
+        if (one.opcode == cql::Opcode::prepare) return prepare(one);
+        if (!one.unknown_id.empty()) return unprepared(one, one.unknown_id);
+        apply(one);
+        acknowledge(one);
+    }
+    void apply(const Asked& one) {
+        if (one.is_write()) applied.push_back(one);
+    }
+    void acknowledge(const Asked& one) {
+        respond(one, [](Bytes& out, const cql::ResponseHead& head) { cql::encode_void(out, head); });
+    }
+    void prepare(const Asked& one) {
+        const auto id = id_of(one.text);
+        prepared_[std::string(text_of(id))] = one.text;
+        cql::PreparedResult result;
+        result.id = id;
+        respond(one, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_prepared(out, head, result); });
+    }
+    void forget_prepared() { prepared_.clear(); }
+    cql::Md5 id_of(const std::string& text) const { return cql::md5({name_, text}); }
+    void unprepared(const Asked& one, BytesView id) { error(one, cql::ErrorCode::unprepared, cql::Unprepared{id}); }
+    void error(const Asked& one, cql::ErrorCode code) { error(one, code, detail_of(code)); }
+    void error(const Asked& one, cql::ErrorCode code, cql::ErrorDetail detail) {
+        respond(one, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_error(out, head, {code, "as the test said", std::move(detail)}); });
+    }
+    /// One row with one text cell, and perhaps a paging state.
+    void rows(const Asked& one, const std::string& cell, std::optional<Bytes> paging_state = {}) {
+        cql::RowsBuilder built("app", "rows");
+        built.add_column("v", SchemaRows::text());
+        built.add(cql::encode_text(cell));
+        auto view = built.view();
+        if (paging_state) view.metadata.paging_state = cql::CellView(*paging_state);
+        respond(one, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_rows(out, head, view); });
+    }
+    void not_applied(const Asked& one) {
+        cql::RowsBuilder built("app", "rows");
+        built.add_column("[applied]", cql::scalar(cql::TypeKind::boolean));
+        built.add(cql::encode_boolean(false));
+        respond(one, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_rows(out, head, built.view()); });
+    }
+    /// Bytes as they are on that connection.
+    void raw(const Asked& one, BytesView bytes) {
+        auto& peer = *connections_.at(one.connection);
+        if (peer.stream->is_open()) peer.stream->write(bytes);
+    }
+    void hang_up(const Asked& one) { connections_.at(one.connection)->stream->close(); }
+    void hang_up_after_flush(const Asked& one) { connections_.at(one.connection)->stream->close_after_flush(); }
+    void hang_up_all() {
+        for (auto& one : connections_) one->stream->close();
+    }
+    /// Nobody listens any more, and everybody is cut off.
+    void stop() {
+        listener_.close();
+        for (auto& one : connections_) {
+            one->stream->close();
+            Shard::here().dispose(std::move(one->stream));
+            Shard::here().dispose(std::move(one));
+        }
+        connections_.clear();
+    }
+    void restart() {
+        auto bound = listener_.listen(endpoint_.port() == 0 ? Endpoint::parse("127.0.0.1:0").value() : endpoint_, [this](int fd, const Endpoint& from) {
+            connections_.push_back(std::make_unique<Peer>(*this, connections_.size(), fd, from));
+            ++accepted;
+        });
+        endpoint_ = bound.value();
+    }
+    void push(const cql::EventMessage& event) {
+        cql::ResponseHead head;
+        head.stream = cql::kEventStream;
+        for (auto& one : connections_) {
+            if (!one->registered || !one->stream->is_open()) continue;
+            cql::encode_event(one->stream->out(), head, event);
+            one->stream->flush_soon();
+        }
+    }
+
+    template <class Encode>
+    void respond(const Asked& one, Encode encode) {
+        cql::ResponseHead head;
+        head.version = one.version;
+        head.stream = one.stream;
+        Bytes frame;
+        encode(frame, head);
+        raw(one, frame);
+    }
+
+    static cql::ErrorDetail detail_of(cql::ErrorCode code) {
+        const auto quorum = cql::Consistency::quorum;
+        switch (code) {
+            case cql::ErrorCode::unavailable: return cql::Unavailable{quorum, 2, 1};
+            case cql::ErrorCode::write_timeout: return cql::WriteTimeout{quorum, 1, 2, "SIMPLE", std::nullopt};
+            case cql::ErrorCode::read_timeout: return cql::ReadTimeout{quorum, 1, 2, 0};
+            case cql::ErrorCode::write_failure: return cql::WriteFailure{quorum, 1, 2, {1, {}}, "SIMPLE"};
+            case cql::ErrorCode::read_failure: return cql::ReadFailure{quorum, 1, 2, {1, {}}, 0};
+            case cql::ErrorCode::function_failure: return cql::FunctionFailure{"ks", "f", {}};
+            case cql::ErrorCode::cas_write_unknown: return cql::CasWriteUnknown{quorum, 1, 2};
+            case cql::ErrorCode::already_exists: return cql::AlreadyExists{"ks", "t"};
+            default: return {};
+        }
+    }
+
+  private:
+    class Peer final : Stream::Handler {
+      public:
+        Peer(LyingServer& server, std::size_t number, int fd, const Endpoint& from)
+            : stream(std::make_unique<Stream>(fd, from)), server_(server), number_(number) {
+            stream->start(*this);
+        }
+        std::unique_ptr<Stream> stream;
+        std::string keyspace;
+        bool registered = false;
+
+      private:
+        std::size_t on_data(MutableBytes data) override {
+            std::size_t at = 0;
+            while (at < data.size() && stream->is_open()) {
+                const auto scan = cql::next_frame(BytesView(data).subspan(at), cql::Direction::request);
+                if (scan.verdict != cql::FrameVerdict::complete) break;
+                at += scan.total;
+                server_.receive(*this, number_, scan.frame);
+            }
+            return at;
+        }
+        void on_closed(const Error&) override {}
+        LyingServer& server_;
+        std::size_t number_;
+    };
+
+    void receive(Peer& peer, std::size_t number, const cql::FrameView& frame) {
+        Asked one;
+        one.server = this;
+        one.connection = number;
+        one.stream = frame.header.stream;
+        one.version = frame.version();
+        one.opcode = frame.header.opcode;
+        one.keyspace = peer.keyspace;
+        one.frame.assign(frame.whole.begin(), frame.whole.end());
+        switch (frame.header.opcode) {
+            case cql::Opcode::options: {
+                const cql::StringLists options{{"CQL_VERSION", {"3.4.6"}}, {"COMPRESSION", {}}};
+                respond(one, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_supported(out, head, options); });
+                return;
+            }
+            case cql::Opcode::startup:
+                if (silent_at_startup) return;
+                if (authenticator) {
+                    respond(one, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_authenticate(out, head, *authenticator); });
+                    return;
+                }
+                respond(one, [](Bytes& out, const cql::ResponseHead& head) { cql::encode_ready(out, head); });
+                return;
+            case cql::Opcode::register_:
+                peer.registered = true;
+                respond(one, [](Bytes& out, const cql::ResponseHead& head) { cql::encode_ready(out, head); });
+                return;
+            case cql::Opcode::query: read_query(one, peer, frame); break;
+            case cql::Opcode::prepare: one.text = cql::decode_prepare(frame).value().query; break;
+            case cql::Opcode::execute: {
+                const auto execute = cql::decode_execute(frame).value();
+                read_parameters(one, execute.parameters);
+                one.text = find_prepared(one, execute.id);
+                break;
+            }
+            case cql::Opcode::batch: {
+                const auto batch = cql::decode_batch(frame).value();
+                read_parameters(one, batch.parameters);
+                for (const auto& child : batch.children) {
+                    if (!one.text.empty()) one.text += "; ";
+                    one.text += child.prepared ? find_prepared(one, child.id) : std::string(child.query);
+                }
+                break;
+            }
+            default: error(one, cql::ErrorCode::protocol_error); return;
+        }
+        if (one.opcode == cql::Opcode::query && (one.text.starts_with("USE ") || one.text.find(" FROM system") != std::string::npos)) return;
+        asked.push_back(one);
+        on_request(one);
+    }
+
+    std::string find_prepared(Asked& one, BytesView id) const {
+        const auto found = prepared_.find(std::string(text_of(id)));
+        if (found != prepared_.end()) return found->second;
+        one.unknown_id.assign(id.begin(), id.end());
+        return "";
+    }
+    static void read_parameters(Asked& one, const cql::ParametersView& parameters) {
+        one.timestamp = parameters.timestamp;
+        if (parameters.paging_state && parameters.paging_state->has_value()) {
+            const auto state = parameters.paging_state->bytes();
+            one.paging_state = Bytes(state.begin(), state.end());
+        }
+        for (const auto& value : parameters.values) one.values.emplace_back(value.value.bytes().begin(), value.value.bytes().end());
+    }
+
+    void read_query(Asked& one, Peer& peer, const cql::FrameView& frame) {
+        const auto query = cql::decode_query(frame).value();
+        one.text = query.query;
+        read_parameters(one, query.parameters);
+        const auto answer = [&](const cql::RowsBuilder& built) {
+            ++system_reads;
+            respond(one, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_rows(out, head, built.view()); });
+        };
+        const auto asks = [&](std::string_view what) { return one.text.find(what) != std::string::npos; };
+        if (one.text.starts_with("USE ")) {
+            ++uses;
+            if (refuse_use && refuse_use(one.text.substr(4))) return error(one, cql::ErrorCode::invalid);
+            peer.keyspace = one.text.substr(4);
+            respond(one, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_set_keyspace(out, head, peer.keyspace); });
+        } else if (asks("FROM system.local")) {
+            answer(local_rows());
+        } else if (asks("FROM system.peers")) {
+            if (asks("peers_v2") && !has_peers_v2) return error(one, cql::ErrorCode::invalid);
+            answer(peer_rows());
+        } else if (asks("FROM system_schema.keyspaces")) {
+            answer(schema.keyspace_rows());
+        } else if (asks("FROM system_schema.tables")) {
+            answer(schema.table_rows());
+        } else if (asks("FROM system_schema.columns")) {
+            answer(schema.column_rows());
+        } else if (asks("FROM system_schema.types")) {
+            answer(schema.type_rows());
+        } else if (asks("FROM system_schema.views")) {
+            answer(schema.view_rows());
+        }
+    }
+
+    static void add_node_columns(cql::RowsBuilder& rows) {
+        rows.add_column("data_center", SchemaRows::text());
+        rows.add_column("rack", SchemaRows::text());
+        rows.add_column("release_version", SchemaRows::text());
+        rows.add_column("host_id", cql::scalar(cql::TypeKind::uuid));
+        rows.add_column("tokens", cql::set_of(SchemaRows::text()));
+    }
+    void add_node(cql::RowsBuilder& rows) const {
+        rows.add(cql::encode_text("dc1"));
+        rows.add(cql::encode_text("r1"));
+        rows.add(cql::encode_text("4.1.9"));
+        rows.add(cql::encode_uuid(cql::Uuid::random(port(), 1)));
+        rows.add(cql::encode_text_list({std::to_string(port() * 1000)}));
+    }
+    cql::RowsBuilder local_rows() const {
+        cql::RowsBuilder rows("system", "local");
+        for (const auto* name : {"key", "cluster_name", "partitioner", "cql_version"}) rows.add_column(name, SchemaRows::text());
+        rows.add_column("schema_version", cql::scalar(cql::TypeKind::uuid));
+        add_node_columns(rows);
+        for (const auto* cell : {"local", "Test Cluster", "org.apache.cassandra.dht.Murmur3Partitioner", "3.4.6"}) rows.add(cql::encode_text(cell));
+        rows.add(cql::encode_uuid(cql::Uuid::random(7, schema.columns.size())));
+        add_node(rows);
+        return rows;
+    }
+    cql::RowsBuilder peer_rows() const {
+        cql::RowsBuilder rows("system", "peers_v2");
+        rows.add_column("peer", cql::scalar(cql::TypeKind::inet));
+        rows.add_column("native_address", cql::scalar(cql::TypeKind::inet));
+        rows.add_column("native_port", cql::scalar(cql::TypeKind::int_));
+        add_node_columns(rows);
+        for (const auto* peer : peers) {
+            rows.add(peer->endpoint().address());
+            rows.add(peer->endpoint().address());
+            rows.add(cql::encode_int(peer->port()));
+            peer->add_node(rows);
+        }
+        return rows;
+    }
+
+    std::string name_;
+    Endpoint endpoint_;
+    Listener listener_;
+    std::vector<std::unique_ptr<Peer>> connections_;
+    std::map<std::string, std::string> prepared_;
+};
+
+}  // namespace penumbra::cluster::testing
