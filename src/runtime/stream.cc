@@ -54,6 +54,7 @@ Endpoint Stream::local() const {
 void Stream::on_events(std::uint32_t events) {
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
         readable_ = true;
+        if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) ended_ = true;
         if (!paused_) read_some();
     }
     if (fd_ >= 0 && (events & EPOLLOUT)) {
@@ -107,8 +108,9 @@ void Stream::read_some() {
             fail_with({Errc::closed, fmt::format("{} closed the connection", to_string(peer_))});
             return;
         }
-        // A short read means that the socket is empty: no second call just to hear EAGAIN. What comes later is a new edge.
-        if (static_cast<std::size_t>(got) < space.size()) readable_ = false;
+        // A short read means that the socket is empty: no second call just to hear EAGAIN. What comes later is a new edge;
+        // but an end that came together with these bytes shared their edge, and only another read shows it.
+        if (static_cast<std::size_t>(got) < space.size() && !ended_) readable_ = false;
         std::size_t dealt = 0;
         if (kept > 0) {
             in_.resize(kept + static_cast<std::size_t>(got));

@@ -85,6 +85,7 @@ class Stream final : Watcher, Deferred {
     bool waiting_drain_ = false;
     bool paused_ = false;
     bool readable_ = false;   // the socket may hold bytes that we have not read
+    bool ended_ = false;     // the other side sends no more: the next read to find nothing finds the end
     bool writable_ = true;
     bool closing_ = false;
     bool in_handler_ = false;
