@@ -11,6 +11,7 @@ Proxy::Proxy(ProxyContext& context, std::vector<Shard*> shards) : context_(conte
 Proxy::~Proxy() = default;
 
 Task<Result<Endpoint>> Proxy::listen() {
+    if (auto free = Listener::require_free(context_.options.listen); !free) co_return fail(free.error());
     Result<Endpoint> bound = fail(Errc::invalid_argument, "no shards");
     for (auto& one : shards_) {
         auto* slot = &one;

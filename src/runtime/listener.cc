@@ -10,6 +10,29 @@
 
 namespace penumbra {
 
+namespace {
+
+Error cannot_listen(const Endpoint& at, int error) {
+    std::string remedy;
+    if (error == EADDRINUSE) remedy = ". Another program listens there: stop it or choose another address";
+    if (error == EADDRNOTAVAIL) remedy = ". No interface of this host has that address";
+    if (error == EACCES) remedy = ". Ports below 1024 need a privilege: choose a higher one";
+    return {Errc::io, fmt::format("cannot listen on {}: {}{}", to_string(at), std::strerror(error), remedy), error};
+}
+
+}  // namespace
+
+Status Listener::require_free(const Endpoint& at) {
+    const int fd = socket(at.raw()->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return fail(system_error("socket for", to_string(at), errno));
+    const int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    const int error = bind(fd, at.raw(), at.raw_size()) != 0 ? errno : 0;
+    ::close(fd);
+    if (error != 0) return fail(cannot_listen(at, error));
+    return ok();
+}
+
 Result<Endpoint> Listener::listen(const Endpoint& at, Accepted accepted) {
     const int fd = socket(at.raw()->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return fail(system_error("socket for", to_string(at), errno));
@@ -19,11 +42,7 @@ Result<Endpoint> Listener::listen(const Endpoint& at, Accepted accepted) {
     if (bind(fd, at.raw(), at.raw_size()) != 0 || ::listen(fd, 4096) != 0) {
         const int error = errno;
         ::close(fd);
-        std::string remedy;
-        if (error == EADDRINUSE) remedy = ". Another program listens there: stop it or choose another address";
-        if (error == EADDRNOTAVAIL) remedy = ". No interface of this host has that address";
-        if (error == EACCES) remedy = ". Ports below 1024 need a privilege: choose a higher one";
-        return fail(Errc::io, fmt::format("cannot listen on {}: {}{}", to_string(at), std::strerror(error), remedy), error);
+        return fail(cannot_listen(at, error));
     }
     fd_ = fd;
     accepted_ = std::move(accepted);

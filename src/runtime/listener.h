@@ -21,6 +21,9 @@ class Listener final : Watcher {
     /// Port 0 takes a free one; see local(). A taken port, a foreign address or a missing right is an error that says so.
     Result<Endpoint> listen(const Endpoint& at, Accepted accepted);
     void close();
+    /// The kernel lets two processes of one user share an address by SO_REUSEPORT, and spreads clients over both: asked
+    /// before the first shard listens, this says whether anybody does already.
+    static Status require_free(const Endpoint& at);
 
   private:
     void on_events(std::uint32_t events) override;
