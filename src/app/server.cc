@@ -19,8 +19,10 @@ Result<std::vector<HostPort>> contact_points(const std::vector<std::string>& tex
     for (const auto& text : texts) {
         auto parsed = HostPort::parse(text, 9042);
         if (!parsed) return fail(parsed.error().in(fmt::format("--{}", flag)));
+        if (parsed.value().port == 0) return fail(Errc::invalid_argument, fmt::format("--{}: nobody listens on port 0, in '{}'", flag, text));
         contacts.push_back(std::move(parsed).value());
     }
+    if (contacts.empty()) return fail(Errc::invalid_argument, fmt::format("--{} names nobody; give HOST:PORT of one or more nodes", flag));
     return contacts;
 }
 
@@ -150,6 +152,7 @@ Task<Status> Server::start_workers() {
     co_await call_on(background_, std::move(start_replay));
 
     auto bound = co_await proxy_->listen();
+    if (!bound) co_return fail(bound.error().in("--listen"));
     CO_TRY(const auto endpoint, std::move(bound));
     auto admin_at = Endpoint::parse(settings_.admin(), 8080);
     if (!admin_at) co_return fail(admin_at.error().in("--admin"));

@@ -54,7 +54,9 @@ Task<Status> Cluster::start(Deadline by) {
     gate_.spawn(watch(this));
     const auto first = first_load_;
     const auto timer = control_.call_at(by.at, [first, this] {
-        first.set(fail(Errc::unavailable, fmt::format("the {} cluster did not answer in time", name())));
+        std::string asked;
+        for (const auto& contact : options_.contact_points) asked += fmt::format("{}{}:{}", asked.empty() ? "" : ", ", contact.host, contact.port);
+        first.set(fail(Errc::unavailable, fmt::format("the {} cluster did not answer in time at {}; is it up, and does it speak CQL there?", name(), asked)));
     });
     auto loaded = co_await first;
     control_.cancel(timer);
