@@ -418,6 +418,7 @@ Task<Status> Coordinator::carry_out(ScopeId scope, Move move, bool force, Change
         auto settled = co_await surroundings_.data_plane.settle(routing::kDefaultScope, by);
         if (!settled) co_return fail(std::move(settled).error().in("requests that were under way did not end; nothing changed"));
     }
+    co_await drain_beforehand(scope, move);
     const auto by = Deadline::in(clock, options_.hold_timeout);
     auto held = co_await surroundings_.data_plane.hold(scope, by);
     if (!held) co_return fail(std::move(held).error().in("requests under way did not end in time; nothing changed"));
@@ -453,6 +454,13 @@ Task<Status> Coordinator::inside_fence(ScopeId scope, Move move, bool force, Dea
         step("forgotten");
     }
     co_return ok();
+}
+
+Task<void> Coordinator::drain_beforehand(ScopeId scope, Move move) {
+    if (!move.must_drain()) co_return;
+    const auto& clock = Shard::here().clock();
+    const auto by = Deadline::in(clock, options_.drain_patience);
+    while (surroundings_.owed.of(*move.creditor(), scope).entries > 0 && !by.passed(clock.now())) co_await sleep(Millis(2));
 }
 
 Task<Status> Coordinator::wait_until_drained(ScopeId scope, Move move, bool force, Deadline by) {

@@ -23,6 +23,7 @@ struct CoordinatorOptions {
     std::string tenant_column = "system_domain_id";
     Nanos hold_timeout = Seconds(2);     ///< requests of a scope wait at most so long for a change of its phase
     std::uint64_t owed_allowed = 1000;   ///< so many owed writes may be left to be paid inside the fence
+    Nanos drain_patience = Seconds(2);   ///< before the fence: what can be paid now need not be waited for inside it
     Nanos allowed_skew = Millis(500);
     Nanos probe_timeout = Seconds(2);
     Nanos settle_timeout = Seconds(15);  ///< for what was under way before a scope's first change; nothing is held meanwhile
@@ -121,6 +122,7 @@ class Coordinator {
     Task<Status> inside_fence(routing::ScopeId scope, Move move, bool force, Deadline by, ChangeReport* report);
     Task<Status> move_on(routing::ScopeId scope, Move move);
     Task<void> record(AuditEntry entry);
+    Task<void> drain_beforehand(routing::ScopeId scope, Move move);
     Task<Status> wait_until_drained(routing::ScopeId scope, Move move, bool force, Deadline by);
     Task<void> publish();
     void update_replay_scopes();

@@ -185,6 +185,7 @@ TEST(Coordinator, ForceOverridesAndIsRemembered) {
 CoordinatorOptions impatient() {
     CoordinatorOptions options;
     options.hold_timeout = 60ms;
+    options.drain_patience = 10ms;
     return options;
 }
 
