@@ -28,8 +28,14 @@ void recycle(Bytes& buffer) {
     }
 }
 
-/// Whether a server that answered with this error has surely done nothing. Timeouts and failures come after replicas
-/// were asked; an overloaded coordinator may have asked some.
+/// Whether sending the same statement again can only be refused again.
+bool refuses_the_statement(cql::ErrorCode code) {
+    return code == cql::ErrorCode::syntax_error || code == cql::ErrorCode::invalid || code == cql::ErrorCode::config_error ||
+           code == cql::ErrorCode::protocol_error || code == cql::ErrorCode::function_failure;
+}
+
+}  // namespace
+
 bool surely_refused(cql::ErrorCode code) {
     switch (code) {
         case cql::ErrorCode::protocol_error:
@@ -46,14 +52,6 @@ bool surely_refused(cql::ErrorCode code) {
         default: return false;
     }
 }
-
-/// Whether sending the same statement again can only be refused again.
-bool refuses_the_statement(cql::ErrorCode code) {
-    return code == cql::ErrorCode::syntax_error || code == cql::ErrorCode::invalid || code == cql::ErrorCode::config_error ||
-           code == cql::ErrorCode::protocol_error || code == cql::ErrorCode::function_failure;
-}
-
-}  // namespace
 
 Exchange::Exchange(ProxyShard& shard) : shard_(shard) {}
 
@@ -156,10 +154,12 @@ void Exchange::plan_pieces() {
         } else {
             needs_keyspace_ |= piece.plan->needs_keyspace;
         }
-        if (piece.plan->kind == Plan::Kind::write || piece.plan->kind == Plan::Kind::primary_only) kind_ = std::max(kind_, piece.plan->kind);
+        // A batch that also writes to a system table is still a write: its other rows belong on both clusters.
+        if (piece.plan->kind == Plan::Kind::write) kind_ = Plan::Kind::write;
+        if (piece.plan->kind == Plan::Kind::primary_only && kind_ == Plan::Kind::read) kind_ = Plan::Kind::primary_only;
         mirroring_ = std::max(mirroring_, piece.plan->mirroring);
     }
-    if (opcode_ == cql::Opcode::batch) kind_ = std::max(kind_, Plan::Kind::write);
+    if (opcode_ == cql::Opcode::batch && kind_ == Plan::Kind::read) kind_ = Plan::Kind::write;
 }
 
 bool Exchange::pass_gates() {
@@ -215,7 +215,8 @@ void Exchange::start() {
 
     advancing_ = true;  // a send that fails at once must not answer before both legs have been looked at
     primary_.send(kind_ == Plan::Kind::read && page_side_ ? *page_side_ : routing::primary_of(phase_));
-    if (mirrored_ && mirroring_ != Mirroring::resync) {
+    // Where the primary is surely not asked, the shadow must not be either: it would have what nobody else has.
+    if (mirrored_ && mirroring_ != Mirroring::resync && primary_.is_pending_outcome()) {
         ++shard_.counters().shadow_writes;
         shard_.watch_deadlines(*this, true);
         if (INJECT("proxy.drop_shadow_write")) {
@@ -276,6 +277,8 @@ void Exchange::Leg::on_reply(const cql::FrameView& frame) {
         auto prepared = std::exchange(preparing_, nullptr);
         const auto kind = frame.header.opcode == cql::Opcode::result ? cql::peek_result_kind(frame) : Result<cql::ResultKind>(fail(Errc::malformed, ""));
         if (!kind || kind.value() != cql::ResultKind::prepared) {
+            const auto code = cql::peek_error_code(frame);
+            if (!is_primary_ && code) exchange_.shadow_refused_text_ = refuses_the_statement(code.value());
             end(Outcome::refused, &frame, nullptr);
             return;
         }
@@ -288,8 +291,13 @@ void Exchange::Leg::on_reply(const cql::FrameView& frame) {
         if (!prepare_missing(&answering)) submit({exchange_.version_, exchange_.needs_keyspace_ ? exchange_.session_keyspace_ : std::string()}, &answering);
         return;
     }
-    if (frame.header.opcode != cql::Opcode::error) {
+    if (frame.header.opcode == cql::Opcode::result && !frame.is_compressed()) {
         end(Outcome::ok, &frame, nullptr);
+        return;
+    }
+    if (frame.header.opcode != cql::Opcode::error || frame.is_compressed()) {
+        const Error strange(Errc::malformed, fmt::format("{} answered a request with {}", penumbra::to_string(answering), cql::to_string(frame.header.opcode)));
+        end(Outcome::unknown, nullptr, &strange);
         return;
     }
     if (cql::is_unprepared(frame) && sent_again_ <= static_cast<int>(exchange_.pieces_.size())) {
@@ -542,6 +550,15 @@ void Exchange::answer_with(const cql::FrameView& frame) {
     if (answered_) return;
     answered_ = true;
     if (frame.header.opcode == cql::Opcode::error) ++shard_.counters().errors;
+    if (cql::is_unprepared(frame)) {
+        // A node that keeps forgetting it. The client knows it by our id alone, and prepares it again by that.
+        for (const auto& piece : pieces_) {
+            if (!piece.prepared) continue;
+            const auto& id = piece.prepared->text->id;
+            client_->reply_error(stream_, cql::ErrorCode::unprepared, fmt::format("Prepared query with ID {} not found", to_hex(id)), cql::Unprepared{id});
+            return;
+        }
+    }
     client_->reply(stream_, frame, primary_.side);
 }
 
@@ -558,7 +575,7 @@ void Exchange::answer_failure(const Error& error, Applied applied) {
     const auto consistency = parameters_.consistency;
     if (error.code == Errc::server) {
         client_->reply_error(stream_, static_cast<cql::ErrorCode>(error.detail), error.what);
-    } else if (error.code == Errc::overloaded) {
+    } else if (applied == Applied::no && error.code == Errc::overloaded) {
         client_->reply_error(stream_, cql::ErrorCode::overloaded, error.what);
     } else if (applied == Applied::no) {
         client_->reply_error(stream_, cql::ErrorCode::unavailable, error.what, cql::Unavailable{consistency, 1, 0});

@@ -19,6 +19,10 @@ namespace penumbra::proxy {
 
 class ProxyShard;
 
+/// Whether a server that answered with this error has surely done nothing. Timeouts and failures come after replicas
+/// were asked; an overloaded coordinator may have asked some.
+bool surely_refused(cql::ErrorCode code);
+
 /// One client request in flight on one or two clusters: owns its deadline, the merge rule and the one answer.
 ///
 ///     begin ─→ [held by a fence] ─→ primary leg ──────────────┐
