@@ -32,11 +32,16 @@ Task<Unit> stop_shard(std::unique_ptr<ProxyShard>* proxy, Deadline by) {
 // A shard that has stopped has no requests under way.
 Task<Status> hold_gate(std::unique_ptr<ProxyShard>* proxy, routing::ScopeId scope, Deadline by) {
     if (!*proxy) co_return ok();
+    // A stop waits for us, or the gate would go away under the wait.
+    const auto alive = (*proxy)->tasks().try_hold();
+    if (!alive) co_return ok();
     auto held = co_await (*proxy)->gate(scope).hold(by);
     co_return held;
 }
 Task<Status> settle_gate(std::unique_ptr<ProxyShard>* proxy, routing::ScopeId scope, Deadline by) {
     if (!*proxy) co_return ok();
+    const auto alive = (*proxy)->tasks().try_hold();
+    if (!alive) co_return ok();
     auto settled = co_await (*proxy)->gate(scope).settle(by);
     co_return settled;
 }

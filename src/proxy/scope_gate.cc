@@ -50,10 +50,13 @@ Task<Status> ScopeGate::settle(Deadline by) {
         co_await sleep(std::chrono::milliseconds(1));
     }
     settling_ = true;
-    const Turn old = turn_;
-    turn_ ^= 1;
     Status status = ok();
-    if (in_flight_[old] > 0) {
+    // Twice: a wait before that ended by its deadline may have left some behind in the counter that new ones enter next,
+    // where they could not be told apart.
+    for (int round = 0; round < 2 && status; ++round) {
+        const auto old = static_cast<Turn>(round == 0 ? turn_ ^ 1 : turn_);
+        if (round == 1) turn_ ^= 1;
+        if (in_flight_[old] == 0) continue;
         const OneShot<bool> done;
         turned_.push_back(done);
         const auto timer = shard.call_at(by.at, [done] { done.set(false); });
