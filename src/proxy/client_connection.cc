@@ -1,5 +1,7 @@
 #include "proxy/client_connection.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "cql/language/parser.h"
@@ -54,6 +56,15 @@ bool is_result(const Result<Bytes>& reply) {
     return reply && reply.value().size() > cql::kOpcodeAt && reply.value()[cql::kOpcodeAt] == static_cast<Byte>(cql::Opcode::result);
 }
 
+/// It did nothing: refused by the server, or sent nowhere.
+bool is_surely_refused(const Result<Bytes>& reply) {
+    if (!reply) return reply.error().code == Errc::unavailable || reply.error().code == Errc::overloaded || reply.error().code == Errc::shutting_down;
+    const auto frame = cql::view_frame(reply.value(), cql::Direction::response);
+    if (!frame) return false;
+    const auto code = cql::peek_error_code(frame.value());
+    return code && surely_refused(code.value());
+}
+
 std::string error_text(const Result<Bytes>& reply) {
     if (!reply) return reply.error().what;
     const auto frame = cql::view_frame(reply.value(), cql::Direction::response);
@@ -70,6 +81,25 @@ Bytes text_request(cql::ProtocolVersion version, std::string_view text) {
     Bytes frame;
     cql::encode_query(frame, head, text, parameters);
     return frame;
+}
+
+constexpr Nanos kFenceLook = std::chrono::milliseconds(1);
+
+/// Orders to resync whole tables, in the journal when this returns.
+Task<Status> owe_tables(ProxyShard* shard, PlanPtr plan, std::vector<routing::ScopeId> scopes, routing::Side owed_to) {
+    auto* journal = shard->context().journal;
+    for (const auto scope : scopes) {
+        for (const auto& part : plan->parts) {
+            Bytes payload;
+            sync::encode_owed_resync({part.keyspace, part.table, {}}, payload);
+            const OneShot<Result<journal::EntryId>> durable;
+            journal->append(static_cast<std::uint8_t>(owed_to), scope.value(), payload, [durable](Result<journal::EntryId> entry) { durable.set(std::move(entry)); });
+            auto entry = co_await durable;
+            CO_TRY(const auto id, std::move(entry));
+            journal->release(id);
+        }
+    }
+    co_return ok();
 }
 
 }  // namespace
@@ -104,7 +134,7 @@ void ClientConnection::on_drained() {
 
 void ClientConnection::exchange_ended() {
     --in_flight_;
-    if (is_open() && stream_->paused() && in_flight_ < shard_.options().max_in_flight_per_client / 2 &&
+    if (is_open() && stream_->paused() && in_flight_ <= shard_.options().max_in_flight_per_client / 2 &&
         stream_->unsent() < shard_.options().max_unsent_per_client) {
         stream_->resume();
     }
@@ -377,32 +407,44 @@ Task<void> ClientConnection::change_schema(Ptr self, std::int16_t stream, Bytes 
 Task<void> ClientConnection::truncate(Ptr self, std::int16_t stream, std::string text, Bytes frame) {
     auto& shard = self->shard_;
     const auto statement = cql::parse(text);
-    const auto plan = make_plan(statement, self->keyspace_, shard.router());
+    const auto by = Deadline::in(Shard::here().clock(), shard.options().request_timeout);
+    PlanPtr plan;
     std::vector<routing::Phase> phases;
     std::vector<routing::ScopeId> scopes;
-    collect_routes(*plan, {}, phases, scopes);
+    // It goes through the fences of its scopes like any write: in flight over a change of phase, it would take away on the
+    // new shadow what the new primary has acknowledged since.
+    for (;;) {
+        plan = make_plan(statement, self->keyspace_, shard.router());
+        phases.clear();
+        scopes.clear();
+        collect_routes(*plan, {}, phases, scopes);
+        if (std::ranges::none_of(scopes, [&](const auto scope) { return shard.gate(scope).is_held(); })) break;
+        if (by.passed(Shard::here().now())) {
+            self->reply_error(stream, cql::ErrorCode::overloaded, "the request waited too long for a change of phase; it was not executed");
+            co_return;
+        }
+        co_await sleep(kFenceLook);
+    }
+    std::vector<std::pair<ScopeGate*, ScopeGate::Turn>> entered;
+    for (const auto scope : scopes) entered.emplace_back(&shard.gate(scope), shard.gate(scope).enter());
+
     const auto phase = routing::meet(phases);
     const auto primary = routing::primary_of(phase);
-    const auto by = Deadline::in(Shard::here().clock(), shard.options().request_timeout);
     auto reply = co_await shard.session(primary).send(frame, self->keyspace_, by);
-    if (routing::is_shadowed(phase)) {
-        auto shadowed = co_await shard.session(routing::other(primary)).send(std::move(frame), self->keyspace_, by);
-        if (is_result(reply) != is_result(shadowed)) {
-            shard.log().error("TRUNCATE ended differently on the two clusters; the table will be resynced",
-                              {kv("primary", error_text(reply)), kv("shadow", error_text(shadowed))});
-            for (const auto scope : scopes) {
-                for (const auto& part : plan->parts) {
-                    Bytes payload;
-                    sync::encode_owed_resync({part.keyspace, part.table, {}}, payload);
-                    auto* journal = shard.context().journal;
-                    const auto owed_to = static_cast<std::uint8_t>(routing::other(primary));
-                    journal->append(owed_to, scope.value(), payload, [journal](Result<journal::EntryId> entry) {
-                        if (entry) journal->release(entry.value());
-                    });
-                }
-            }
+    if (routing::is_shadowed(phase) && !is_surely_refused(reply)) {
+        bool same = false;
+        if (is_result(reply)) {
+            const auto shadow_by = Deadline::in(Shard::here().clock(), shard.options().request_timeout);
+            auto shadowed = co_await shard.session(routing::other(primary)).send(std::move(frame), self->keyspace_, shadow_by);
+            same = is_result(shadowed);
+            if (!same) shard.log().error("TRUNCATE failed on the shadow; the table will be resynced", {kv("error", error_text(shadowed))});
+        }
+        if (!same) {
+            auto owed = co_await owe_tables(&shard, plan, scopes, routing::other(primary));
+            if (!owed && is_result(reply)) reply = fail(std::move(owed).error());
         }
     }
+    for (const auto& [gate, turn] : entered) gate->leave(turn);
     reply_outcome(*self, stream, reply, primary);
 }
 
