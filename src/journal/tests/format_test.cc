@@ -186,6 +186,10 @@ TEST(Scan, ARecordElsewhereIsNotOne) {
     std::copy_n(segment.bytes().begin() + static_cast<std::ptrdiff_t>(segment.offsets[0]), 56,
                 moved.begin() + static_cast<std::ptrdiff_t>(segment.offsets[1]));
     EXPECT_EQ(scan(moved).payloads, Payloads{"one!"});
+    moved = segment.bytes();
+    std::copy_n(segment.bytes().begin() + static_cast<std::ptrdiff_t>(segment.offsets[1]), 56,
+                moved.begin() + static_cast<std::ptrdiff_t>(segment.offsets[0]));
+    EXPECT_EQ(scan(moved).payloads, Payloads{});
     auto other = kHeader;
     other.id = SegmentId(8);
     int shown = 0;
