@@ -170,6 +170,7 @@ Task<Status> Cluster::connect_and_load() {
     CO_TRY(auto endpoints, std::move(where));
     Error last(Errc::unavailable, "no contact point configured");
     for (const auto& endpoint : endpoints) {
+        if (stop_.requested()) co_return fail(Errc::shutting_down, "stopping");  // each attempt may last its whole timeout
         ConnectionOptions options;
         if (!options_.pool.credentials.empty()) options.sasl_token = options_.pool.credentials.plain_token();
         const auto by = Deadline::in(control_.clock(), options_.pool.connect_timeout);
