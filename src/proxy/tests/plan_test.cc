@@ -1,0 +1,131 @@
+#include "proxy/plan.h"
+
+#include <gtest/gtest.h>
+
+#include "cluster/cluster.h"
+#include "cluster/tests/support/lying_server.h"
+#include "cql/language/parser.h"
+#include "proxy/tests/support/world.h"
+
+namespace penumbra::proxy::testing {
+namespace {
+
+cql::SchemaPtr schema() {
+    const auto rows = cluster::testing::sample_schema();
+    using cluster::testing::as_rows;
+    return cluster::build_schema(as_rows(rows.keyspace_rows()), as_rows(rows.table_rows()), as_rows(rows.column_rows()), as_rows(rows.type_rows()),
+                                 as_rows(rows.view_rows()))
+        .value();
+}
+
+class PlanTest : public ::testing::Test {
+  protected:
+    PlanPtr plan(const std::string& text, std::string_view keyspace = {}) {
+        text_ = text;
+        return make_plan(cql::parse(text_), keyspace, router_);
+    }
+    /// Phase and scopes of the request that binds these values.
+    Routed route(const Plan& of, const std::vector<Bytes>& values = {}, const std::vector<std::string_view>& names = {}) {
+        std::vector<cql::CellView> cells(values.begin(), values.end());
+        cql::Parameters parameters;
+        parameters.values = cells;
+        parameters.names = names;
+        Bytes frame;
+        cql::encode_query(frame, {}, "x", parameters);
+        const auto query = cql::decode_query(cql::view_frame(frame, cql::Direction::request).value()).value();
+        std::vector<Phase> phases;
+        Routed routed;
+        collect_routes(of, query.parameters.values, phases, routed.scopes);
+        routed.phase = routing::meet(phases);
+        return routed;
+    }
+    std::string text_;
+    routing::RouterPtr router_ = World::router(Phase::shadow_sync, Phase::source_only, schema());
+};
+
+TEST_F(PlanTest, WhatEachStatementIs) {
+    EXPECT_EQ(plan("SELECT * FROM app.rows")->kind, Plan::Kind::read);
+    EXPECT_EQ(plan("INSERT INTO app.settings (name, value) VALUES ('a', 'b')")->kind, Plan::Kind::write);
+    EXPECT_EQ(plan("TRUNCATE app.rows")->kind, Plan::Kind::truncate);
+    EXPECT_EQ(plan("USE app")->kind, Plan::Kind::use);
+    EXPECT_EQ(plan("CREATE TABLE app.x (k int PRIMARY KEY)")->kind, Plan::Kind::schema_change);
+    EXPECT_EQ(plan("SELECT * FROM system.local")->kind, Plan::Kind::virtual_table);
+    EXPECT_EQ(plan("SELECT * FROM peers", "system")->kind, Plan::Kind::virtual_table);
+    EXPECT_EQ(plan("SELECT * FROM system_schema.tables")->kind, Plan::Kind::read);
+    EXPECT_EQ(plan("INSERT INTO system_auth.roles (role) VALUES ('x')")->kind, Plan::Kind::primary_only);
+    EXPECT_EQ(plan("CREATE ROLE x")->kind, Plan::Kind::primary_only);
+    EXPECT_EQ(plan("FROBNICATE app.rows")->kind, Plan::Kind::write) << "not understood: it may write";
+}
+
+TEST_F(PlanTest, HowAWriteGetsToTheShadow) {
+    const std::string where = " WHERE tenant = 'acme' AND id = 1";
+    const std::pair<std::string, Mirroring> cases[] = {
+        {"INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, 'x')", Mirroring::exact},
+        {"UPDATE app.rows USING TTL 10 SET v = 'x'" + where, Mirroring::exact},
+        {"DELETE FROM app.rows" + where, Mirroring::exact},
+        {"DELETE tags FROM app.rows" + where, Mirroring::exact},
+        {"UPDATE app.rows SET tags = tags + ['a']" + where, Mirroring::once},
+        {"UPDATE app.rows SET tags = ['a'] + tags" + where, Mirroring::once},
+        {"UPDATE app.rows SET tags = ['a']" + where, Mirroring::once},
+        {"INSERT INTO app.rows (tenant, id, tags) VALUES ('acme', 1, ['a'])", Mirroring::once},
+        {"INSERT INTO app.rows JSON ?", Mirroring::once},
+        {"UPDATE app.rows SET tags = tags - ['a']" + where, Mirroring::resync},
+        {"UPDATE app.rows SET tags[0] = 'a'" + where, Mirroring::resync},
+        {"DELETE tags[0] FROM app.rows" + where, Mirroring::resync},
+        {"UPDATE app.hits SET n = n + 1 WHERE tenant = 'acme'", Mirroring::once},
+        {"INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, 'x') IF NOT EXISTS", Mirroring::resync},
+        {"UPDATE app.rows SET v = 'x'" + where + " IF v = 'y'", Mirroring::resync},
+        {"DELETE FROM app.rows" + where + " IF EXISTS", Mirroring::resync},
+        {"INSERT INTO app.settings (name, value) VALUES (toJson(now()), 'x')", Mirroring::resync},
+        {"BEGIN BATCH INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, 'x'); UPDATE app.rows SET tags = tags + ['a']" + where + "; APPLY BATCH", Mirroring::once},
+    };
+    for (const auto& [text, expected] : cases) EXPECT_EQ(plan(text)->mirroring, expected) << text;
+    EXPECT_EQ(plan("SELECT v, now() FROM app.rows")->mirroring, Mirroring::exact);
+}
+
+TEST_F(PlanTest, TheTenantIsFoundWhereverItStands) {
+    const Routed acme{Phase::shadow_sync, {kAcme}};
+    const Routed other{Phase::source_only, {routing::kDefaultScope}};
+    const auto tenant = cql::encode_text("acme");
+    const auto one = cql::encode_int(1);
+    EXPECT_EQ(route(*plan("SELECT * FROM app.rows WHERE tenant = 'acme'")), acme);
+    EXPECT_EQ(route(*plan("SELECT * FROM app.rows WHERE tenant = 'zeta'")), other);
+    EXPECT_EQ(route(*plan("SELECT * FROM app.rows WHERE id = ? AND tenant = ?"), {one, tenant}), acme);
+    EXPECT_EQ(route(*plan("SELECT * FROM app.rows WHERE id = ? AND tenant = ?"), {one, cql::encode_text("zeta")}), other);
+    EXPECT_EQ(route(*plan("SELECT * FROM app.rows WHERE tenant = :who AND id = :n"), {one, tenant}, {"n", "who"}), acme);
+    EXPECT_EQ(route(*plan("INSERT INTO app.rows (id, tenant) VALUES (?, ?)"), {one, tenant}), acme);
+    EXPECT_EQ(route(*plan("SELECT * FROM rows WHERE tenant = 'acme'", "app")), acme) << "completed by the session";
+    EXPECT_EQ(route(*plan("SELECT * FROM other.rows WHERE tenant = 'acme'")), other) << "no table of the migration";
+}
+
+TEST_F(PlanTest, WithoutATenantEveryScopeOfTheTableCounts) {
+    const Routed all{Phase::shadow_sync, {kAcme, routing::kDefaultScope}};
+    EXPECT_EQ(route(*plan("SELECT * FROM app.rows")), all);
+    EXPECT_EQ(route(*plan("DELETE FROM app.rows WHERE tenant = ? AND id = 1")), all) << "not bound";
+    EXPECT_EQ(route(*plan("SELECT * FROM app.rows WHERE tenant IN ('acme', 'zeta')")), all);
+    const auto batch = plan("BEGIN BATCH INSERT INTO app.rows (tenant, id) VALUES ('zeta', 1); INSERT INTO app.rows (tenant, id) VALUES ('acme', 1); APPLY BATCH");
+    EXPECT_EQ(route(*batch), (Routed{Phase::shadow_sync, {routing::kDefaultScope, kAcme}}));
+}
+
+TEST_F(PlanTest, WhatIsNotThereIsLookedUpAndWhatIsNotUnderstoodTouchesEverything) {
+    EXPECT_TRUE(plan("INSERT INTO app.fresh (k) VALUES (1)")->unknown_table);
+    EXPECT_FALSE(plan("SELECT * FROM system.size_estimates")->unknown_table);
+    const auto strange = route(*plan("FROBNICATE everything"));
+    EXPECT_EQ(strange.phase, Phase::shadow_sync);
+    EXPECT_EQ(strange.scopes, (std::vector<ScopeId>{routing::kDefaultScope, kAcme}));
+}
+
+TEST_F(PlanTest, NamesThatLackAKeyspaceNeedTheSession) {
+    EXPECT_TRUE(plan("SELECT * FROM rows")->needs_keyspace);
+    EXPECT_FALSE(plan("SELECT * FROM app.rows")->needs_keyspace);
+}
+
+TEST_F(PlanTest, ThePartitionKeyIsThereOrNot) {
+    const auto whole = plan("DELETE FROM app.rows WHERE tenant = 'acme' AND id = 1");
+    EXPECT_EQ(partition_key(whole->parts[0], {}), cql::encode_text("acme"));
+    const auto unbound = plan("DELETE FROM app.rows WHERE tenant = ? AND id = 1");
+    EXPECT_FALSE(partition_key(unbound->parts[0], {}));
+}
+
+}  // namespace
+}  // namespace penumbra::proxy::testing
