@@ -16,19 +16,19 @@ namespace penumbra::kube {
 struct ConvertOptions {
     std::optional<std::int64_t> replicas;  ///< nodes of the result; a sizing decision, so never ours
     std::int64_t rf = 3;
-    std::vector<std::string> racks;        ///< `name` or `name=zone`, when the source has none or others are wanted
+    std::vector<std::string> racks;  ///< `name` or `name=zone`, when the source has none or others are wanted
     std::string name;
     std::string name_space;
     std::string scylla_version{kScyllaVersion};
     std::string agent_version{kAgentVersion};
     std::string cassandra_version{kCassandraVersion};
-    std::string instance_type;             ///< where the three below came from, for the report
+    std::string instance_type;  ///< where the three below came from, for the report
     std::optional<std::int64_t> cpu;
     std::string memory;
     std::string storage;
     std::string storage_class;
     std::string backup_location;
-    std::vector<std::string> without;      ///< objects not to write: namespace, nodeconfig, roles, monitoring
+    std::vector<std::string> without;  ///< objects not to write: namespace, nodeconfig, roles, monitoring
 };
 
 /// What a conversion makes of one cluster: the objects in the order in which they are to be applied, and the report.
@@ -37,8 +37,9 @@ struct Conversion {
     Report report;
 };
 
-/// CassandraDatacenter v1beta1 -> ScyllaCluster v1 and what belongs to it. `input` is the whole file: Secrets, Reaper and
-/// Medusa objects beside the datacenter are used where they help. The input must have been validated without errors.
+/// CassandraDatacenter v1beta1 -> ScyllaCluster v1 and what belongs to it. `input` is the whole file: Secrets, Reaper
+/// and Medusa objects beside the datacenter are used where they help. The input must have been validated without
+/// errors.
 Result<Conversion> convert_to_scylla(const Input& input, const Manifest& datacenter, const ConvertOptions& options);
 /// ScyllaCluster v1 -> CassandraDatacenter v1beta1.
 Result<Conversion> convert_to_cassandra(const Input& input, const Manifest& cluster, const ConvertOptions& options);

@@ -12,7 +12,8 @@ namespace {
 
 std::string lower(std::string_view text) {
     std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::transform(out.begin(), out.end(), out.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return out;
 }
 
@@ -24,7 +25,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
         now[0] = i;
         for (std::size_t j = 1; j <= b.size(); ++j) {
             now[j] = std::min({last[j] + 1, now[j - 1] + 1, last[j - 1] + (a[i - 1] == b[j - 1] ? 0u : 1u)});
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) now[j] = std::min(now[j], before[j - 2] + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                now[j] = std::min(now[j], before[j - 2] + 1);
         }
         before.swap(last);
         last.swap(now);
@@ -47,9 +49,12 @@ std::string_view line_of(std::string_view source, int line) {
 
 std::string_view to_string(Severity severity) {
     switch (severity) {
-        case Severity::error: return "error";
-        case Severity::warning: return "warning";
-        case Severity::note: return "note";
+        case Severity::error:
+            return "error";
+        case Severity::warning:
+            return "warning";
+        case Severity::note:
+            return "note";
     }
     return "unknown";
 }
@@ -84,13 +89,15 @@ std::string Diagnostics::render(std::string_view source) const {
     std::stable_sort(sorted.begin(), sorted.end(), [](auto* a, auto* b) { return a->mark < b->mark; });
     std::string out;
     for (const auto* d : sorted) {
-        out += d->mark.line > 0 ? fmt::format("{}:{}:{}: ", d->file, d->mark.line, d->mark.column) : fmt::format("{}: ", d->file);
+        out += d->mark.line > 0 ? fmt::format("{}:{}:{}: ", d->file, d->mark.line, d->mark.column)
+                                : fmt::format("{}: ", d->file);
         out += fmt::format("{}: {}{}{}\n", to_string(d->severity), d->path, d->path.empty() ? "" : ": ", d->message);
         if (d->mark.line > 0) {
             auto line = line_of(source, d->mark.line);
             constexpr std::size_t kWidth = 160;
             if (!line.empty() && line.size() <= kWidth) {
-                const auto column = std::min<std::size_t>(static_cast<std::size_t>(std::max(d->mark.column, 1)), line.size() + 1);
+                const auto column =
+                    std::min<std::size_t>(static_cast<std::size_t>(std::max(d->mark.column, 1)), line.size() + 1);
                 out += fmt::format("{:>5} | {}\n      | {}^\n", d->mark.line, line, std::string(column - 1, ' '));
             }
         }

@@ -17,7 +17,8 @@ Result<std::string> read_all(std::istream& in, const std::string& name) {
     char buffer[65536];
     while (in.read(buffer, sizeof buffer), in.gcount() > 0) {
         text.append(buffer, static_cast<std::size_t>(in.gcount()));
-        if (text.size() > kLargestFile) return fail(Errc::invalid_argument, fmt::format("{} is larger than {} MiB", name, kLargestFile >> 20));
+        if (text.size() > kLargestFile)
+            return fail(Errc::invalid_argument, fmt::format("{} is larger than {} MiB", name, kLargestFile >> 20));
     }
     if (in.bad()) return fail(system_error("read", name, errno));
     return text;

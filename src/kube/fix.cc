@@ -15,7 +15,8 @@ namespace {
 
 class Fixer {
   public:
-    Fixer(Manifest& manifest, const ConvertOptions& options) : manifest_(manifest), root_(manifest.document.root), options_(options) {}
+    Fixer(Manifest& manifest, const ConvertOptions& options)
+        : manifest_(manifest), root_(manifest.document.root), options_(options) {}
 
     std::vector<Fix> run() {
         if (manifest_.type) names(root_, *manifest_.type, {});
@@ -25,7 +26,9 @@ class Fixer {
     }
 
   private:
-    void fixed(Mark mark, std::string path, std::string what) { fixes_.push_back({mark, std::move(path), std::move(what)}); }
+    void fixed(Mark mark, std::string path, std::string what) {
+        fixes_.push_back({mark, std::move(path), std::move(what)});
+    }
 
     /// Slips in field names, unless the right one is there too; values in the wrong kind of quotes.
     void names(Node& node, const Type& type, const std::string& path) {
@@ -77,7 +80,8 @@ class Fixer {
         if (!spec->find("size")) {
             for (const auto* wrong : {"replicas", "nodes", "nodeCount", "members"}) {
                 if (auto* entry = const_cast<Node::Entry*>(spec->entry(wrong)); entry && entry->value.as_integer()) {
-                    fixed(entry->mark, fmt::format("spec.{}", wrong), "renamed to `size`, which is what counts a datacenter's nodes");
+                    fixed(entry->mark, fmt::format("spec.{}", wrong),
+                          "renamed to `size`, which is what counts a datacenter's nodes");
                     entry->key = "size";
                     break;
                 }
@@ -93,12 +97,17 @@ class Fixer {
             claim.set("accessModes", Node::strings({"ReadWriteOnce"}));
             const bool known = !options_.storage.empty();
             Node size = Node::string(known ? options_.storage : "1Ti");
-            if (!known) size.comments.push_back("decision: the manifest does not say how large a node's volume is; kubectl get pvc does. --storage says it here");
+            if (!known)
+                size.comments.push_back(
+                    "decision: the manifest does not say how large a node's volume is; kubectl get pvc does. --storage "
+                    "says it here");
             claim["resources"]["requests"].set("storage", std::move(size));
             if (!options_.storage_class.empty()) claim.set("storageClassName", Node::string(options_.storage_class));
             const Mark mark = mark_of("storageConfig", *spec);
             (*spec)["storageConfig"].set("cassandraDataVolumeClaimSpec", std::move(claim));
-            fixed(mark, "spec.storageConfig", known ? fmt::format("added: a claim of {} per node", options_.storage) : "added: a claim of 1Ti per node, an assumption (--storage says the real size)");
+            fixed(mark, "spec.storageConfig",
+                  known ? fmt::format("added: a claim of {} per node", options_.storage)
+                        : "added: a claim of 1Ti per node, an assumption (--storage says the real size)");
         }
         jvm_options(*spec);
         order_keys(*spec, {"clusterName", "serverType", "serverVersion"});
@@ -113,12 +122,15 @@ class Fixer {
         auto* entry = const_cast<Node::Entry*>(config->entry("jvm-options"));
         if (entry && version->major >= 4 && !config->find("jvm-server-options")) {
             entry->key = "jvm-server-options";
-            fixed(entry->mark, "spec.config.jvm-options", fmt::format("renamed to `jvm-server-options`, the file of Cassandra {}.{}", version->major, version->minor));
+            fixed(entry->mark, "spec.config.jvm-options",
+                  fmt::format("renamed to `jvm-server-options`, the file of Cassandra {}.{}", version->major,
+                              version->minor));
         }
         entry = const_cast<Node::Entry*>(config->entry("jvm-server-options"));
         if (entry && version->major == 3 && !config->find("jvm-options")) {
             entry->key = "jvm-options";
-            fixed(entry->mark, "spec.config.jvm-server-options", "renamed to `jvm-options`, the file of Cassandra 3.11");
+            fixed(entry->mark, "spec.config.jvm-server-options",
+                  "renamed to `jvm-options`, the file of Cassandra 3.11");
         }
     }
 
@@ -153,7 +165,8 @@ class Fixer {
         if (spec->find("resources")) {
             const Mark mark = mark_of("resources", *spec);
             resources = take("resources");
-            fixed(mark, "spec.resources", has_racks ? "moved into each rack that has none" : "moved to `spec.datacenter.racks[].resources`");
+            fixed(mark, "spec.resources",
+                  has_racks ? "moved into each rack that has none" : "moved to `spec.datacenter.racks[].resources`");
         }
         std::optional<Node> storage;
         if (spec->find("storage")) {
@@ -166,16 +179,21 @@ class Fixer {
             moved_racks = take("racks");
         }
         if (const Node* pinned = spec->find("cpuset")) {
-            fixed(mark_of("cpuset", *spec), "spec.cpuset", fmt::format("removed (`{}`): deprecated and always treated as true; limits equal to requests are what pins CPUs", pinned->text));
+            fixed(mark_of("cpuset", *spec), "spec.cpuset",
+                  fmt::format("removed (`{}`): deprecated and always treated as true; limits equal to requests are "
+                              "what pins CPUs",
+                              pinned->text));
             take("cpuset");
         }
         Node& datacenter = (*spec)["datacenter"];
         if (!datacenter.is_map() && !datacenter.is_null()) return;
         if (!datacenter.find("name")) {
             Node name = Node::string("dc1");
-            name.comments.push_back("decision: the datacenter that the keyspaces replicate to; it cannot be changed later");
+            name.comments.push_back(
+                "decision: the datacenter that the keyspaces replicate to; it cannot be changed later");
             datacenter.set("name", std::move(name));
-            fixed(spec->mark, "spec.datacenter.name", "added: dc1, an assumption. It has to be what the keyspaces' replication names");
+            fixed(spec->mark, "spec.datacenter.name",
+                  "added: dc1, an assumption. It has to be what the keyspaces' replication names");
         }
         if (moved_racks) datacenter.set("racks", std::move(*moved_racks));
         Node& racks = datacenter["racks"];
@@ -196,15 +214,20 @@ class Fixer {
                 }
                 racks.push(std::move(one));
             }
-            fixed(spec->mark, "spec.datacenter.racks", names.size() == 1 ? fmt::format("added: one rack of {} members (--racks names one per zone)", members[0]) : fmt::format("added: {} racks, by --racks", names.size()));
+            fixed(spec->mark, "spec.datacenter.racks",
+                  names.size() == 1
+                      ? fmt::format("added: one rack of {} members (--racks names one per zone)", members[0])
+                      : fmt::format("added: {} racks, by --racks", names.size()));
         }
         if (!racks.is_list()) return;
         for (std::size_t i = 0; i < racks.items.size(); ++i) {
-            if (racks.items[i].is_map()) rack_fields(racks.items[i], join_path("spec.datacenter.racks", i), resources, storage);
+            if (racks.items[i].is_map())
+                rack_fields(racks.items[i], join_path("spec.datacenter.racks", i), resources, storage);
         }
         if (const Node* agent = spec->find("agentVersion"); !agent || agent->text == "latest") {
             spec->set("agentVersion", Node::string(options_.agent_version));
-            fixed(spec->mark, "spec.agentVersion", fmt::format("pinned to {}: the default is whatever `latest` is on the day", options_.agent_version));
+            fixed(spec->mark, "spec.agentVersion",
+                  fmt::format("pinned to {}: the default is whatever `latest` is on the day", options_.agent_version));
         }
         order_keys(*spec, {"version", "repository", "agentVersion", "developerMode"});
     }
@@ -213,17 +236,25 @@ class Fixer {
         to.comments.insert(to.comments.end(), from.comments.begin(), from.comments.end());
     }
 
-    void rack_fields(Node& rack, const std::string& path, const std::optional<Node>& resources, const std::optional<Node>& storage) {
+    void rack_fields(Node& rack, const std::string& path, const std::optional<Node>& resources,
+                     const std::optional<Node>& storage) {
         if (!rack.find("storage")) {
             if (storage && storage->is_map()) {
                 rack.set("storage", *storage);
             } else {
                 const bool known = !options_.storage.empty();
                 Node capacity = Node::string(known ? options_.storage : "1500Gi");
-                if (!known) capacity.comments.push_back("decision: the manifest does not say; this is the size in scylla-operator's example. --storage says yours");
+                if (!known)
+                    capacity.comments.push_back(
+                        "decision: the manifest does not say; this is the size in scylla-operator's example. --storage "
+                        "says yours");
                 rack["storage"].set("capacity", std::move(capacity));
-                rack["storage"].set("storageClassName", Node::string(options_.storage_class.empty() ? kLocalStorageClass : std::string_view(options_.storage_class)));
-                fixed(rack.mark, path + ".storage", known ? fmt::format("added: {}", options_.storage) : "added: 1500Gi, an assumption (--storage says the real size)");
+                rack["storage"].set("storageClassName", Node::string(options_.storage_class.empty()
+                                                                         ? kLocalStorageClass
+                                                                         : std::string_view(options_.storage_class)));
+                fixed(rack.mark, path + ".storage",
+                      known ? fmt::format("added: {}", options_.storage)
+                            : "added: 1500Gi, an assumption (--storage says the real size)");
             }
         }
         if (!rack.find("resources") && resources) rack.set("resources", *resources);
@@ -238,20 +269,25 @@ class Fixer {
         Node* limits = given->find("limits");
         if (requests && !limits) {
             given->set("limits", *requests);
-            fixed(given->mark, path + ".resources.limits", "added, equal to the requests: the webhook wants limits, and equal ones give Guaranteed QoS, without which CPU pinning is silently off");
+            fixed(given->mark, path + ".resources.limits",
+                  "added, equal to the requests: the webhook wants limits, and equal ones give Guaranteed QoS, without "
+                  "which CPU pinning is silently off");
         } else if (limits && !requests) {
             given->set("requests", *limits);
             fixed(given->mark, path + ".resources.requests", "added, equal to the limits");
         } else if (requests && limits && requests->is_map() && !requests->same(*limits)) {
             for (const auto& entry : limits->entries) requests->set(entry.key, entry.value);
-            fixed(given->mark, path + ".resources.requests", "made equal to the limits: anything else silently turns CPU pinning off");
+            fixed(given->mark, path + ".resources.requests",
+                  "made equal to the limits: anything else silently turns CPU pinning off");
         }
         if (!rack.find("agentResources")) {
             for (const auto* part : {"requests", "limits"}) {
                 rack["agentResources"][part].set("cpu", Node::string("100m"));
                 rack["agentResources"][part].set("memory", Node::string("256Mi"));
             }
-            fixed(rack.mark, path + ".agentResources", "added with limits equal to requests: the agent's default has no limits, which silently turns CPU pinning off");
+            fixed(rack.mark, path + ".agentResources",
+                  "added with limits equal to requests: the agent's default has no limits, which silently turns CPU "
+                  "pinning off");
         }
         order_keys(rack, {"name", "members", "storage", "resources", "agentResources"});
     }
@@ -264,6 +300,8 @@ class Fixer {
 
 }  // namespace
 
-std::vector<Fix> apply_fixes(Manifest& manifest, const ConvertOptions& options) { return Fixer(manifest, options).run(); }
+std::vector<Fix> apply_fixes(Manifest& manifest, const ConvertOptions& options) {
+    return Fixer(manifest, options).run();
+}
 
 }  // namespace penumbra::kube

@@ -28,7 +28,10 @@ void Mapper::account_for_rest(std::string_view root_path) {
     const Node* root = at(root_path);
     if (!root) return;
     for_each_leaf(*root, root_path, [&](const std::string& path, const Node&) {
-        if (!report_.covers(path)) decision(path, {}, {}, "not carried over: there is no rule for this field. Check by hand whether the cluster depends on it");
+        if (!report_.covers(path))
+            decision(
+                path, {}, {},
+                "not carried over: there is no rule for this field. Check by hand whether the cluster depends on it");
     });
 }
 

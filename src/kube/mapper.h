@@ -25,11 +25,19 @@ class Mapper {
         return node && node->as_boolean().value_or(false);
     }
 
-    void mapped(std::string_view from, std::string to, std::string why) { add(Verdict::mapped, from, std::move(to), {}, std::move(why)); }
-    void changed(std::string_view from, std::string to, std::string now, std::string why) { add(Verdict::changed, from, std::move(to), std::move(now), std::move(why)); }
+    void mapped(std::string_view from, std::string to, std::string why) {
+        add(Verdict::mapped, from, std::move(to), {}, std::move(why));
+    }
+    void changed(std::string_view from, std::string to, std::string now, std::string why) {
+        add(Verdict::changed, from, std::move(to), std::move(now), std::move(why));
+    }
     void dropped(std::string_view from, std::string why) { add(Verdict::dropped, from, {}, {}, std::move(why)); }
-    void decision(std::string_view from, std::string to, std::string now, std::string why) { add(Verdict::decision, from, std::move(to), std::move(now), std::move(why)); }
-    void added(std::string to, std::string now, std::string why) { report_.add({Verdict::added, {}, {}, {}, std::move(to), std::move(now), std::move(why)}); }
+    void decision(std::string_view from, std::string to, std::string now, std::string why) {
+        add(Verdict::decision, from, std::move(to), std::move(now), std::move(why));
+    }
+    void added(std::string to, std::string now, std::string why) {
+        report_.add({Verdict::added, {}, {}, {}, std::move(to), std::move(now), std::move(why)});
+    }
 
     /// As dropped, when the field is there at all.
     void drop_if_there(std::string_view from, std::string why) {

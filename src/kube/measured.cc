@@ -69,11 +69,16 @@ std::map<std::string, double> counters_of(const std::string& text) {
 Result<ProxyLoad> load_from_metrics(const std::string& before, const std::string& after, double seconds) {
     if (!(seconds > 0)) return fail(Errc::invalid_argument, "two scrapes need the seconds between them (--interval)");
     auto first = counters_of(before), second = counters_of(after);
-    if (second.empty()) return fail(Errc::invalid_argument, "no penumbra_requests_total in the metrics: is this a scrape of a Penumbra proxy?");
+    if (second.empty())
+        return fail(Errc::invalid_argument,
+                    "no penumbra_requests_total in the metrics: is this a scrape of a Penumbra proxy?");
     std::map<std::string, double> rates;
     for (const auto& [kind, value] : second) {
         const double grown = value - first[kind];
-        if (grown < 0) return fail(Errc::invalid_argument, "a counter went down between the scrapes: the proxy was restarted, or the files are in the wrong order");
+        if (grown < 0)
+            return fail(Errc::invalid_argument,
+                        "a counter went down between the scrapes: the proxy was restarted, or the files are in the "
+                        "wrong order");
         rates[kind] = grown / seconds;
     }
     ProxyLoad load;
@@ -84,7 +89,8 @@ Result<ProxyLoad> load_from_metrics(const std::string& before, const std::string
         // While everything is shadowed, what goes to the shadow is the writes.
         load.writes = Range(rates["shadow"]);
         load.reads = Range(rates["all"] - rates["shadow"]);
-        load.note = "writes are those that went to the shadow: right if all of the traffic was shadowed between the scrapes";
+        load.note =
+            "writes are those that went to the shadow: right if all of the traffic was shadowed between the scrapes";
     } else {
         load.requests = rates["all"];
         load.note = "the metrics do not tell reads from writes, so the replicas' work is a range";
@@ -102,7 +108,8 @@ Result<NodetoolLoad> load_from_nodetool(const std::vector<std::string>& texts) {
         bool system = false, has_stats = false;
         for_each_line(text, [&](std::string_view line) {
             const auto whole = trim(line);
-            if (whole.size() > 2 && (whole[0] == 'U' || whole[0] == 'D') && std::string_view("NLJM").find(whole[1]) != std::string_view::npos && whole[2] == ' ') {
+            if (whole.size() > 2 && (whole[0] == 'U' || whole[0] == 'D') &&
+                std::string_view("NLJM").find(whole[1]) != std::string_view::npos && whole[2] == ' ') {
                 // UN  10.0.0.1  1.2 TiB  256  ...
                 auto rest = trim(whole.substr(2));
                 const auto address_end = std::min(rest.find(' '), rest.size());
@@ -135,7 +142,10 @@ Result<NodetoolLoad> load_from_nodetool(const std::vector<std::string>& texts) {
             }
         });
         if (has_stats) {
-            if (uptime <= 0) return fail(Errc::invalid_argument, "tablestats without `Uptime (seconds)`: its counts are since the node's start, so put the node's `nodetool info` into the same file");
+            if (uptime <= 0)
+                return fail(Errc::invalid_argument,
+                            "tablestats without `Uptime (seconds)`: its counts are since the node's start, so put the "
+                            "node's `nodetool info` into the same file");
             ops += (reads + writes) / uptime;
             live += space;
             ++stats;
@@ -150,7 +160,8 @@ Result<NodetoolLoad> load_from_nodetool(const std::vector<std::string>& texts) {
         load.data_on_disk = live;
     }
     load.nodes = std::max<std::int64_t>({stats, infos, static_cast<std::int64_t>(status_nodes.size())});
-    if (!load.replica_ops && !load.data_on_disk) return fail(Errc::invalid_argument, "nothing in the files looks like nodetool info, tablestats or status");
+    if (!load.replica_ops && !load.data_on_disk)
+        return fail(Errc::invalid_argument, "nothing in the files looks like nodetool info, tablestats or status");
     // Figures of some nodes stand for all when status names more of them.
     const auto all = static_cast<std::int64_t>(status_nodes.size());
     if (load.replica_ops && all > stats && stats > 0) {

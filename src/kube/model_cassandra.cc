@@ -2,8 +2,8 @@
 
 namespace penumbra::kube {
 
-// CassandraDatacenter v1beta1 of k8ssandra/cass-operator, after its Go types and its webhook. `config` is free here: what
-// may stand in it depends on serverVersion, and validate.cc looks at it.
+// CassandraDatacenter v1beta1 of k8ssandra/cass-operator, after its Go types and its webhook. `config` is free here:
+// what may stand in it depends on serverVersion, and validate.cc looks at it.
 std::string_view cassandra_model() {
     return R"(
 type CassandraRack
@@ -181,34 +181,52 @@ kind reaper.k8ssandra.io/v1alpha1 Reaper Reaper
 std::string misplaced_field(std::string_view parent, std::string_view field) {
     if (parent == "spec") {
         if (field == "replicas" || field == "nodes" || field == "nodeCount" || field == "members") {
-            return "a CassandraDatacenter counts its nodes in `spec.size`, a ScyllaCluster in `spec.datacenter.racks[].members`";
+            return "a CassandraDatacenter counts its nodes in `spec.size`, a ScyllaCluster in "
+                   "`spec.datacenter.racks[].members`";
         }
-        if (field == "size") return "a ScyllaCluster counts its nodes per rack: `spec.datacenter.racks[].members`. The API server drops this field without a word, and no node starts";
-        if (field == "resources") return "resources belong to each rack: `spec.datacenter.racks[].resources`, with limits, and `agentResources` beside them";
+        if (field == "size")
+            return "a ScyllaCluster counts its nodes per rack: `spec.datacenter.racks[].members`. The API server drops "
+                   "this field without a word, and no node starts";
+        if (field == "resources")
+            return "resources belong to each rack: `spec.datacenter.racks[].resources`, with limits, and "
+                   "`agentResources` beside them";
         if (field == "racks") return "racks belong to the datacenter: `spec.datacenter.racks`";
         if (field == "storage" || field == "storageClassName" || field == "capacity") {
-            return "storage belongs to each rack: `spec.datacenter.racks[].storage` with `capacity` and `storageClassName`";
+            return "storage belongs to each rack: `spec.datacenter.racks[].storage` with `capacity` and "
+                   "`storageClassName`";
         }
         if (field == "placement" || field == "nodeSelector" || field == "tolerations" || field == "affinity") {
-            return "placement belongs to each rack: `spec.datacenter.racks[].placement` with nodeAffinity, podAntiAffinity and tolerations";
+            return "placement belongs to each rack: `spec.datacenter.racks[].placement` with nodeAffinity, "
+                   "podAntiAffinity and tolerations";
         }
-        if (field == "clusterName") return "this is a CassandraDatacenter's field; a ScyllaCluster is called what `metadata.name` says";
-        if (field == "serverVersion") return "this is a CassandraDatacenter's field; a ScyllaCluster has `spec.version`";
-        if (field == "version") return "this is a ScyllaCluster's field; a CassandraDatacenter has `spec.serverVersion`";
-        if (field == "datacenter") return "this is a ScyllaCluster's field; a CassandraDatacenter has `spec.datacenterName`, `spec.racks` and `spec.size`";
-        if (field == "storageConfig") return "this is a CassandraDatacenter's field; a ScyllaCluster has `spec.datacenter.racks[].storage`";
-        if (field == "config") return "ScyllaDB takes its settings from a ConfigMap that `spec.datacenter.racks[].scyllaConfig` names; it has no JVM to set options for";
+        if (field == "clusterName")
+            return "this is a CassandraDatacenter's field; a ScyllaCluster is called what `metadata.name` says";
+        if (field == "serverVersion")
+            return "this is a CassandraDatacenter's field; a ScyllaCluster has `spec.version`";
+        if (field == "version")
+            return "this is a ScyllaCluster's field; a CassandraDatacenter has `spec.serverVersion`";
+        if (field == "datacenter")
+            return "this is a ScyllaCluster's field; a CassandraDatacenter has `spec.datacenterName`, `spec.racks` and "
+                   "`spec.size`";
+        if (field == "storageConfig")
+            return "this is a CassandraDatacenter's field; a ScyllaCluster has `spec.datacenter.racks[].storage`";
+        if (field == "config")
+            return "ScyllaDB takes its settings from a ConfigMap that `spec.datacenter.racks[].scyllaConfig` names; it "
+                   "has no JVM to set options for";
     }
     return {};
 }
 
 std::string required_advice(std::string_view parent, std::string_view field) {
-    if (parent == "spec" && field == "serverType") return "`serverType: cassandra` for Apache Cassandra; the API server refuses the object without it";
+    if (parent == "spec" && field == "serverType")
+        return "`serverType: cassandra` for Apache Cassandra; the API server refuses the object without it";
     if (parent == "spec" && field == "storageConfig") {
-        return "`storageConfig.cassandraDataVolumeClaimSpec` is the volume of each node: accessModes, resources.requests.storage, storageClassName";
+        return "`storageConfig.cassandraDataVolumeClaimSpec` is the volume of each node: accessModes, "
+               "resources.requests.storage, storageClassName";
     }
     if (parent == "spec" && field == "clusterName") return "the name that clients and nodes know the cluster by";
-    if (parent == "spec" && field == "datacenter") return "`datacenter` holds a name and the racks, and the racks hold members, storage and resources";
+    if (parent == "spec" && field == "datacenter")
+        return "`datacenter` holds a name and the racks, and the racks hold members, storage and resources";
     if (parent == "spec" && field == "version") return "the ScyllaDB version to run, such as \"2026.1.6\"";
     if (field == "capacity") return "the size of each node's volume, such as 1500Gi";
     return {};

@@ -2,8 +2,9 @@
 
 namespace penumbra::kube {
 
-// ScyllaCluster v1, NodeConfig and ScyllaDBMonitoring v1alpha1 of scylladb/scylla-operator, after their Go types. Fields
-// marked required are those that the operator cannot work without; its CRD asks for fewer, and its webhook for some.
+// ScyllaCluster v1, NodeConfig and ScyllaDBMonitoring v1alpha1 of scylladb/scylla-operator, after their Go types.
+// Fields marked required are those that the operator cannot work without; its CRD asks for fewer, and its webhook for
+// some.
 std::string_view scylla_model() {
     return R"(
 type ObjectTemplateMetadata

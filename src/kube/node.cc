@@ -11,14 +11,17 @@ namespace penumbra::kube {
 
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 
 bool is_integer(std::string_view text) {
     if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
     if (text.starts_with("0x")) {
         return text.size() > 2 && text.find_first_not_of("0123456789abcdefABCDEF", 2) == std::string_view::npos;
     }
-    if (text.starts_with("0o")) return text.size() > 2 && text.find_first_not_of("01234567", 2) == std::string_view::npos;
+    if (text.starts_with("0o"))
+        return text.size() > 2 && text.find_first_not_of("01234567", 2) == std::string_view::npos;
     return !text.empty() && std::all_of(text.begin(), text.end(), is_digit);
 }
 
@@ -49,7 +52,8 @@ std::optional<std::pair<std::string, std::optional<std::size_t>>> take_step(std:
         if (end == std::string_view::npos) return std::nullopt;
         std::size_t index = 0;
         const auto inner = path.substr(1, end - 1);
-        if (std::from_chars(inner.data(), inner.data() + inner.size(), index).ptr != inner.data() + inner.size()) return std::nullopt;
+        if (std::from_chars(inner.data(), inner.data() + inner.size(), index).ptr != inner.data() + inner.size())
+            return std::nullopt;
         path.remove_prefix(end + 1);
         return std::pair{std::string(), std::optional(index)};
     }
@@ -125,10 +129,14 @@ Node Node::strings(const std::vector<std::string>& texts) {
 
 bool Node::empty() const {
     switch (kind) {
-        case Kind::null: return true;
-        case Kind::scalar: return text.empty();
-        case Kind::list: return items.empty();
-        case Kind::map: return entries.empty();
+        case Kind::null:
+            return true;
+        case Kind::scalar:
+            return text.empty();
+        case Kind::list:
+            return items.empty();
+        case Kind::map:
+            return entries.empty();
     }
     return true;
 }
@@ -145,7 +153,9 @@ const Node* Node::find(std::string_view key) const {
     return found ? &found->value : nullptr;
 }
 
-Node* Node::find(std::string_view key) { return const_cast<Node*>(static_cast<const Node*>(this)->find(key)); }
+Node* Node::find(std::string_view key) {
+    return const_cast<Node*>(static_cast<const Node*>(this)->find(key));
+}
 
 const Node* Node::at(std::string_view path) const {
     const Node* node = this;
@@ -228,13 +238,16 @@ Node&& Node::with_comment(std::string_view line) && {
 bool Node::same(const Node& other) const {
     if (kind != other.kind) return false;
     switch (kind) {
-        case Kind::null: return true;
-        case Kind::scalar: return scalar_type() == other.scalar_type() && text == other.text;
+        case Kind::null:
+            return true;
+        case Kind::scalar:
+            return scalar_type() == other.scalar_type() && text == other.text;
         case Kind::list:
             return std::equal(items.begin(), items.end(), other.items.begin(), other.items.end(),
                               [](const Node& a, const Node& b) { return a.same(b); });
         case Kind::map:
-            return entries.size() == other.entries.size() && std::all_of(entries.begin(), entries.end(), [&](const Entry& e) {
+            return entries.size() == other.entries.size() &&
+                   std::all_of(entries.begin(), entries.end(), [&](const Entry& e) {
                        const Node* value = other.find(e.key);
                        return value && e.value.same(*value);
                    });
@@ -249,7 +262,9 @@ std::string join_path(std::string_view parent, std::string_view key) {
     return path += quote ? fmt::format("\"{}\"", key) : std::string(key);
 }
 
-std::string join_path(std::string_view parent, std::size_t index) { return fmt::format("{}[{}]", parent, index); }
+std::string join_path(std::string_view parent, std::size_t index) {
+    return fmt::format("{}[{}]", parent, index);
+}
 
 void for_each_leaf(const Node& node, std::string_view path,
                    const std::function<void(const std::string&, const Node&)>& visit) {

@@ -27,7 +27,7 @@ class Node {
     struct Entry;
 
     Kind kind = Kind::null;
-    bool plain = true;                  ///< a scalar without quotes: its text decides its type
+    bool plain = true;  ///< a scalar without quotes: its text decides its type
     Mark mark;
     std::string text;                   ///< of a scalar
     std::vector<Node> items;            ///< of a list
@@ -55,8 +55,8 @@ class Node {
     const Entry* entry(std::string_view key) const;
     /// The value at a path such as `spec.datacenter.racks[0].name`, or nullptr.
     const Node* at(std::string_view path) const;
-    /// Adds or replaces a key and returns its value. Turns a null into a map first. What was returned for another key of
-    /// this map before is no longer valid.
+    /// Adds or replaces a key and returns its value. Turns a null into a map first. What was returned for another key
+    /// of this map before is no longer valid.
     Node& set(std::string_view key, Node value);
     /// The value below a key, added as null when it is not there.
     Node& operator[](std::string_view key);
@@ -86,7 +86,8 @@ std::string join_path(std::string_view parent, std::string_view key);
 std::string join_path(std::string_view parent, std::size_t index);
 
 /// Calls `visit(path, node)` for every scalar, null and empty container below `node`.
-void for_each_leaf(const Node& node, std::string_view path, const std::function<void(const std::string&, const Node&)>& visit);
+void for_each_leaf(const Node& node, std::string_view path,
+                   const std::function<void(const std::string&, const Node&)>& visit);
 
 ScalarType scalar_type_of(std::string_view plain_text);
 

@@ -54,7 +54,8 @@ std::string write_input(const Input& input, const std::vector<std::string>& head
 std::vector<std::string> provenance(const std::string& command_line, const std::vector<Input>& inputs) {
     std::vector<std::string> lines{fmt::format("Made by `{}` from", command_line)};
     for (const auto& input : inputs) {
-        const auto name = input.file == "-" ? std::string("standard input") : input.file.substr(input.file.rfind('/') + 1);
+        const auto name =
+            input.file == "-" ? std::string("standard input") : input.file.substr(input.file.rfind('/') + 1);
         lines.push_back(fmt::format("  {} ({} bytes, crc32 {:08x})", name, input.source.size(), crc32(input.source)));
     }
     return lines;
@@ -73,10 +74,11 @@ void keep_lost_comments(const Document& source, Conversion& conversion, std::str
         for (const auto& [path, text] : comments) {
             if (text.empty() || there.contains(text)) continue;
             // Settings in a ConfigMap carry their comments inside a text.
-            const bool inside = std::any_of(conversion.objects.begin(), conversion.objects.end(), [&](const Node& other) {
-                const Node* data = other.at("data.\"scylla.yaml\"");
-                return data && data->text.find("# " + text) != std::string::npos;
-            });
+            const bool inside =
+                std::any_of(conversion.objects.begin(), conversion.objects.end(), [&](const Node& other) {
+                    const Node* data = other.at("data.\"scylla.yaml\"");
+                    return data && data->text.find("# " + text) != std::string::npos;
+                });
             if (!inside) object.comments.push_back(path.empty() ? text : fmt::format("{}: {}", path, text));
         }
     }
@@ -85,8 +87,9 @@ void keep_lost_comments(const Document& source, Conversion& conversion, std::str
 std::string render_fixes(const std::string& file, const std::vector<Fix>& fixes) {
     std::string out;
     for (const auto& fix : fixes) {
-        out += fix.mark.line > 0 ? fmt::format("{}:{}:{}: fixed: {}: {}\n", file, fix.mark.line, fix.mark.column, fix.path, fix.what)
-                                 : fmt::format("{}: fixed: {}: {}\n", file, fix.path, fix.what);
+        out += fix.mark.line > 0
+                   ? fmt::format("{}:{}:{}: fixed: {}: {}\n", file, fix.mark.line, fix.mark.column, fix.path, fix.what)
+                   : fmt::format("{}: fixed: {}: {}\n", file, fix.path, fix.what);
     }
     return out;
 }

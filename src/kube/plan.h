@@ -13,26 +13,26 @@ namespace penumbra::kube {
 /// Everything that `penumbra plan` is told, options and files together.
 struct PlanInputs {
     Workload workload;
-    std::int64_t current_nodes = 0;          ///< 0: not said
+    std::int64_t current_nodes = 0;  ///< 0: not said
     std::string current_type;
-    double current_volume_gb = 0;            ///< network volume per node today
-    std::int64_t target_nodes = 0;           ///< claimed; 0: only what the inputs give
+    double current_volume_gb = 0;   ///< network volume per node today
+    std::int64_t target_nodes = 0;  ///< claimed; 0: only what the inputs give
     std::string target_type;
-    std::optional<double> flat_rate;         ///< dollars per node-hour, whatever the type
+    std::optional<double> flat_rate;  ///< dollars per node-hour, whatever the type
     double move_months = 2;
     std::int64_t proxy_nodes = 2;
     std::string proxy_type = "m5.2xlarge";
-    std::optional<double> licence_per_vcpu;  ///< dollars a year, from a quote
+    std::optional<double> licence_per_vcpu;                 ///< dollars a year, from a quote
     std::optional<double> support_current, support_target;  ///< dollars a year
-    std::optional<Range> row_bytes;          ///< of a write, for traffic between zones
+    std::optional<Range> row_bytes;                         ///< of a write, for traffic between zones
     std::optional<double> claim_current_cost, claim_target_cost;
     std::int64_t claim_current_nodes = 0, claim_target_nodes = 0;
-    std::vector<std::string> notes;          ///< what the files that were read are worth saying about
+    std::vector<std::string> notes;  ///< what the files that were read are worth saying about
 };
 
 /// One way to pay for machines.
 struct Basis {
-    std::string id;     ///< on_demand, reserved, flat
+    std::string id;  ///< on_demand, reserved, flat
     std::string name;
     std::string remark;
 };
@@ -52,9 +52,9 @@ struct Costs {
     std::optional<Range> current, target;  ///< sums of what is priced
     std::optional<Range> saving;           ///< dollars a year
     std::optional<Range> saving_share;
-    std::optional<Range> move;             ///< once, for running both
+    std::optional<Range> move;  ///< once, for running both
     std::optional<Range> payback_months;
-    bool complete = true;                  ///< false: a line has no price
+    bool complete = true;  ///< false: a line has no price
 };
 
 struct Candidate {

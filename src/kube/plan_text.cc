@@ -9,7 +9,9 @@ namespace {
 /// Columns as wide as their widest cell; the first is text, the others are numbers.
 class Table {
   public:
-    explicit Table(std::vector<std::string> head, std::size_t left = 1) : left_(left) { rows_.push_back(std::move(head)); }
+    explicit Table(std::vector<std::string> head, std::size_t left = 1) : left_(left) {
+        rows_.push_back(std::move(head));
+    }
     void row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
 
     std::string render() const {
@@ -23,7 +25,8 @@ class Table {
             std::string line = "  ";
             for (std::size_t i = 0; i < rows_[r].size(); ++i) {
                 if (i > 0) line += "  ";
-                line += i < left_ || i + 1 == width.size() ? fmt::format("{:<{}}", rows_[r][i], width[i]) : fmt::format("{:>{}}", rows_[r][i], width[i]);
+                line += i < left_ || i + 1 == width.size() ? fmt::format("{:<{}}", rows_[r][i], width[i])
+                                                           : fmt::format("{:>{}}", rows_[r][i], width[i]);
             }
             while (line.ends_with(' ')) line.pop_back();
             out += line + '\n';
@@ -41,8 +44,12 @@ class Table {
     std::vector<std::vector<std::string>> rows_;
 };
 
-std::string money(const std::optional<Range>& range) { return range ? dollars(*range) : "?"; }
-std::string count(const std::optional<Range>& range) { return range ? number(*range) : "?"; }
+std::string money(const std::optional<Range>& range) {
+    return range ? dollars(*range) : "?";
+}
+std::string count(const std::optional<Range>& range) {
+    return range ? number(*range) : "?";
+}
 
 std::string bullets(const std::vector<std::string>& lines) {
     std::string out;
@@ -66,45 +73,63 @@ std::string plan_text(const Plan& plan) {
     const auto& in = plan.inputs;
     std::string out = "Inputs and assumptions\n";
     Table inputs({"what", "value", "from"}, 3);
-    for (const auto& line : in.workload.lines) inputs.row({line.name, line.value, line.assumed ? "assumed: " + line.source : line.source});
+    for (const auto& line : in.workload.lines)
+        inputs.row({line.name, line.value, line.assumed ? "assumed: " + line.source : line.source});
     inputs.row({"prices", fmt::format("{}, {}", plan.prices.region, plan.prices.date), plan.prices.file});
     out += inputs.render();
     if (!in.notes.empty()) out += bullets(in.notes);
 
-    if (const auto ops = in.workload.peak_replica_ops()) out += fmt::format("\nLoad at the peak: {} replica operations/s\n", number(*ops));
+    if (const auto ops = in.workload.peak_replica_ops())
+        out += fmt::format("\nLoad at the peak: {} replica operations/s\n", number(*ops));
     if (const auto stored = in.workload.stored_bytes()) out += fmt::format("Data on all nodes: {}\n", bytes(*stored));
 
     out += "\nNodes for ScyllaDB, by instance type\n";
-    Table nodes({"type", "vCPU", "memory", "NVMe", "cpu", "n-1", "disk", "memory", "nodes", "a year, on demand", "decided by"});
+    Table nodes(
+        {"type", "vCPU", "memory", "NVMe", "cpu", "n-1", "disk", "memory", "nodes", "a year, on demand", "decided by"});
     for (const auto& candidate : plan.candidates) {
         const auto& s = candidate.sizing;
-        nodes.row({s.type.name + (s.type.recommended ? " *" : ""), std::to_string(s.type.vcpu), fmt::format("{} GiB", number(s.type.memory_gib)), bytes(s.type.disk_gb * 1e9),
-                   count(s.constraints[0].nodes), count(s.constraints[1].nodes), count(s.constraints[2].nodes), count(s.constraints[3].nodes), count(s.nodes), money(candidate.yearly), s.binding});
+        nodes.row({s.type.name + (s.type.recommended ? " *" : ""), std::to_string(s.type.vcpu),
+                   fmt::format("{} GiB", number(s.type.memory_gib)), bytes(s.type.disk_gb * 1e9),
+                   count(s.constraints[0].nodes), count(s.constraints[1].nodes), count(s.constraints[2].nodes),
+                   count(s.constraints[3].nodes), count(s.nodes), money(candidate.yearly), s.binding});
     }
     out += nodes.render();
     out += "  * in ScyllaDB's list of recommended types. A ? needs an input that was not given.\n";
     for (const auto& verdict : plan.verdicts) {
         out += fmt::format("\n{} nodes of {}: {}\n", verdict.nodes, plan.target_type->name, to_string(verdict.support));
-        out += bullets({verdict.why + ".",
-                        fmt::format("They carry, with one node lost, {} replica operations/s at the peak ({} writes/s at RF {}, nothing else going on), and {} of data (one copy).",
-                                    number(verdict.capacity.replica_ops_one_lost), number(verdict.capacity.writes_one_lost), in.workload.rf, bytes(verdict.capacity.data_one_copy))});
+        out += bullets(
+            {verdict.why + ".",
+             fmt::format("They carry, with one node lost, {} replica operations/s at the peak ({} writes/s at RF {}, "
+                         "nothing else going on), and {} of data (one copy).",
+                         number(verdict.capacity.replica_ops_one_lost), number(verdict.capacity.writes_one_lost),
+                         in.workload.rf, bytes(verdict.capacity.data_one_copy))});
     }
 
     for (const auto& costs : plan.costs) {
         if (!costs.current && !costs.target) continue;
-        out += fmt::format("\nA year, {}{}\n", costs.basis.name, costs.basis.remark.empty() ? "" : " (" + costs.basis.remark + ")");
+        out += fmt::format("\nA year, {}{}\n", costs.basis.name,
+                           costs.basis.remark.empty() ? "" : " (" + costs.basis.remark + ")");
         Table table({"", in.current_nodes > 0 ? fmt::format("today, {} nodes", in.current_nodes) : "today",
-                     plan.target_nodes ? fmt::format("ScyllaDB, {} nodes{}", number(*plan.target_nodes), plan.target_nodes_claimed ? " (claimed)" : "") : "ScyllaDB", "how"});
+                     plan.target_nodes ? fmt::format("ScyllaDB, {} nodes{}", number(*plan.target_nodes),
+                                                     plan.target_nodes_claimed ? " (claimed)" : "")
+                                       : "ScyllaDB",
+                     "how"});
         for (const auto& line : costs.lines) table.row({line.what, money(line.current), money(line.target), line.how});
         table.row({costs.complete ? "sum" : "sum of what is priced", money(costs.current), money(costs.target), ""});
         out += table.render();
         if (costs.saving) {
-            out += fmt::format("  saving a year: {} ({}){}\n", dollars(*costs.saving), costs.saving_share ? percent(*costs.saving_share) : "?", costs.saving->low < 0 ? "; below zero it costs more" : "");
+            out += fmt::format("  saving a year: {} ({}){}\n", dollars(*costs.saving),
+                               costs.saving_share ? percent(*costs.saving_share) : "?",
+                               costs.saving->low < 0 ? "; below zero it costs more" : "");
         }
         if (costs.move) {
-            out += fmt::format("  running both for {} months, with {} proxies on {}: {} once\n", number(in.move_months), in.proxy_nodes, in.proxy_type, dollars(*costs.move));
+            out += fmt::format("  running both for {} months, with {} proxies on {}: {} once\n", number(in.move_months),
+                               in.proxy_nodes, in.proxy_type, dollars(*costs.move));
         }
-        if (costs.payback_months) out += fmt::format("  paid back after {} months\n", number(Range(std::ceil(costs.payback_months->low * 10) / 10, std::ceil(costs.payback_months->high * 10) / 10)));
+        if (costs.payback_months)
+            out += fmt::format("  paid back after {} months\n",
+                               number(Range(std::ceil(costs.payback_months->low * 10) / 10,
+                                            std::ceil(costs.payback_months->high * 10) / 10)));
     }
 
     if (!plan.licence.empty()) out += "\nLicence\n" + bullets(plan.licence);
@@ -112,13 +137,16 @@ std::string plan_text(const Plan& plan) {
         out += "\nDoes the claimed money reproduce?\n";
         Table table({"case", fmt::format("{} nodes today", plan.claim->current_nodes), "ScyllaDB", "saved", ""});
         for (const auto& one : plan.claim->cases) {
-            table.row({one.name, dollars(one.current), fmt::format("{} ({} nodes)", dollars(one.target), one.target_nodes), percent(Range(1 - one.target / one.current)), one.reproduces ? "<- the claim" : ""});
+            table.row({one.name, dollars(one.current),
+                       fmt::format("{} ({} nodes)", dollars(one.target), one.target_nodes),
+                       percent(Range(1 - one.target / one.current)), one.reproduces ? "<- the claim" : ""});
         }
         out += table.render() + bullets(plan.claim->conclusions);
     }
     out += "\nRead this with it\n" + bullets(plan.caveats);
     out += "\nRules (docs/sizing-and-cost.md)\n";
-    for (const auto& rule : sizing_rules()) out += bullets({fmt::format("{}: {} ({})", rule.id, rule.formula, rule.source)});
+    for (const auto& rule : sizing_rules())
+        out += bullets({fmt::format("{}: {} ({})", rule.id, rule.formula, rule.source)});
     out += "\nPrices: " + plan.prices.date + "\n" + bullets(plan.prices.sources);
     return out;
 }
@@ -133,7 +161,9 @@ Node range_node(const std::optional<Range>& range) {
     return node;
 }
 
-Node texts(const std::vector<std::string>& lines) { return Node::strings(lines); }
+Node texts(const std::vector<std::string>& lines) {
+    return Node::strings(lines);
+}
 
 }  // namespace
 

@@ -39,7 +39,8 @@ class Reader {
         for (const auto& entry : node_.entries) {
             if (std::find(names.begin(), names.end(), entry.key) != names.end()) continue;
             const auto nearest = nearest_name(entry.key, names);
-            out_.error(entry.mark, join_path(path_, entry.key), "a price file has no such field", nearest.empty() ? "" : fmt::format("did you mean `{}`?", nearest));
+            out_.error(entry.mark, join_path(path_, entry.key), "a price file has no such field",
+                       nearest.empty() ? "" : fmt::format("did you mean `{}`?", nearest));
         }
     }
 
@@ -57,9 +58,15 @@ const Node& child(const Node& root, std::string_view key) {
 
 }  // namespace
 
-std::int64_t InstanceType::scylla_vcpu() const { return std::max<std::int64_t>(1, vcpu - 2); }
-double InstanceType::scylla_memory_gib() const { return std::floor(memory_gib - std::min(16.0, memory_gib * 0.2)); }
-double InstanceType::scylla_disk_gib() const { return std::floor(disk_gb * 1e9 / (1u << 30) * 0.95); }
+std::int64_t InstanceType::scylla_vcpu() const {
+    return std::max<std::int64_t>(1, vcpu - 2);
+}
+double InstanceType::scylla_memory_gib() const {
+    return std::floor(memory_gib - std::min(16.0, memory_gib * 0.2));
+}
+double InstanceType::scylla_disk_gib() const {
+    return std::floor(disk_gb * 1e9 / (1u << 30) * 0.95);
+}
 
 const InstanceType* Prices::find(std::string_view name) const {
     for (const auto& type : instances) {
@@ -77,34 +84,45 @@ std::string Prices::names() const {
 Result<Prices> parse_prices(const std::string& name, const std::string& text) {
     Diagnostics problems(name);
     auto documents = read_yaml(text, problems);
-    if (problems.errors() == 0 && (documents.size() != 1 || !documents[0].root.is_map())) problems.error({1, 1}, {}, "a price file is one map");
+    if (problems.errors() == 0 && (documents.size() != 1 || !documents[0].root.is_map()))
+        problems.error({1, 1}, {}, "a price file is one map");
     Prices prices;
     prices.file = name;
     if (problems.errors() == 0) {
         const Node& root = documents[0].root;
         Reader top(root, {}, problems);
-        top.only({"date", "region", "currency", "sources", "hours_per_year", "instances", "volumes", "traffic", "licence"});
+        top.only(
+            {"date", "region", "currency", "sources", "hours_per_year", "instances", "volumes", "traffic", "licence"});
         prices.date = top.text("date");
-        if (prices.date.empty()) problems.error(root.mark, "date", "required, and not there", "prices without a date cannot be trusted by anybody");
+        if (prices.date.empty())
+            problems.error(root.mark, "date", "required, and not there",
+                           "prices without a date cannot be trusted by anybody");
         prices.region = top.text("region");
         prices.currency = top.text("currency").empty() ? "USD" : top.text("currency");
         if (const Node* sources = root.find("sources")) {
             for (const auto& source : sources->items) prices.sources.push_back(source.text);
         }
-        if (prices.sources.empty()) problems.error(root.mark, "sources", "required, and not there", "say where each kind of price comes from");
+        if (prices.sources.empty())
+            problems.error(root.mark, "sources", "required, and not there", "say where each kind of price comes from");
         if (root.find("hours_per_year")) prices.hours_per_year = top.positive("hours_per_year");
         const Node* list = root.find("instances");
-        if (!list || !list->is_list() || list->empty()) problems.error(root.mark, "instances", "required, and not there");
+        if (!list || !list->is_list() || list->empty())
+            problems.error(root.mark, "instances", "required, and not there");
         for (std::size_t i = 0; list && i < list->items.size(); ++i) {
             const auto& item = list->items[i];
             Reader in(item, join_path("instances", i), problems);
-            in.only({"name", "vcpu", "memory_gib", "disk_gb", "on_demand", "reserved", "reserved_confidence", "recommended"});
+            in.only({"name", "vcpu", "memory_gib", "disk_gb", "on_demand", "reserved", "reserved_confidence",
+                     "recommended"});
             InstanceType type;
             type.name = in.text("name");
-            if (type.name.empty()) problems.error(item.mark, join_path("instances", i) + ".name", "required, and not there");
-            if (prices.find(type.name)) problems.error(item.mark, join_path("instances", i) + ".name", fmt::format("`{}` stands twice", type.name));
+            if (type.name.empty())
+                problems.error(item.mark, join_path("instances", i) + ".name", "required, and not there");
+            if (prices.find(type.name))
+                problems.error(item.mark, join_path("instances", i) + ".name",
+                               fmt::format("`{}` stands twice", type.name));
             const double vcpu = in.positive("vcpu");
-            if (vcpu < 1 || vcpu > 4096) problems.error(item.mark, join_path("instances", i) + ".vcpu", "expected a number from 1 to 4096");
+            if (vcpu < 1 || vcpu > 4096)
+                problems.error(item.mark, join_path("instances", i) + ".vcpu", "expected a number from 1 to 4096");
             type.vcpu = static_cast<std::int64_t>(std::min(vcpu, 4096.0));
             type.memory_gib = in.positive("memory_gib");
             type.disk_gb = in.positive("disk_gb", false);

@@ -17,16 +17,16 @@ struct InstanceType {
     std::string name;
     std::int64_t vcpu = 0;
     double memory_gib = 0;
-    double disk_gb = 0;       ///< local NVMe, decimal gigabytes as they are sold; 0: network disks only
-    double on_demand = 0;     ///< dollars per hour
+    double disk_gb = 0;              ///< local NVMe, decimal gigabytes as they are sold; 0: network disks only
+    double on_demand = 0;            ///< dollars per hour
     std::optional<double> reserved;  ///< dollars per hour for a year's commitment
     std::string reserved_confidence;
-    bool recommended = false; ///< in ScyllaDB's list of instance types
+    bool recommended = false;  ///< in ScyllaDB's list of instance types
 
     // What a ScyllaDB pod gets of it on Kubernetes.
-    std::int64_t scylla_vcpu() const;      ///< two stay with the worker
-    double scylla_memory_gib() const;      ///< a fifth, at most 16 GiB, stays with the worker
-    double scylla_disk_gib() const;        ///< what XFS on the array leaves
+    std::int64_t scylla_vcpu() const;  ///< two stay with the worker
+    double scylla_memory_gib() const;  ///< a fifth, at most 16 GiB, stays with the worker
+    double scylla_disk_gib() const;    ///< what XFS on the array leaves
 };
 
 /// One price file: dated, with its sources. The user can replace it whole.
@@ -38,7 +38,7 @@ struct Prices {
     std::vector<std::string> sources;
     std::vector<InstanceType> instances;
     double hours_per_year = 8760;
-    double volume_gb_month = 0;       ///< network volume
+    double volume_gb_month = 0;           ///< network volume
     std::optional<double> cross_zone_gb;  ///< traffic between zones, both directions together
     double licence_free_vcpu = 0;
     double licence_free_disk_tb = 0;

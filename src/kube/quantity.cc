@@ -18,11 +18,22 @@ struct Suffix {
 };
 
 constexpr double kKi = 1024.0;
-constexpr std::array kSuffixes{
-    Suffix{"", 1.0},    Suffix{"n", 1e-9}, Suffix{"u", 1e-6}, Suffix{"m", 1e-3}, Suffix{"k", 1e3},
-    Suffix{"M", 1e6},   Suffix{"G", 1e9},  Suffix{"T", 1e12}, Suffix{"P", 1e15}, Suffix{"E", 1e18},
-    Suffix{"Ki", kKi},  Suffix{"Mi", kKi * kKi}, Suffix{"Gi", kKi * kKi * kKi}, Suffix{"Ti", kKi * kKi * kKi * kKi},
-    Suffix{"Pi", kKi * kKi * kKi * kKi * kKi}, Suffix{"Ei", kKi * kKi * kKi * kKi * kKi * kKi}};
+constexpr std::array kSuffixes{Suffix{"", 1.0},
+                               Suffix{"n", 1e-9},
+                               Suffix{"u", 1e-6},
+                               Suffix{"m", 1e-3},
+                               Suffix{"k", 1e3},
+                               Suffix{"M", 1e6},
+                               Suffix{"G", 1e9},
+                               Suffix{"T", 1e12},
+                               Suffix{"P", 1e15},
+                               Suffix{"E", 1e18},
+                               Suffix{"Ki", kKi},
+                               Suffix{"Mi", kKi* kKi},
+                               Suffix{"Gi", kKi* kKi* kKi},
+                               Suffix{"Ti", kKi* kKi* kKi* kKi},
+                               Suffix{"Pi", kKi* kKi* kKi* kKi* kKi},
+                               Suffix{"Ei", kKi* kKi* kKi* kKi* kKi* kKi}};
 
 bool number_shape(std::string_view text) {
     if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
@@ -76,7 +87,8 @@ std::optional<Quantity> Quantity::parse(std::string_view text) {
 }
 
 std::string format_bytes(std::int64_t bytes) {
-    static constexpr std::array<std::pair<std::string_view, int>, 4> units{{{"Ti", 40}, {"Gi", 30}, {"Mi", 20}, {"Ki", 10}}};
+    static constexpr std::array<std::pair<std::string_view, int>, 4> units{
+        {{"Ti", 40}, {"Gi", 30}, {"Mi", 20}, {"Ki", 10}}};
     for (const auto& [suffix, shift] : units) {
         const auto size = std::int64_t(1) << shift;
         if (bytes >= size && bytes % size == 0) return fmt::format("{}{}", bytes / size, suffix);

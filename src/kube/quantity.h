@@ -23,7 +23,8 @@ struct Quantity {
 /// Bytes as the largest binary unit that holds them exactly: 53687091200 -> "50Gi".
 std::string format_bytes(std::int64_t bytes);
 
-/// A human's size or rate, `2TB`, `1.9TiB`, `30k`, `12.5M`, as a plain number: decimal for TB and k, binary for TiB and Ti.
+/// A human's size or rate, `2TB`, `1.9TiB`, `30k`, `12.5M`, as a plain number: decimal for TB and k, binary for TiB and
+/// Ti.
 std::optional<double> parse_amount(std::string_view text);
 
 }  // namespace penumbra::kube

@@ -14,7 +14,8 @@ std::string grouped(double value, int decimals) {
     auto text = fmt::format("{:.{}f}", std::abs(value), decimals);
     auto point = text.find('.');
     if (point == std::string::npos) point = text.size();
-    for (auto at = static_cast<std::ptrdiff_t>(point) - 3; at > 0; at -= 3) text.insert(static_cast<std::size_t>(at), ",");
+    for (auto at = static_cast<std::ptrdiff_t>(point) - 3; at > 0; at -= 3)
+        text.insert(static_cast<std::size_t>(at), ",");
     return value < 0 && text.find_first_not_of("0.,") != std::string::npos ? "-" + text : text;
 }
 

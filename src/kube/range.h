@@ -22,11 +22,21 @@ struct Range {
 };
 
 // All quantities here are positive, so ends meet ends.
-inline Range operator+(Range a, Range b) { return {a.low + b.low, a.high + b.high}; }
-inline Range operator-(Range a, Range b) { return {a.low - b.high, a.high - b.low}; }
-inline Range operator*(Range a, Range b) { return {a.low * b.low, a.high * b.high}; }
-inline Range operator/(Range a, Range b) { return {b.high > 0 ? a.low / b.high : 0, b.low > 0 ? a.high / b.low : 0}; }
-inline Range larger(Range a, Range b) { return {std::max(a.low, b.low), std::max(a.high, b.high)}; }
+inline Range operator+(Range a, Range b) {
+    return {a.low + b.low, a.high + b.high};
+}
+inline Range operator-(Range a, Range b) {
+    return {a.low - b.high, a.high - b.low};
+}
+inline Range operator*(Range a, Range b) {
+    return {a.low * b.low, a.high * b.high};
+}
+inline Range operator/(Range a, Range b) {
+    return {b.high > 0 ? a.low / b.high : 0, b.low > 0 ? a.high / b.low : 0};
+}
+inline Range larger(Range a, Range b) {
+    return {std::max(a.low, b.low), std::max(a.high, b.high)};
+}
 
 /// `30k`, `20k..40k`, `30k+-20%`, `1.2TB`, `~30k` (a guess: half to twice as much).
 std::optional<Range> parse_range(std::string_view text);

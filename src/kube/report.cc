@@ -13,11 +13,16 @@ constexpr std::array kOrder{Verdict::decision, Verdict::changed, Verdict::droppe
 
 std::string_view title(Verdict verdict) {
     switch (verdict) {
-        case Verdict::decision: return "Needs a decision";
-        case Verdict::changed: return "Changed";
-        case Verdict::dropped: return "Dropped";
-        case Verdict::added: return "Added";
-        case Verdict::mapped: return "Mapped";
+        case Verdict::decision:
+            return "Needs a decision";
+        case Verdict::changed:
+            return "Changed";
+        case Verdict::dropped:
+            return "Dropped";
+        case Verdict::added:
+            return "Added";
+        case Verdict::mapped:
+            return "Mapped";
     }
     return "";
 }
@@ -63,19 +68,27 @@ std::string cell(std::string_view text) {
 
 std::string_view to_string(Verdict verdict) {
     switch (verdict) {
-        case Verdict::decision: return "decision";
-        case Verdict::changed: return "changed";
-        case Verdict::dropped: return "dropped";
-        case Verdict::added: return "added";
-        case Verdict::mapped: return "mapped";
+        case Verdict::decision:
+            return "decision";
+        case Verdict::changed:
+            return "changed";
+        case Verdict::dropped:
+            return "dropped";
+        case Verdict::added:
+            return "added";
+        case Verdict::mapped:
+            return "mapped";
     }
     return "unknown";
 }
 
-void Report::add(ReportEntry entry) { entries_.push_back(std::move(entry)); }
+void Report::add(ReportEntry entry) {
+    entries_.push_back(std::move(entry));
+}
 
 std::size_t Report::count(Verdict verdict) const {
-    return static_cast<std::size_t>(std::count_if(entries_.begin(), entries_.end(), [&](const auto& e) { return e.verdict == verdict; }));
+    return static_cast<std::size_t>(
+        std::count_if(entries_.begin(), entries_.end(), [&](const auto& e) { return e.verdict == verdict; }));
 }
 
 bool Report::covers(std::string_view path) const {
@@ -86,8 +99,9 @@ bool Report::covers(std::string_view path) const {
 }
 
 std::string Report::summary() const {
-    return fmt::format("{} mapped, {} changed, {} dropped, {} added, {} to decide", count(Verdict::mapped), count(Verdict::changed),
-                       count(Verdict::dropped), count(Verdict::added), count(Verdict::decision));
+    return fmt::format("{} mapped, {} changed, {} dropped, {} added, {} to decide", count(Verdict::mapped),
+                       count(Verdict::changed), count(Verdict::dropped), count(Verdict::added),
+                       count(Verdict::decision));
 }
 
 std::string Report::text() const {
@@ -99,7 +113,8 @@ std::string Report::text() const {
             if (entry.verdict != verdict) continue;
             const auto where = entry.mark.line > 0 ? fmt::format("line {}  ", entry.mark.line) : "";
             if (!entry.from.empty()) out += fmt::format("  {}{}\n", where, value_of(entry.from, entry.was));
-            if (!entry.to.empty()) out += fmt::format("  {}-> {}\n", entry.from.empty() ? "" : "    ", value_of(entry.to, entry.now));
+            if (!entry.to.empty())
+                out += fmt::format("  {}-> {}\n", entry.from.empty() ? "" : "    ", value_of(entry.to, entry.now));
             out += wrap(entry.why, 8, 118);
         }
     }
@@ -114,8 +129,10 @@ std::string Report::markdown() const {
         for (const auto& entry : entries_) {
             if (entry.verdict != verdict) continue;
             const auto line = entry.mark.line > 0 ? std::to_string(entry.mark.line) : "";
-            out += fmt::format("| {} | {} | {} | {} |\n", entry.from.empty() ? "" : fmt::format("`{}`", cell(value_of(entry.from, entry.was))), line,
-                               entry.to.empty() ? "" : fmt::format("`{}`", cell(value_of(entry.to, entry.now))), cell(entry.why));
+            out += fmt::format("| {} | {} | {} | {} |\n",
+                               entry.from.empty() ? "" : fmt::format("`{}`", cell(value_of(entry.from, entry.was))),
+                               line, entry.to.empty() ? "" : fmt::format("`{}`", cell(value_of(entry.to, entry.now))),
+                               cell(entry.why));
         }
     }
     return out;
@@ -124,7 +141,8 @@ std::string Report::markdown() const {
 Node Report::json() const {
     Node root = Node::map();
     Node& counts = root.set("counts", Node::map());
-    for (const auto verdict : kOrder) counts.set(to_string(verdict), Node::integer(static_cast<std::int64_t>(count(verdict))));
+    for (const auto verdict : kOrder)
+        counts.set(to_string(verdict), Node::integer(static_cast<std::int64_t>(count(verdict))));
     Node& list = root.set("entries", Node::list());
     for (const auto verdict : kOrder) {
         for (const auto& entry : entries_) {

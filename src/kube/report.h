@@ -23,9 +23,9 @@ struct ReportEntry {
     std::string from;  ///< path in the source; empty when added
     Mark mark;
     std::string was;
-    std::string to;    ///< path in the target, `Kind path`; empty when dropped
+    std::string to;  ///< path in the target, `Kind path`; empty when dropped
     std::string now;
-    std::string why;   ///< the reason and the consequence
+    std::string why;  ///< the reason and the consequence
 };
 
 /// What a conversion did, field by field. Plain data.

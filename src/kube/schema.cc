@@ -39,28 +39,44 @@ std::string_view describe(const Node& node) {
     if (node.is_map()) return "a map";
     if (node.is_list()) return "a list";
     switch (node.scalar_type()) {
-        case ScalarType::null: return "nothing";
-        case ScalarType::boolean: return "a boolean";
-        case ScalarType::integer: return "an integer";
-        case ScalarType::number: return "a number";
-        case ScalarType::string: return "text";
+        case ScalarType::null:
+            return "nothing";
+        case ScalarType::boolean:
+            return "a boolean";
+        case ScalarType::integer:
+            return "an integer";
+        case ScalarType::number:
+            return "a number";
+        case ScalarType::string:
+            return "text";
     }
     return "something";
 }
 
 std::string_view describe(Type::Kind kind) {
     switch (kind) {
-        case Type::Kind::string: return "text";
-        case Type::Kind::integer: return "an integer";
-        case Type::Kind::number: return "a number";
-        case Type::Kind::boolean: return "true or false";
-        case Type::Kind::quantity: return "a quantity such as 500m, 6 or 30Gi";
-        case Type::Kind::int_or_string: return "an integer or text";
-        case Type::Kind::duration: return "a duration such as 10m or 1h30m";
-        case Type::Kind::any: return "anything";
-        case Type::Kind::map: return "a map";
-        case Type::Kind::list: return "a list";
-        case Type::Kind::object: return "a map";
+        case Type::Kind::string:
+            return "text";
+        case Type::Kind::integer:
+            return "an integer";
+        case Type::Kind::number:
+            return "a number";
+        case Type::Kind::boolean:
+            return "true or false";
+        case Type::Kind::quantity:
+            return "a quantity such as 500m, 6 or 30Gi";
+        case Type::Kind::int_or_string:
+            return "an integer or text";
+        case Type::Kind::duration:
+            return "a duration such as 10m or 1h30m";
+        case Type::Kind::any:
+            return "anything";
+        case Type::Kind::map:
+            return "a map";
+        case Type::Kind::list:
+            return "a list";
+        case Type::Kind::object:
+            return "a map";
     }
     return "something";
 }
@@ -82,7 +98,9 @@ bool is_duration(std::string_view text) {
     return true;
 }
 
-std::string list_of(const std::vector<std::string>& names) { return fmt::format("{}", fmt::join(names, ", ")); }
+std::string list_of(const std::vector<std::string>& names) {
+    return fmt::format("{}", fmt::join(names, ", "));
+}
 
 void check_scalar(const Node& node, const Type& type, std::string_view path, Diagnostics& out) {
     const auto is = node.scalar_type();
@@ -95,12 +113,16 @@ void check_scalar(const Node& node, const Type& type, std::string_view path, Dia
             break;
         case Type::Kind::integer:
             fits = is == ScalarType::integer && node.as_integer().has_value();
-            if (!node.plain && scalar_type_of(node.text) == ScalarType::integer) help = fmt::format("write it without quotes: {}", node.text);
+            if (!node.plain && scalar_type_of(node.text) == ScalarType::integer)
+                help = fmt::format("write it without quotes: {}", node.text);
             break;
-        case Type::Kind::number: fits = is == ScalarType::integer || is == ScalarType::number; break;
+        case Type::Kind::number:
+            fits = is == ScalarType::integer || is == ScalarType::number;
+            break;
         case Type::Kind::boolean:
             fits = is == ScalarType::boolean;
-            if (!node.plain && scalar_type_of(node.text) == ScalarType::boolean) help = fmt::format("write it without quotes: {}", node.text);
+            if (!node.plain && scalar_type_of(node.text) == ScalarType::boolean)
+                help = fmt::format("write it without quotes: {}", node.text);
             break;
         case Type::Kind::quantity: {
             fits = is != ScalarType::boolean && Quantity::parse(node.text).has_value();
@@ -109,33 +131,44 @@ void check_scalar(const Node& node, const Type& type, std::string_view path, Dia
                 // 30GB, 30gb and 30GiB are what people write; Kubernetes knows G and Gi.
                 if (text.back() == 'B' || text.back() == 'b') text.pop_back();
                 const auto unit = text.find_first_not_of("0123456789.");
-                if (unit != std::string::npos && std::string_view("gmtp").find(text[unit]) != std::string_view::npos && unit > 0) {
+                if (unit != std::string::npos && std::string_view("gmtp").find(text[unit]) != std::string_view::npos &&
+                    unit > 0) {
                     text[unit] = static_cast<char>(text[unit] - 'a' + 'A');
                 }
                 if (text != node.text && Quantity::parse(text)) help = fmt::format("did you mean {}?", text);
             }
             break;
         }
-        case Type::Kind::int_or_string: fits = is == ScalarType::integer || is == ScalarType::string; break;
-        case Type::Kind::duration: fits = is == ScalarType::string && is_duration(node.text); break;
+        case Type::Kind::int_or_string:
+            fits = is == ScalarType::integer || is == ScalarType::string;
+            break;
+        case Type::Kind::duration:
+            fits = is == ScalarType::string && is_duration(node.text);
+            break;
         case Type::Kind::any:
         case Type::Kind::map:
         case Type::Kind::list:
-        case Type::Kind::object: return;
+        case Type::Kind::object:
+            return;
     }
-    if (!fits) out.error(node.mark, std::string(path), fmt::format("expected {}, found {} `{}`", describe(type.kind), describe(node), node.text), help);
+    if (!fits)
+        out.error(node.mark, std::string(path),
+                  fmt::format("expected {}, found {} `{}`", describe(type.kind), describe(node), node.text), help);
 }
 
 void check_value(const Node& node, const Field& field, const std::string& path, Diagnostics& out) {
     if (!node.is_scalar()) return;
-    if (!field.allowed.empty() && std::find(field.allowed.begin(), field.allowed.end(), node.text) == field.allowed.end()) {
+    if (!field.allowed.empty() &&
+        std::find(field.allowed.begin(), field.allowed.end(), node.text) == field.allowed.end()) {
         const auto nearest = nearest_name(node.text, field.allowed);
         out.error(node.mark, path, fmt::format("`{}` is not one of {}", node.text, list_of(field.allowed)),
                   nearest.empty() ? "" : fmt::format("did you mean {}?", nearest));
     }
     if (const auto value = node.as_integer()) {
-        if (field.min && *value < *field.min) out.error(node.mark, path, fmt::format("{} is less than {}", *value, *field.min));
-        if (field.max && *value > *field.max) out.error(node.mark, path, fmt::format("{} is more than {}", *value, *field.max));
+        if (field.min && *value < *field.min)
+            out.error(node.mark, path, fmt::format("{} is less than {}", *value, *field.min));
+        if (field.max && *value > *field.max)
+            out.error(node.mark, path, fmt::format("{} is more than {}", *value, *field.max));
     }
     if (field.min_length && node.text.size() < *field.min_length) {
         out.error(node.mark, path, fmt::format("`{}` is shorter than {} characters", node.text, *field.min_length));
@@ -153,9 +186,14 @@ const Field* Type::field(std::string_view field_name) const {
 
 Schema::Schema() {
     using Kind = Type::Kind;
-    for (const auto& [name, kind] : {std::pair{"string", Kind::string}, {"integer", Kind::integer}, {"number", Kind::number},
-                                     {"boolean", Kind::boolean}, {"quantity", Kind::quantity}, {"int_or_string", Kind::int_or_string},
-                                     {"duration", Kind::duration}, {"any", Kind::any}}) {
+    for (const auto& [name, kind] : {std::pair{"string", Kind::string},
+                                     {"integer", Kind::integer},
+                                     {"number", Kind::number},
+                                     {"boolean", Kind::boolean},
+                                     {"quantity", Kind::quantity},
+                                     {"int_or_string", Kind::int_or_string},
+                                     {"duration", Kind::duration},
+                                     {"any", Kind::any}}) {
         Type type;
         type.kind = kind;
         named_[name] = &storage_.emplace_back(std::move(type));
@@ -256,7 +294,8 @@ std::vector<std::string> Schema::kinds() const {
 
 namespace {
 
-void walk(const Type& type, const std::string& path, std::set<const Type*>& open, const std::function<void(const std::string&, const Field&)>& visit) {
+void walk(const Type& type, const std::string& path, std::set<const Type*>& open,
+          const std::function<void(const std::string&, const Field&)>& visit) {
     if (type.kind == Type::Kind::list) return walk(*type.element, path + "[]", open, visit);
     if (type.kind == Type::Kind::map) return walk(*type.element, path + "{}", open, visit);
     if (type.kind != Type::Kind::object || !open.insert(&type).second) return;
@@ -290,25 +329,35 @@ void check_shape(const Node& node, const Type& type, std::string_view path, Mark
     const Mark mark = node.mark.line > 0 ? node.mark : parent;
     if (node.is_null()) {
         // `key:` with nothing behind it is dropped by the API server, which is the same as not being there.
-        if (type.kind != Type::Kind::any && type.kind != Type::Kind::object) out.warning(mark, std::string(path), "has no value, so it is as if it were not there");
+        if (type.kind != Type::Kind::any && type.kind != Type::Kind::object)
+            out.warning(mark, std::string(path), "has no value, so it is as if it were not there");
         return;
     }
     switch (type.kind) {
-        case Type::Kind::any: return;
+        case Type::Kind::any:
+            return;
         case Type::Kind::list:
-            if (!node.is_list()) return out.error(mark, std::string(path), fmt::format("expected a list, found {}", describe(node)));
-            for (std::size_t i = 0; i < node.items.size(); ++i) check_shape(node.items[i], *type.element, join_path(path, i), mark, out);
+            if (!node.is_list())
+                return out.error(mark, std::string(path), fmt::format("expected a list, found {}", describe(node)));
+            for (std::size_t i = 0; i < node.items.size(); ++i)
+                check_shape(node.items[i], *type.element, join_path(path, i), mark, out);
             return;
         case Type::Kind::map:
-            if (!node.is_map()) return out.error(mark, std::string(path), fmt::format("expected a map, found {}", describe(node)));
-            for (const auto& entry : node.entries) check_shape(entry.value, *type.element, join_path(path, entry.key), entry.mark, out);
+            if (!node.is_map())
+                return out.error(mark, std::string(path), fmt::format("expected a map, found {}", describe(node)));
+            for (const auto& entry : node.entries)
+                check_shape(entry.value, *type.element, join_path(path, entry.key), entry.mark, out);
             return;
-        case Type::Kind::object: break;
+        case Type::Kind::object:
+            break;
         default:
-            if (!node.is_scalar()) return out.error(mark, std::string(path), fmt::format("expected {}, found {}", describe(type.kind), describe(node)));
+            if (!node.is_scalar())
+                return out.error(mark, std::string(path),
+                                 fmt::format("expected {}, found {}", describe(type.kind), describe(node)));
             return check_scalar(node, type, path, out);
     }
-    if (!node.is_map()) return out.error(mark, std::string(path), fmt::format("expected a map, found {}", describe(node)));
+    if (!node.is_map())
+        return out.error(mark, std::string(path), fmt::format("expected a map, found {}", describe(node)));
     std::vector<std::string> known;
     for (const auto& field : type.fields) known.push_back(field.name);
     for (const auto& entry : node.entries) {
@@ -317,8 +366,12 @@ void check_shape(const Node& node, const Type& type, std::string_view path, Mark
         if (!field) {
             const auto nearest = nearest_name(entry.key, known);
             const auto advice = misplaced_field(path, entry.key);
-            out.error(entry.mark, below, fmt::format("there is no field `{}` in {}", entry.key, path.empty() ? type.name : std::string(path)),
-                      !advice.empty() ? advice : nearest.empty() ? "the API server would drop it without a word" : fmt::format("did you mean `{}`?", nearest));
+            out.error(
+                entry.mark, below,
+                fmt::format("there is no field `{}` in {}", entry.key, path.empty() ? type.name : std::string(path)),
+                !advice.empty()   ? advice
+                : nearest.empty() ? "the API server would drop it without a word"
+                                  : fmt::format("did you mean `{}`?", nearest));
             continue;
         }
         if (!field->deprecated.empty()) out.warning(entry.mark, below, "deprecated", field->deprecated);

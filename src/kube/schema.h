@@ -16,11 +16,23 @@ struct Field;
 
 /// What may stand somewhere in a manifest.
 struct Type {
-    enum class Kind : std::uint8_t { string, integer, number, boolean, quantity, int_or_string, duration, any, map, list, object };
+    enum class Kind : std::uint8_t {
+        string,
+        integer,
+        number,
+        boolean,
+        quantity,
+        int_or_string,
+        duration,
+        any,
+        map,
+        list,
+        object
+    };
     Kind kind = Kind::any;
-    std::string name;              ///< of an object
-    const Type* element = nullptr; ///< of a map or list
-    std::vector<Field> fields;     ///< of an object
+    std::string name;               ///< of an object
+    const Type* element = nullptr;  ///< of a map or list
+    std::vector<Field> fields;      ///< of an object
 
     const Field* field(std::string_view field_name) const;
 };

@@ -43,7 +43,8 @@ done | cqlsh "$CLUSTER" 9042 -u "$ADMIN_USER" -p "$ADMIN_PASSWORD"
 
 }  // namespace
 
-Node make_object(std::string_view api_version, std::string_view kind, std::string_view name, std::string_view name_space) {
+Node make_object(std::string_view api_version, std::string_view kind, std::string_view name,
+                 std::string_view name_space) {
     Node object = Node::map();
     object.set("apiVersion", Node::string(api_version));
     object.set("kind", Node::string(kind));
@@ -53,7 +54,9 @@ Node make_object(std::string_view api_version, std::string_view kind, std::strin
     return object;
 }
 
-Node make_namespace(const ClusterId& id) { return make_object("v1", "Namespace", id.name_space, {}); }
+Node make_namespace(const ClusterId& id) {
+    return make_object("v1", "Namespace", id.name_space, {});
+}
 
 Node make_requirement(std::string_view key, std::string_view value) {
     Node requirement = Node::map();
@@ -84,8 +87,9 @@ Node make_anti_affinity(const ClusterId& id) {
 
 Node make_node_config(const ClusterId& id) {
     Node object = make_object(kScyllaAlphaApi, "NodeConfig", id.name + "-nodes", {});
-    object.comments = {"Formats every local NVMe disk of the workers that it selects: give the label to ScyllaDB's new workers only,",
-                       "never to those that run Cassandra today."};
+    object.comments = {
+        "Formats every local NVMe disk of the workers that it selects: give the label to ScyllaDB's new workers only,",
+        "never to those that run Cassandra today."};
     Node& spec = object["spec"];
     Node& setup = spec["localDiskSetup"];
     Node& raid = setup["raids"].push(Node::map());

@@ -20,9 +20,11 @@ struct RoleUser {
 };
 
 // The objects that a ScyllaCluster needs around it and that no field of a CassandraDatacenter speaks of.
-Node make_object(std::string_view api_version, std::string_view kind, std::string_view name, std::string_view name_space);
+Node make_object(std::string_view api_version, std::string_view kind, std::string_view name,
+                 std::string_view name_space);
 Node make_namespace(const ClusterId& id);
-/// RAID 0 over the local NVMe disks, XFS, mount, kernel parameters and tuning, on workers that carry the ScyllaDB label only.
+/// RAID 0 over the local NVMe disks, XFS, mount, kernel parameters and tuning, on workers that carry the ScyllaDB label
+/// only.
 Node make_node_config(const ClusterId& id);
 Node make_monitoring(const ClusterId& id);
 /// Creates the roles once the cluster answers. Secrets stay secrets: the Job reads them, nothing is written out here.

@@ -14,8 +14,9 @@ namespace penumbra::kube {
 
 namespace {
 
-// One key per line: fate, old name, name since 4.1 (or -), unit, why. A '3' behind the fate: gone in 4.0; a '+': new in 4.1
-// or later. Fates are value_status of scylladb's db/config.cc (Used, Unused, Invalid) seen from a Cassandra user.
+// One key per line: fate, old name, name since 4.1 (or -), unit, why. A '3' behind the fate: gone in 4.0; a '+': new
+// in 4.1 or later. Fates are value_status of scylladb's db/config.cc (Used, Unused, Invalid) seen from a Cassandra
+// user.
 constexpr std::string_view kKeys = R"(
 used auto_snapshot - none
 used batch_size_warn_threshold_in_kb batch_size_warn_threshold kib
@@ -521,9 +522,15 @@ KeyFate fate_of(std::string_view word) {
 }
 
 Unit unit_of(std::string_view word) {
-    static constexpr std::array<std::pair<std::string_view, Unit>, 9> units{{{"none", Unit::none}, {"ms", Unit::ms}, {"seconds", Unit::seconds},
-        {"minutes", Unit::minutes}, {"kib", Unit::kib}, {"mib", Unit::mib}, {"bytes", Unit::bytes}, {"mib_per_second", Unit::mib_per_second},
-        {"megabits", Unit::megabits}}};
+    static constexpr std::array<std::pair<std::string_view, Unit>, 9> units{{{"none", Unit::none},
+                                                                             {"ms", Unit::ms},
+                                                                             {"seconds", Unit::seconds},
+                                                                             {"minutes", Unit::minutes},
+                                                                             {"kib", Unit::kib},
+                                                                             {"mib", Unit::mib},
+                                                                             {"bytes", Unit::bytes},
+                                                                             {"mib_per_second", Unit::mib_per_second},
+                                                                             {"megabits", Unit::megabits}}};
     for (const auto& [name, unit] : units) {
         if (name == word) return unit;
     }
@@ -574,7 +581,9 @@ struct Scale {
 
 }  // namespace
 
-const std::vector<ServerKey>& cassandra_keys() { return keys().all; }
+const std::vector<ServerKey>& cassandra_keys() {
+    return keys().all;
+}
 
 const ServerKey* find_cassandra_key(std::string_view name) {
     const auto found = keys().by_name.find(name);
@@ -602,8 +611,10 @@ bool is_scylla_only_key(std::string_view name) {
 }
 
 std::optional<std::int64_t> to_plain_unit(std::string_view text, Unit unit) {
-    static constexpr std::array kTimes{Scale{"ns", 1e-6}, Scale{"us", 1e-3}, Scale{"ms", 1}, Scale{"s", 1e3}, Scale{"m", 6e4}, Scale{"h", 3.6e6}, Scale{"d", 8.64e7}};
-    static constexpr std::array kSizes{Scale{"B", 1}, Scale{"KiB", 1024}, Scale{"MiB", 1048576}, Scale{"GiB", 1073741824}};
+    static constexpr std::array kTimes{Scale{"ns", 1e-6}, Scale{"us", 1e-3}, Scale{"ms", 1},    Scale{"s", 1e3},
+                                       Scale{"m", 6e4},   Scale{"h", 3.6e6}, Scale{"d", 8.64e7}};
+    static constexpr std::array kSizes{Scale{"B", 1}, Scale{"KiB", 1024}, Scale{"MiB", 1048576},
+                                       Scale{"GiB", 1073741824}};
     static constexpr std::array kRates{Scale{"B/s", 1}, Scale{"KiB/s", 1024}, Scale{"MiB/s", 1048576}};
     double value = 0;
     const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -617,30 +628,48 @@ std::optional<std::int64_t> to_plain_unit(std::string_view text, Unit unit) {
         return std::nullopt;
     };
     switch (unit) {
-        case Unit::none: return std::nullopt;
-        case Unit::ms: return scaled(kTimes, 1);
-        case Unit::seconds: return scaled(kTimes, 1e3);
-        case Unit::minutes: return scaled(kTimes, 6e4);
-        case Unit::kib: return scaled(kSizes, 1024);
-        case Unit::mib: return scaled(kSizes, 1048576);
-        case Unit::bytes: return scaled(kSizes, 1);
-        case Unit::mib_per_second: return scaled(kRates, 1048576);
-        case Unit::megabits: return scaled(kRates, 125000);
+        case Unit::none:
+            return std::nullopt;
+        case Unit::ms:
+            return scaled(kTimes, 1);
+        case Unit::seconds:
+            return scaled(kTimes, 1e3);
+        case Unit::minutes:
+            return scaled(kTimes, 6e4);
+        case Unit::kib:
+            return scaled(kSizes, 1024);
+        case Unit::mib:
+            return scaled(kSizes, 1048576);
+        case Unit::bytes:
+            return scaled(kSizes, 1);
+        case Unit::mib_per_second:
+            return scaled(kRates, 1048576);
+        case Unit::megabits:
+            return scaled(kRates, 125000);
     }
     return std::nullopt;
 }
 
 std::string with_unit(std::int64_t value, Unit unit) {
     switch (unit) {
-        case Unit::none: return fmt::format("{}", value);
-        case Unit::ms: return fmt::format("{}ms", value);
-        case Unit::seconds: return fmt::format("{}s", value);
-        case Unit::minutes: return fmt::format("{}m", value);
-        case Unit::kib: return fmt::format("{}KiB", value);
-        case Unit::mib: return fmt::format("{}MiB", value);
-        case Unit::bytes: return fmt::format("{}B", value);
-        case Unit::mib_per_second: return fmt::format("{}MiB/s", value);
-        case Unit::megabits: return fmt::format("{}Mbit/s", value);
+        case Unit::none:
+            return fmt::format("{}", value);
+        case Unit::ms:
+            return fmt::format("{}ms", value);
+        case Unit::seconds:
+            return fmt::format("{}s", value);
+        case Unit::minutes:
+            return fmt::format("{}m", value);
+        case Unit::kib:
+            return fmt::format("{}KiB", value);
+        case Unit::mib:
+            return fmt::format("{}MiB", value);
+        case Unit::bytes:
+            return fmt::format("{}B", value);
+        case Unit::mib_per_second:
+            return fmt::format("{}MiB/s", value);
+        case Unit::megabits:
+            return fmt::format("{}Mbit/s", value);
     }
     return {};
 }

@@ -11,8 +11,8 @@ namespace penumbra::kube {
 
 /// What ScyllaDB does with a key of cassandra.yaml (db/config.cc of scylladb/scylladb), and what we therefore do.
 enum class KeyFate : std::uint8_t {
-    used,      ///< means the same: carried over
-    tuned,     ///< ScyllaDB has the key, and a value that suits Cassandra would hurt: left out, ScyllaDB's default stands
+    used,   ///< means the same: carried over
+    tuned,  ///< ScyllaDB has the key, and a value that suits Cassandra would hurt: left out, ScyllaDB's default stands
     operated,  ///< scylla-operator writes it
     ignored,   ///< ScyllaDB reads past it
     rejected,  ///< ScyllaDB refuses it as an option that cannot be set
@@ -36,7 +36,8 @@ const ServerKey* find_cassandra_key(std::string_view name);
 const std::vector<ServerKey>& cassandra_keys();
 std::vector<std::string> cassandra_key_names();
 
-/// `5000ms`, `10s`, `64KiB`, `16MiB/s` in the unit of the old name: what ScyllaDB reads. nullopt when it is none of these.
+/// `5000ms`, `10s`, `64KiB`, `16MiB/s` in the unit of the old name: what ScyllaDB reads. nullopt when it is none of
+/// these.
 std::optional<std::int64_t> to_plain_unit(std::string_view text, Unit unit);
 /// The other way: 5000 in ms becomes `5000ms`.
 std::string with_unit(std::int64_t value, Unit unit);

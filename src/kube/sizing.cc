@@ -13,21 +13,33 @@ constexpr Range kFill{0.5, 0.7};
 constexpr double kRatioRecommended = 30, kRatioMost = 100;
 constexpr double kGib = 1024.0 * 1024 * 1024;
 
-double up(double value) { return std::ceil(value - 1e-9); }
-Range up(Range range) { return {up(range.low), up(range.high)}; }
+double up(double value) {
+    return std::ceil(value - 1e-9);
+}
+Range up(Range range) {
+    return {up(range.low), up(range.high)};
+}
 
 }  // namespace
 
 const std::vector<Rule>& sizing_rules() {
     static const std::vector<Rule> rules{
-        {"replica-ops", "(reads x replicas read + writes x RF) x peak factor x (1 + growth)^years", "every replica does the work; LOCAL_QUORUM reads RF/2 + 1 of them"},
-        {"cpu", "replica-ops / (usable vCPUs x 4,000 to 6,250) nodes", "12,500 simple operations a second per physical core, two vCPUs each (ScyllaDB, Maximizing Scylla Performance); the licence FAQ reckons 50 vCPUs for about 200,000"},
+        {"replica-ops", "(reads x replicas read + writes x RF) x peak factor x (1 + growth)^years",
+         "every replica does the work; LOCAL_QUORUM reads RF/2 + 1 of them"},
+        {"cpu", "replica-ops / (usable vCPUs x 4,000 to 6,250) nodes",
+         "12,500 simple operations a second per physical core, two vCPUs each (ScyllaDB, Maximizing Scylla "
+         "Performance); the licence FAQ reckons 50 vCPUs for about 200,000"},
         {"usable-vcpus", "vCPUs - 2", "scylla-operator's example leaves 2 of 8 to the worker"},
-        {"disk", "data x RF x (1 + growth)^years / (local disk x 0.5 to 0.7) nodes", "ScyllaDB wants half of the disk free for compaction; with incremental compaction 70 % full is fine"},
-        {"memory", "data x RF x (1 + growth)^years / (usable memory x 30 to 100) nodes", "ScyllaDB's disk : RAM rule, 30 : 1 recommended, 100 : 1 at most"},
+        {"disk", "data x RF x (1 + growth)^years / (local disk x 0.5 to 0.7) nodes",
+         "ScyllaDB wants half of the disk free for compaction; with incremental compaction 70 % full is fine"},
+        {"memory", "data x RF x (1 + growth)^years / (usable memory x 30 to 100) nodes",
+         "ScyllaDB's disk : RAM rule, 30 : 1 recommended, 100 : 1 at most"},
         {"replicas", "RF nodes at least, and 3", "a replica per node; fewer than 3 lose the quorum with one node"},
-        {"n-1", "cpu + 1 nodes", "the load of the peak has to fit on one node less. Cautious where nodes = RF: then each node already takes every write"},
-        {"racks", "rounded up to a multiple of the racks", "equal racks, as many as RF, or the smallest rack's nodes hold the most data"},
+        {"n-1", "cpu + 1 nodes",
+         "the load of the peak has to fit on one node less. Cautious where nodes = RF: then each node already takes "
+         "every write"},
+        {"racks", "rounded up to a multiple of the racks",
+         "equal racks, as many as RF, or the smallest rack's nodes hold the most data"},
     };
     return rules;
 }
@@ -39,12 +51,15 @@ std::int64_t Workload::read_replicas() const {
     return rf / 2 + 1;
 }
 
-Range Workload::growth_factor() const { return {std::pow(1 + growth.low, years), std::pow(1 + growth.high, years)}; }
+Range Workload::growth_factor() const {
+    return {std::pow(1 + growth.low, years), std::pow(1 + growth.high, years)};
+}
 
 std::optional<Range> Workload::peak_replica_ops() const {
     if (replica_ops) return *replica_ops * peak * growth_factor();
     if (!reads || !writes) return std::nullopt;
-    const auto average = *reads * Range(static_cast<double>(read_replicas())) + *writes * Range(static_cast<double>(rf));
+    const auto average =
+        *reads * Range(static_cast<double>(read_replicas())) + *writes * Range(static_cast<double>(rf));
     return average * peak * growth_factor();
 }
 
@@ -64,7 +79,8 @@ Sizing size_for(const InstanceType& type, const Workload& workload) {
     Constraint spare{"n-1", std::nullopt, "needs reads and writes per second"};
     if (ops) {
         cpu.nodes = up(*ops / (Range(vcpu) * kOpsPerVcpu));
-        cpu.how = fmt::format("{} replica operations/s / ({} vCPU x {})", number(*ops), type.scylla_vcpu(), number(kOpsPerVcpu));
+        cpu.how = fmt::format("{} replica operations/s / ({} vCPU x {})", number(*ops), type.scylla_vcpu(),
+                              number(kOpsPerVcpu));
         spare.nodes = *cpu.nodes + Range(1);
         spare.how = fmt::format("{} for the load, one to lose", number(*cpu.nodes));
     }
@@ -73,7 +89,8 @@ Sizing size_for(const InstanceType& type, const Workload& workload) {
     if (stored && type.disk_gb > 0) {
         disk.nodes = up(*stored / (Range(type.disk_gb * 1e9) * kFill));
         disk.how = fmt::format("{} stored / ({} x {})", bytes(*stored), bytes(type.disk_gb * 1e9), percent(kFill));
-        const Range per_node(type.scylla_memory_gib() * kGib * kRatioRecommended, type.scylla_memory_gib() * kGib * kRatioMost);
+        const Range per_node(type.scylla_memory_gib() * kGib * kRatioRecommended,
+                             type.scylla_memory_gib() * kGib * kRatioMost);
         memory.nodes = up(*stored / per_node);
         memory.how = fmt::format("{} stored / ({:.0f} GiB x 30 to 100)", bytes(*stored), type.scylla_memory_gib());
     }
@@ -91,17 +108,22 @@ Sizing size_for(const InstanceType& type, const Workload& workload) {
         if (workload.racks > 1) {
             const auto racks = static_cast<double>(workload.racks);
             const Range rounded(up(nodes.low / racks) * racks, up(nodes.high / racks) * racks);
-            sizing.constraints.push_back({"racks", rounded, fmt::format("{} in {} equal racks", number(nodes), workload.racks)});
+            sizing.constraints.push_back(
+                {"racks", rounded, fmt::format("{} in {} equal racks", number(nodes), workload.racks)});
             nodes = rounded;
         }
         sizing.nodes = nodes;
     }
     if (type.disk_gb <= 0) sizing.remarks.push_back("no local NVMe: ScyllaDB on network disks is as slow as they are");
-    if (!type.recommended) sizing.remarks.push_back("no longer in ScyllaDB's list of recommended types (i7i, i7ie, i8g, i8ge)");
+    if (!type.recommended)
+        sizing.remarks.push_back("no longer in ScyllaDB's list of recommended types (i7i, i7ie, i8g, i8ge)");
     if (type.scylla_memory_gib() < std::max(16.0, 2.0 * vcpu)) {
-        sizing.remarks.push_back(fmt::format("{:.0f} GiB is less memory than max(16 GiB, 2 GiB per shard)", type.scylla_memory_gib()));
+        sizing.remarks.push_back(
+            fmt::format("{:.0f} GiB is less memory than max(16 GiB, 2 GiB per shard)", type.scylla_memory_gib()));
     }
-    if (type.vcpu < 20) sizing.remarks.push_back("ScyllaDB recommends nodes of 20 to 60 vCPUs; more small nodes cost the same and lose less at once");
+    if (type.vcpu < 20)
+        sizing.remarks.push_back(
+            "ScyllaDB recommends nodes of 20 to 60 vCPUs; more small nodes cost the same and lose less at once");
     return sizing;
 }
 
@@ -117,10 +139,14 @@ Capacity capacity_of(const InstanceType& type, std::int64_t nodes, const Workloa
 
 std::string_view to_string(Support support) {
     switch (support) {
-        case Support::supported: return "supported";
-        case Support::uncertain: return "uncertain";
-        case Support::contradicted: return "contradicted";
-        case Support::no_inputs: return "not supported by the inputs";
+        case Support::supported:
+            return "supported";
+        case Support::uncertain:
+            return "uncertain";
+        case Support::contradicted:
+            return "contradicted";
+        case Support::no_inputs:
+            return "not supported by the inputs";
     }
     return "unknown";
 }
@@ -137,7 +163,8 @@ Support judge_nodes(const Sizing& sizing, std::int64_t nodes, std::string& why) 
         return Support::no_inputs;
     }
     const auto n = static_cast<double>(nodes);
-    const auto asked = fmt::format("the inputs ask for {} nodes of {} (rule: {})", number(*sizing.nodes), sizing.type.name, sizing.binding);
+    const auto asked = fmt::format("the inputs ask for {} nodes of {} (rule: {})", number(*sizing.nodes),
+                                   sizing.type.name, sizing.binding);
     if (n >= sizing.nodes->high) {
         why = fmt::format("{}, and {} are claimed", asked, nodes);
         return Support::supported;

@@ -21,20 +21,20 @@ const std::vector<Rule>& sizing_rules();
 struct InputLine {
     std::string name;
     std::string value;
-    std::string source;   ///< which option, file or default
-    bool assumed = false; ///< nobody said so: a default of ours
+    std::string source;    ///< which option, file or default
+    bool assumed = false;  ///< nobody said so: a default of ours
 };
 
 /// What the cluster has to carry. Ranges are what the user is unsure of.
 struct Workload {
-    std::optional<Range> reads;        ///< per second, as clients send them
+    std::optional<Range> reads;  ///< per second, as clients send them
     std::optional<Range> writes;
     std::optional<Range> replica_ops;  ///< per second, counted on the nodes: replicas included
     std::optional<Range> data;         ///< bytes on disk of one copy
     std::int64_t rf = 3;
     std::string read_consistency = "LOCAL_QUORUM";
-    Range peak{2, 3};                  ///< the busiest minutes over the average
-    Range growth{0.0, 0.3};            ///< per year
+    Range peak{2, 3};        ///< the busiest minutes over the average
+    Range growth{0.0, 0.3};  ///< per year
     double years = 1;
     std::int64_t racks = 3;
     std::vector<InputLine> lines;

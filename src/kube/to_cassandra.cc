@@ -27,7 +27,9 @@ class ToCassandra {
 
     Result<Conversion> run() {
         if (root_.at("spec.alternator")) {
-            return fail(Errc::unsupported, fmt::format("{} serves Alternator (the DynamoDB API), which Cassandra has not", map_.text("metadata.name")));
+            return fail(Errc::unsupported,
+                        fmt::format("{} serves Alternator (the DynamoDB API), which Cassandra has not",
+                                    map_.text("metadata.name")));
         }
         metadata();
         server();
@@ -38,7 +40,8 @@ class ToCassandra {
         dropped();
         map_.account_for_rest("metadata");
         map_.account_for_rest("spec");
-        order_keys(spec(), {"clusterName", "serverType", "serverVersion", "datacenterName", "size", "racks", "storageConfig", "resources", "config"});
+        order_keys(spec(), {"clusterName", "serverType", "serverVersion", "datacenterName", "size", "racks",
+                            "storageConfig", "resources", "config"});
         result_.objects.push_back(std::move(dc_));
         return std::move(result_);
     }
@@ -47,7 +50,8 @@ class ToCassandra {
     Node& spec() { return dc_["spec"]; }
 
     void metadata() {
-        map_.changed("apiVersion", "CassandraDatacenter apiVersion", std::string(kCassandraApi), "another operator's object");
+        map_.changed("apiVersion", "CassandraDatacenter apiVersion", std::string(kCassandraApi),
+                     "another operator's object");
         map_.changed("kind", "CassandraDatacenter kind", "CassandraDatacenter", "another operator's object");
         const auto dc = map_.text("spec.datacenter.name");
         const auto name = options_.name.empty() ? to_dns_label(dc) : options_.name;
@@ -58,17 +62,21 @@ class ToCassandra {
             if (options_.name_space.empty()) {
                 map_.mapped("metadata.namespace", "CassandraDatacenter metadata.namespace", "the same");
             } else {
-                map_.changed("metadata.namespace", "CassandraDatacenter metadata.namespace", name_space, "by --namespace");
+                map_.changed("metadata.namespace", "CassandraDatacenter metadata.namespace", name_space,
+                             "by --namespace");
             }
         }
         spec().set("clusterName", Node::string(map_.text("metadata.name")));
         if (const Node* node = map_.at("metadata.name")) Mapper::carry_comments(*node, *spec().find("clusterName"));
-        map_.mapped("metadata.name", "CassandraDatacenter spec.clusterName", "a ScyllaCluster's name is its cluster's name");
+        map_.mapped("metadata.name", "CassandraDatacenter spec.clusterName",
+                    "a ScyllaCluster's name is its cluster's name");
         if (name == dc) {
-            map_.mapped("spec.datacenter.name", "CassandraDatacenter metadata.name", "must stay what the keyspaces' NetworkTopologyStrategy names");
+            map_.mapped("spec.datacenter.name", "CassandraDatacenter metadata.name",
+                        "must stay what the keyspaces' NetworkTopologyStrategy names");
         } else {
             spec().set("datacenterName", Node::string(dc));
-            map_.changed("spec.datacenter.name", "CassandraDatacenter spec.datacenterName", dc, "kept as an override, since it cannot be an object's name");
+            map_.changed("spec.datacenter.name", "CassandraDatacenter spec.datacenterName", dc,
+                         "kept as an override, since it cannot be an object's name");
         }
         for (const auto* what : {"labels", "annotations"}) {
             const Node* entries = root_.at(fmt::format("metadata.{}", what));
@@ -76,7 +84,9 @@ class ToCassandra {
             for (const auto& entry : entries->entries) {
                 const auto path = join_path(fmt::format("metadata.{}", what), entry.key);
                 if (entry.key == kSuperuserAnnotation || entry.key == kUsersAnnotation) continue;
-                if (entry.key.find("scylladb.com/") != std::string::npos || entry.key == "kubectl.kubernetes.io/last-applied-configuration" || entry.key.starts_with("app.kubernetes.io/")) {
+                if (entry.key.find("scylladb.com/") != std::string::npos ||
+                    entry.key == "kubectl.kubernetes.io/last-applied-configuration" ||
+                    entry.key.starts_with("app.kubernetes.io/")) {
                     map_.dropped(path, "speaks to scylla-operator, or was written by tools");
                 } else {
                     dc_["metadata"][what].set(entry.key, entry.value);
@@ -85,8 +95,9 @@ class ToCassandra {
             }
             if (entries->empty()) map_.dropped(fmt::format("metadata.{}", what), "empty");
         }
-        for (const auto* field : {"uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "selfLink",
-                                  "ownerReferences", "finalizers", "generateName"}) {
+        for (const auto* field : {"uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
+                                  "deletionGracePeriodSeconds", "managedFields", "selfLink", "ownerReferences",
+                                  "finalizers", "generateName"}) {
             map_.drop_if_there(fmt::format("metadata.{}", field), "the API server's or the operator's to write");
         }
         map_.drop_if_there("status", "an operator writes it");
@@ -96,7 +107,9 @@ class ToCassandra {
         spec().set("serverType", Node::string("cassandra"));
         map_.added("CassandraDatacenter spec.serverType", "cassandra", "required");
         spec().set("serverVersion", Node::string(options_.cassandra_version));
-        map_.decision("spec.version", "CassandraDatacenter spec.serverVersion", options_.cassandra_version, "Cassandra's releases have nothing to do with ScyllaDB's: --cassandra-version says the one you want. Tablets, and CQL that only ScyllaDB has, stay behind");
+        map_.decision("spec.version", "CassandraDatacenter spec.serverVersion", options_.cassandra_version,
+                      "Cassandra's releases have nothing to do with ScyllaDB's: --cassandra-version says the one you "
+                      "want. Tablets, and CQL that only ScyllaDB has, stay behind");
         map_.drop_if_there("spec.repository", "ScyllaDB's image");
         map_.drop_if_there("spec.agentVersion", "there is no ScyllaDB Manager Agent");
         map_.drop_if_there("spec.agentRepository", "there is no ScyllaDB Manager Agent");
@@ -124,7 +137,9 @@ class ToCassandra {
             if (new_name == name) {
                 map_.mapped(path + ".name", "CassandraDatacenter spec.racks[].name", "the same name");
             } else {
-                map_.changed(path + ".name", "CassandraDatacenter spec.racks[].name", new_name, "cass-operator wants two characters at least. Replicas follow racks, so nothing else changes");
+                map_.changed(
+                    path + ".name", "CassandraDatacenter spec.racks[].name", new_name,
+                    "cass-operator wants two characters at least. Replicas follow racks, so nothing else changes");
             }
             const auto count = map_.at(path + ".members") ? map_.at(path + ".members")->as_integer().value_or(0) : 0;
             size += count;
@@ -132,26 +147,36 @@ class ToCassandra {
             rack_placement(source, path, rack, anti_affinity);
             const Node* tolerations = source.at("placement.tolerations");
             if (i == 0) first_tolerations = tolerations;
-            const bool same = (!tolerations && !first_tolerations) || (tolerations && first_tolerations && tolerations->same(*first_tolerations));
+            const bool same = (!tolerations && !first_tolerations) ||
+                              (tolerations && first_tolerations && tolerations->same(*first_tolerations));
             same_tolerations = same_tolerations && same;
-            if (tolerations) map_.mapped(path + ".placement.tolerations", "CassandraDatacenter spec.tolerations", "for all racks alike");
+            if (tolerations)
+                map_.mapped(path + ".placement.tolerations", "CassandraDatacenter spec.tolerations",
+                            "for all racks alike");
             if (const Node* resources = source.find("resources")) {
                 if (!first_resources) {
                     first_resources = resources;
-                    map_.mapped(path + ".resources", "CassandraDatacenter spec.resources", "for all racks alike; a JVM needs memory beside its heap");
+                    map_.mapped(path + ".resources", "CassandraDatacenter spec.resources",
+                                "for all racks alike; a JVM needs memory beside its heap");
                 } else if (resources->same(*first_resources)) {
-                    map_.mapped(path + ".resources", "CassandraDatacenter spec.resources", "the same as the first rack's");
+                    map_.mapped(path + ".resources", "CassandraDatacenter spec.resources",
+                                "the same as the first rack's");
                 } else {
-                    map_.decision(path + ".resources", "CassandraDatacenter spec.resources", {}, "cass-operator has one size of node for all racks: the first rack's was taken");
+                    map_.decision(path + ".resources", "CassandraDatacenter spec.resources", {},
+                                  "cass-operator has one size of node for all racks: the first rack's was taken");
                 }
             }
             if (const Node* storage = source.find("storage")) {
                 const bool repeats = first_storage && storage->same(*first_storage);
                 if (!first_storage) first_storage = storage;
                 if (storage == first_storage || repeats) {
-                    map_.mapped(path + ".storage.capacity", "CassandraDatacenter spec.storageConfig.cassandraDataVolumeClaimSpec", "the same size per node");
+                    map_.mapped(path + ".storage.capacity",
+                                "CassandraDatacenter spec.storageConfig.cassandraDataVolumeClaimSpec",
+                                "the same size per node");
                 } else {
-                    map_.decision(path + ".storage.capacity", "CassandraDatacenter spec.storageConfig.cassandraDataVolumeClaimSpec", {}, "cass-operator has one size of volume for all racks: the first rack's was taken");
+                    map_.decision(path + ".storage.capacity",
+                                  "CassandraDatacenter spec.storageConfig.cassandraDataVolumeClaimSpec", {},
+                                  "cass-operator has one size of volume for all racks: the first rack's was taken");
                 }
                 map_.drop_if_there(path + ".storage.metadata", "cass-operator labels its claims itself");
             }
@@ -171,12 +196,18 @@ class ToCassandra {
             if (options_.replicas) {
                 map_.changed(path, "CassandraDatacenter spec.size", std::to_string(nodes), "by --replicas");
             } else if (members.size() > 1) {
-                map_.decision(path, "CassandraDatacenter spec.size", std::to_string(nodes), "summed; cass-operator spreads nodes evenly over racks, so the racks' sizes will not be what they are here");
+                map_.decision(path, "CassandraDatacenter spec.size", std::to_string(nodes),
+                              "summed; cass-operator spreads nodes evenly over racks, so the racks' sizes will not be "
+                              "what they are here");
             } else {
-                map_.mapped(path, "CassandraDatacenter spec.size", "summed over the racks, which cass-operator fills evenly");
+                map_.mapped(path, "CassandraDatacenter spec.size",
+                            "summed over the racks, which cass-operator fills evenly");
             }
         }
-        if (!same_tolerations) map_.decision({}, "CassandraDatacenter spec.tolerations", {}, "racks differ in their tolerations: cass-operator has one list, and the first rack's was taken");
+        if (!same_tolerations)
+            map_.decision(
+                {}, "CassandraDatacenter spec.tolerations", {},
+                "racks differ in their tolerations: cass-operator has one list, and the first rack's was taken");
         Node tolerations = Node::list();
         const Node dedicated = make_dedicated_toleration();
         for (const auto& toleration : first_tolerations ? first_tolerations->items : std::vector<Node>{}) {
@@ -185,7 +216,9 @@ class ToCassandra {
         if (!tolerations.empty()) spec().set("tolerations", std::move(tolerations));
         if (!anti_affinity) {
             spec().set("allowMultipleNodesPerWorker", Node::boolean(true));
-            map_.decision({}, "CassandraDatacenter spec.allowMultipleNodesPerWorker", "true", "no rule here keeps two nodes off one worker; cass-operator keeps them apart unless told otherwise, so take this out if you can");
+            map_.decision({}, "CassandraDatacenter spec.allowMultipleNodesPerWorker", "true",
+                          "no rule here keeps two nodes off one worker; cass-operator keeps them apart unless told "
+                          "otherwise, so take this out if you can");
         }
         storage_config(first_storage);
         resources(first_resources);
@@ -197,7 +230,8 @@ class ToCassandra {
         if (placement) {
             const auto below = path + ".placement";
             Node affinity = Node::map();
-            if (const Node* terms = placement->at(fmt::format("nodeAffinity.{}.nodeSelectorTerms", kRequired)); terms && terms->is_list()) {
+            if (const Node* terms = placement->at(fmt::format("nodeAffinity.{}.nodeSelectorTerms", kRequired));
+                terms && terms->is_list()) {
                 // One term of plain labels is what nodeAffinityLabels say; everything richer stays an affinity.
                 bool plain = terms->items.size() == 1 && !terms->items[0].find("matchFields");
                 Node labels = Node::map();
@@ -207,7 +241,8 @@ class ToCassandra {
                         const Node* key = expression.find("key");
                         const Node* how = expression.find("operator");
                         const Node* values = expression.find("values");
-                        plain = plain && key && how && values && how->text == "In" && values->items.size() == 1 && !labels.find(key->text);
+                        plain = plain && key && how && values && how->text == "In" && values->items.size() == 1 &&
+                                !labels.find(key->text);
                         if (!plain) break;
                         if (key->text == kNodeTypeLabel) continue;
                         labels.set(key->text, Node::string(values->items[0].text));
@@ -216,7 +251,11 @@ class ToCassandra {
                 const auto from = fmt::format("{}.nodeAffinity.{}", below, kRequired);
                 if (plain) {
                     if (!labels.empty()) rack.set("nodeAffinityLabels", std::move(labels));
-                    map_.changed(from, "CassandraDatacenter spec.racks[].nodeAffinityLabels", {}, fmt::format("one value each: labels say it more simply. {} chose ScyllaDB's workers and is left out", kNodeTypeLabel));
+                    map_.changed(
+                        from, "CassandraDatacenter spec.racks[].nodeAffinityLabels", {},
+                        fmt::format(
+                            "one value each: labels say it more simply. {} chose ScyllaDB's workers and is left out",
+                            kNodeTypeLabel));
                 } else {
                     affinity["nodeAffinity"].set(kRequired, *placement->at(fmt::format("nodeAffinity.{}", kRequired)));
                     map_.mapped(from, "CassandraDatacenter spec.racks[].affinity", "the same rule");
@@ -226,12 +265,14 @@ class ToCassandra {
                 for (const auto& entry : node->entries) {
                     if (entry.key == kRequired) continue;
                     affinity["nodeAffinity"].set(entry.key, entry.value);
-                    map_.mapped(fmt::format("{}.nodeAffinity.{}", below, entry.key), "CassandraDatacenter spec.racks[].affinity", "the same rule");
+                    map_.mapped(fmt::format("{}.nodeAffinity.{}", below, entry.key),
+                                "CassandraDatacenter spec.racks[].affinity", "the same rule");
                 }
             }
             if (const Node* node = placement->find("podAffinity")) {
                 affinity.set("podAffinity", *node);
-                map_.mapped(below + ".podAffinity", "CassandraDatacenter spec.racks[].affinity", "the same rule; labels of ScyllaDB's pods in it choose nothing any more");
+                map_.mapped(below + ".podAffinity", "CassandraDatacenter spec.racks[].affinity",
+                            "the same rule; labels of ScyllaDB's pods in it choose nothing any more");
             }
             if (const Node* node = placement->find("podAntiAffinity"); node && node->is_map()) {
                 for (const auto& entry : node->entries) {
@@ -246,7 +287,8 @@ class ToCassandra {
                     }
                     if (!rest.empty()) affinity["podAntiAffinity"].set(entry.key, std::move(rest));
                 }
-                map_.changed(below + ".podAntiAffinity", "CassandraDatacenter spec.racks[].affinity", {}, "one node per worker is cass-operator's default, so that rule is left out; others stay");
+                map_.changed(below + ".podAntiAffinity", "CassandraDatacenter spec.racks[].affinity", {},
+                             "one node per worker is cass-operator's default, so that rule is left out; others stay");
             }
             if (!affinity.empty()) rack.set("affinity", std::move(affinity));
             if (placement->empty()) map_.dropped(below, "empty");
@@ -263,26 +305,35 @@ class ToCassandra {
         const auto from = path + ".scyllaConfig";
         if (!config_from_.empty()) {
             if (name->text == config_from_) {
-                map_.changed(from, "CassandraDatacenter spec.config.cassandra-yaml", {}, "the same ConfigMap as the first rack's");
+                map_.changed(from, "CassandraDatacenter spec.config.cassandra-yaml", {},
+                             "the same ConfigMap as the first rack's");
             } else {
-                map_.decision(from, "CassandraDatacenter spec.config.cassandra-yaml", {}, "racks have different settings; cass-operator has one file for all, and the first rack's was taken");
+                map_.decision(from, "CassandraDatacenter spec.config.cassandra-yaml", {},
+                              "racks have different settings; cass-operator has one file for all, and the first rack's "
+                              "was taken");
             }
             return;
         }
         const Manifest* config = input_.find("ConfigMap", name->text);
         const Node* yaml = config ? config->root().at("data.\"scylla.yaml\"") : nullptr;
         if (!yaml || !yaml->is_scalar()) {
-            map_.decision(from, "CassandraDatacenter spec.config.cassandra-yaml", {}, fmt::format("the ConfigMap {} is not in this input, so its settings could not be read: add it to the file", name->text));
+            map_.decision(
+                from, "CassandraDatacenter spec.config.cassandra-yaml", {},
+                fmt::format(
+                    "the ConfigMap {} is not in this input, so its settings could not be read: add it to the file",
+                    name->text));
             return;
         }
         Diagnostics problems;
         auto documents = read_yaml(yaml->text, problems);
         if (problems.errors() > 0 || documents.size() > 1 || (!documents.empty() && !documents[0].root.is_map())) {
-            map_.decision(from, "CassandraDatacenter spec.config.cassandra-yaml", {}, "scylla.yaml in that ConfigMap is no YAML map");
+            map_.decision(from, "CassandraDatacenter spec.config.cassandra-yaml", {},
+                          "scylla.yaml in that ConfigMap is no YAML map");
             return;
         }
         config_from_ = name->text;
-        map_.changed(from, "CassandraDatacenter spec.config.cassandra-yaml", {}, "the keys of scylla.yaml that Cassandra knows, see below");
+        map_.changed(from, "CassandraDatacenter spec.config.cassandra-yaml", {},
+                     "the keys of scylla.yaml that Cassandra knows, see below");
         config_source_ = documents.empty() ? Node::map() : std::move(documents[0].root);
         Mapper map(config_source_, result_.report);
         const auto version = Version::parse(options_.cassandra_version).value_or(Version{4, 1, 0});
@@ -291,7 +342,8 @@ class ToCassandra {
             Node one = Node::map();
             one.set(entry.key, entry.value);
             // Paths of the report are those of the ConfigMap's own file.
-            for (auto& converted : to_cassandra_yaml(one, "", version, map).entries) cassandra.set(converted.key, std::move(converted.value));
+            for (auto& converted : to_cassandra_yaml(one, "", version, map).entries)
+                cassandra.set(converted.key, std::move(converted.value));
         }
         if (!cassandra.empty()) spec()["config"].set("cassandra-yaml", std::move(cassandra));
     }
@@ -302,9 +354,12 @@ class ToCassandra {
         for (const auto* field : {"volumes", "volumeMounts"}) {
             if (!source.find(field)) continue;
             if (first) {
-                map_.changed(fmt::format("{}.{}", path, field), "CassandraDatacenter spec.storageConfig.additionalVolumes", {}, "a volume and its mount are one entry there; for all racks alike");
+                map_.changed(fmt::format("{}.{}", path, field),
+                             "CassandraDatacenter spec.storageConfig.additionalVolumes", {},
+                             "a volume and its mount are one entry there; for all racks alike");
             } else {
-                map_.mapped(fmt::format("{}.{}", path, field), "CassandraDatacenter spec.storageConfig.additionalVolumes", "the first rack's are for all");
+                map_.mapped(fmt::format("{}.{}", path, field),
+                            "CassandraDatacenter spec.storageConfig.additionalVolumes", "the first rack's are for all");
             }
         }
         if (!first) return;
@@ -338,19 +393,27 @@ class ToCassandra {
         } else if (!local) {
             claim.set("storageClassName", *storage_class);
         } else {
-            claim.comments.push_back("decision: without a storageClassName this is the cluster's default class; --storage-class says another");
+            claim.comments.push_back(
+                "decision: without a storageClassName this is the cluster's default class; --storage-class says "
+                "another");
         }
         const Node* list = root_.at("spec.datacenter.racks");
         for (std::size_t i = 0; list && i < list->items.size(); ++i) {
             const auto path = join_path("spec.datacenter.racks", i) + ".storage.storageClassName";
             if (!map_.at(path)) continue;
             if (local && options_.storage_class.empty()) {
-                map_.decision(path, "CassandraDatacenter spec.storageConfig.cassandraDataVolumeClaimSpec.storageClassName", {}, "local NVMe through ScyllaDB's CSI driver; say the class for Cassandra by --storage-class");
+                map_.decision(
+                    path, "CassandraDatacenter spec.storageConfig.cassandraDataVolumeClaimSpec.storageClassName", {},
+                    "local NVMe through ScyllaDB's CSI driver; say the class for Cassandra by --storage-class");
             } else {
-                map_.changed(path, "CassandraDatacenter spec.storageConfig.cassandraDataVolumeClaimSpec.storageClassName", options_.storage_class.empty() ? storage_class->text : options_.storage_class, "one class for all racks");
+                map_.changed(path,
+                             "CassandraDatacenter spec.storageConfig.cassandraDataVolumeClaimSpec.storageClassName",
+                             options_.storage_class.empty() ? storage_class->text : options_.storage_class,
+                             "one class for all racks");
             }
         }
-        map_.added("CassandraDatacenter spec.storageConfig.cassandraDataVolumeClaimSpec.accessModes", "ReadWriteOnce", "required; scylla-operator says it for you");
+        map_.added("CassandraDatacenter spec.storageConfig.cassandraDataVolumeClaimSpec.accessModes", "ReadWriteOnce",
+                   "required; scylla-operator says it for you");
         Node& config = spec()["storageConfig"];
         Node extra = config.find("additionalVolumes") ? *config.find("additionalVolumes") : Node();
         config = Node::map();
@@ -367,8 +430,10 @@ class ToCassandra {
                 if (!options_.memory.empty()) resources[part].set("memory", Node::string(options_.memory));
             }
         }
-        const Node* memory = resources.at("limits.memory") ? resources.at("limits.memory") : resources.at("requests.memory");
-        if (const auto quantity = memory ? Quantity::parse(memory->text) : std::nullopt; quantity && quantity->milli > 0) {
+        const Node* memory =
+            resources.at("limits.memory") ? resources.at("limits.memory") : resources.at("requests.memory");
+        if (const auto quantity = memory ? Quantity::parse(memory->text) : std::nullopt;
+            quantity && quantity->milli > 0) {
             // Half of the memory for the heap and never above 31 GiB, where compressed object pointers end.
             const std::int64_t mib = std::min<std::int64_t>(quantity->ceil() / 2, 31 * (std::int64_t(1) << 30)) >> 20;
             Node heap = Node::string(mib % 1024 == 0 ? fmt::format("{}G", mib / 1024) : fmt::format("{}M", mib));
@@ -378,7 +443,9 @@ class ToCassandra {
             options.set("initial_heap_size", heap);
             options.set("max_heap_size", heap);
             options.comments.push_back("decision: a proposal, half of the memory and at most 31 GiB");
-            map_.decision({}, fmt::format("CassandraDatacenter spec.config.{}", section), heap.text, "a JVM needs a heap: half of the memory up to 31 GiB is a proposal to measure. Pauses of the garbage collector come back with it");
+            map_.decision({}, fmt::format("CassandraDatacenter spec.config.{}", section), heap.text,
+                          "a JVM needs a heap: half of the memory up to 31 GiB is a proposal to measure. Pauses of the "
+                          "garbage collector come back with it");
         }
         spec().set("resources", std::move(resources));
     }
@@ -392,36 +459,49 @@ class ToCassandra {
         }
         if (const Node* policy = root_.at("spec.network.dnsPolicy")) {
             pod_spec().set("dnsPolicy", *policy);
-            map_.mapped("spec.network.dnsPolicy", "CassandraDatacenter spec.podTemplateSpec.spec.dnsPolicy", "the same");
+            map_.mapped("spec.network.dnsPolicy", "CassandraDatacenter spec.podTemplateSpec.spec.dnsPolicy",
+                        "the same");
         }
         map_.drop_if_there("spec.network.ipFamilyPolicy", "no field for it");
         map_.drop_if_there("spec.network.ipFamilies", "no field for it");
         if (map_.at("spec.network") && map_.at("spec.network")->empty()) map_.dropped("spec.network", "empty");
         if (map_.text("spec.exposeOptions.nodeService.type") == "LoadBalancer") {
-            map_.decision("spec.exposeOptions", "CassandraDatacenter spec.networking", {}, "cass-operator makes no load balancers: networking.nodePort or hostNetwork reach nodes from outside, or all clients come through the proxy");
+            map_.decision("spec.exposeOptions", "CassandraDatacenter spec.networking", {},
+                          "cass-operator makes no load balancers: networking.nodePort or hostNetwork reach nodes from "
+                          "outside, or all clients come through the proxy");
         } else {
-            map_.drop_if_there("spec.exposeOptions", "cass-operator's nodes always speak by their pods' addresses, and clients use the Service <clusterName>-<datacenter>-service");
+            map_.drop_if_there("spec.exposeOptions",
+                               "cass-operator's nodes always speak by their pods' addresses, and clients use the "
+                               "Service <clusterName>-<datacenter>-service");
         }
-        if (map_.at("spec.externalSeeds")) map_.decision("spec.externalSeeds", {}, {}, "not carried to additionalSeeds: a Cassandra node that gossips with ScyllaDB nodes harms both");
+        if (map_.at("spec.externalSeeds"))
+            map_.decision(
+                "spec.externalSeeds", {}, {},
+                "not carried to additionalSeeds: a Cassandra node that gossips with ScyllaDB nodes harms both");
         map_.drop_if_there("spec.dnsDomains", "no field for it");
     }
 
     void pods() {
-        for (const auto& [what, to] : {std::pair{"labels", "additionalLabels"}, {"annotations", "additionalAnnotations"}}) {
+        for (const auto& [what, to] :
+             {std::pair{"labels", "additionalLabels"}, {"annotations", "additionalAnnotations"}}) {
             const auto path = fmt::format("spec.podMetadata.{}", what);
             if (const Node* entries = root_.at(path); entries && entries->is_map()) {
                 spec().set(to, *entries);
-                map_.changed(path, fmt::format("CassandraDatacenter spec.{}", to), {}, "cass-operator puts them on everything that it makes, pods included");
+                map_.changed(path, fmt::format("CassandraDatacenter spec.{}", to), {},
+                             "cass-operator puts them on everything that it makes, pods included");
             }
         }
-        if (map_.at("spec.podMetadata") && map_.at("spec.podMetadata")->empty()) map_.dropped("spec.podMetadata", "empty");
+        if (map_.at("spec.podMetadata") && map_.at("spec.podMetadata")->empty())
+            map_.dropped("spec.podMetadata", "empty");
         if (const Node* secrets = root_.at("spec.imagePullSecrets")) {
             pod_spec().set("imagePullSecrets", *secrets);
-            map_.mapped("spec.imagePullSecrets", "CassandraDatacenter spec.podTemplateSpec.spec.imagePullSecrets", "the same");
+            map_.mapped("spec.imagePullSecrets", "CassandraDatacenter spec.podTemplateSpec.spec.imagePullSecrets",
+                        "the same");
         }
         if (const Node* gates = root_.at("spec.readinessGates")) {
             pod_spec().set("readinessGates", *gates);
-            map_.mapped("spec.readinessGates", "CassandraDatacenter spec.podTemplateSpec.spec.readinessGates", "the same");
+            map_.mapped("spec.readinessGates", "CassandraDatacenter spec.podTemplateSpec.spec.readinessGates",
+                        "the same");
         }
         if (const Node* seconds = root_.at("spec.minReadySeconds")) {
             spec().set("minReadySeconds", *seconds);
@@ -445,9 +525,13 @@ class ToCassandra {
         const auto superuser = annotation(kSuperuserAnnotation);
         if (!superuser.empty()) {
             spec().set("superuserSecretName", Node::string(superuser));
-            map_.changed(join_path("metadata.annotations", kSuperuserAnnotation), "CassandraDatacenter spec.superuserSecretName", superuser, "the Secret that the roles Job used");
+            map_.changed(join_path("metadata.annotations", kSuperuserAnnotation),
+                         "CassandraDatacenter spec.superuserSecretName", superuser,
+                         "the Secret that the roles Job used");
         } else {
-            map_.decision({}, "CassandraDatacenter spec.superuserSecretName", "none", "cass-operator makes a superuser with a password of its own in the Secret <clusterName>-superuser; name a Secret of yours to choose both");
+            map_.decision({}, "CassandraDatacenter spec.superuserSecretName", "none",
+                          "cass-operator makes a superuser with a password of its own in the Secret "
+                          "<clusterName>-superuser; name a Secret of yours to choose both");
         }
         std::string_view users;
         const auto list = annotation(kUsersAnnotation);
@@ -459,9 +543,12 @@ class ToCassandra {
             const auto colon = one.find(':');
             Node& user = spec()["users"].push(Node::map());
             user.set("secretName", Node::string(one.substr(0, colon)));
-            user.set("superuser", Node::boolean(colon != std::string_view::npos && one.substr(colon + 1) == "superuser"));
+            user.set("superuser",
+                     Node::boolean(colon != std::string_view::npos && one.substr(colon + 1) == "superuser"));
         }
-        if (!list.empty()) map_.changed(join_path("metadata.annotations", kUsersAnnotation), "CassandraDatacenter spec.users", {}, "the Secrets that the roles Job used");
+        if (!list.empty())
+            map_.changed(join_path("metadata.annotations", kUsersAnnotation), "CassandraDatacenter spec.users", {},
+                         "the Secrets that the roles Job used");
     }
 
     void dropped() {
@@ -473,7 +560,12 @@ class ToCassandra {
                 const auto& task = tasks->items[i];
                 auto line = fmt::format("was {}[{}] of ScyllaDB Manager: {}", what, i, write_json(task, 0));
                 dc_.comments.push_back(line);
-                map_.decision(join_path(path, i), "a comment", {}, std::string_view(what) == "repairs" ? "cass-operator schedules no repairs: Reaper does (K8ssandra), and without one deleted rows come back" : "cass-operator makes no backups: Medusa does (K8ssandra). ScyllaDB's backups cannot be restored into Cassandra");
+                map_.decision(join_path(path, i), "a comment", {},
+                              std::string_view(what) == "repairs"
+                                  ? "cass-operator schedules no repairs: Reaper does (K8ssandra), and without one "
+                                    "deleted rows come back"
+                                  : "cass-operator makes no backups: Medusa does (K8ssandra). ScyllaDB's backups "
+                                    "cannot be restored into Cassandra");
             }
             if (tasks->empty()) map_.dropped(path, "empty");
         }

@@ -34,8 +34,10 @@ void merge_affinity(Node& placement, const std::vector<Node>& requirements) {
 }
 
 void merge_source_affinity(Node& placement, const Node& affinity) {
-    if (const Node* terms = affinity.at(fmt::format("nodeAffinity.{}.nodeSelectorTerms", kRequired)); terms && terms->is_list() && !terms->empty()) {
-        // Terms are alternatives, expressions within one must all hold: (ours) and (a or b) is (ours and a) or (ours and b).
+    if (const Node* terms = affinity.at(fmt::format("nodeAffinity.{}.nodeSelectorTerms", kRequired));
+        terms && terms->is_list() && !terms->empty()) {
+        // Terms are alternatives, expressions within one must all hold: (ours) and (a or b) is (ours and a) or (ours
+        // and b).
         const Node ours = placement["nodeAffinity"][kRequired]["nodeSelectorTerms"];
         Node merged = Node::list();
         for (const auto& our_term : ours.items) {
@@ -49,10 +51,12 @@ void merge_source_affinity(Node& placement, const Node& affinity) {
         }
         placement["nodeAffinity"][kRequired].set("nodeSelectorTerms", std::move(merged));
     }
-    if (const Node* preferred = affinity.at(fmt::format("nodeAffinity.{}", kPreferred))) append(placement["nodeAffinity"][kPreferred], preferred);
+    if (const Node* preferred = affinity.at(fmt::format("nodeAffinity.{}", kPreferred)))
+        append(placement["nodeAffinity"][kPreferred], preferred);
     for (const auto* kind : {"podAffinity", "podAntiAffinity"}) {
         for (const auto how : {kRequired, kPreferred}) {
-            if (const Node* list = affinity.at(fmt::format("{}.{}", kind, how)); list && !list->empty()) append(placement[kind][how], list);
+            if (const Node* list = affinity.at(fmt::format("{}.{}", kind, how)); list && !list->empty())
+                append(placement[kind][how], list);
         }
     }
 }
@@ -90,7 +94,8 @@ std::optional<Node> read_config_secret(const Input& input, std::string_view secr
     if (!secret) return std::nullopt;
     std::optional<std::string> text;
     if (const Node* plain = secret->root().at("stringData.config"); plain && plain->is_scalar()) text = plain->text;
-    if (const Node* encoded = secret->root().at("data.config"); encoded && encoded->is_scalar()) text = decode_base64(encoded->text);
+    if (const Node* encoded = secret->root().at("data.config"); encoded && encoded->is_scalar())
+        text = decode_base64(encoded->text);
     if (!text) return std::nullopt;
     Diagnostics ignored;
     auto documents = read_yaml(*text, ignored);  // JSON is YAML
@@ -98,7 +103,8 @@ std::optional<Node> read_config_secret(const Input& input, std::string_view secr
     return std::move(documents.front().root);
 }
 
-void convert_reaper_and_medusa(const Input& input, const std::string& dc, Report& report, Node& repairs, Node& backups, const std::string& backup_location) {
+void convert_reaper_and_medusa(const Input& input, const std::string& dc, Report& report, Node& repairs, Node& backups,
+                               const std::string& backup_location) {
     std::string location = backup_location;
     for (const auto& manifest : input.manifests) {
         if (manifest.kind != "MedusaConfiguration" || !location.empty()) continue;
@@ -106,7 +112,8 @@ void convert_reaper_and_medusa(const Input& input, const std::string& dc, Report
         const auto bucket = text_of(manifest.root(), "spec.storageProperties.bucketName");
         if (provider == "google_storage") provider = "gcs";
         if (provider.starts_with("s3")) provider = "s3";
-        if (!bucket.empty() && (provider == "s3" || provider == "gcs")) location = fmt::format("{}:{}", provider, bucket);
+        if (!bucket.empty() && (provider == "s3" || provider == "gcs"))
+            location = fmt::format("{}:{}", provider, bucket);
     }
     for (const auto& manifest : input.manifests) {
         const Node& root = manifest.root();
@@ -114,7 +121,14 @@ void convert_reaper_and_medusa(const Input& input, const std::string& dc, Report
             const auto cron = text_of(root, "spec.cronSchedule");
             const auto from = fmt::format("MedusaBackupSchedule {}", manifest.name());
             if (location.empty()) {
-                report.add({Verdict::decision, from, root.mark, cron, "ScyllaCluster spec.backups", {}, "the schedule is known and the bucket is not: add the MedusaConfiguration to the input, or say --backup-location"});
+                report.add({Verdict::decision,
+                            from,
+                            root.mark,
+                            cron,
+                            "ScyllaCluster spec.backups",
+                            {},
+                            "the schedule is known and the bucket is not: add the MedusaConfiguration to the input, or "
+                            "say --backup-location"});
                 continue;
             }
             Node& task = backups.push(Node::map());
@@ -122,7 +136,9 @@ void convert_reaper_and_medusa(const Input& input, const std::string& dc, Report
             task.set("cron", Node::string(cron));
             task.set("location", Node::strings({location}));
             task.set("retention", Node::integer(3));
-            report.add({Verdict::changed, from, root.mark, cron, "ScyllaCluster spec.backups", location, "the same schedule in ScyllaDB Manager; three backups are kept. Medusa's backups stay Cassandra's"});
+            report.add(
+                {Verdict::changed, from, root.mark, cron, "ScyllaCluster spec.backups", location,
+                 "the same schedule in ScyllaDB Manager; three backups are kept. Medusa's backups stay Cassandra's"});
         }
         if (manifest.kind == "Reaper") {
             Node& task = repairs.push(Node::map());
@@ -131,7 +147,14 @@ void convert_reaper_and_medusa(const Input& input, const std::string& dc, Report
             task.set("intensity", Node::string("1"));
             task.set("parallel", Node::integer(0));
             task.set("smallTableThreshold", Node::string("1GiB"));
-            report.add({Verdict::changed, fmt::format("Reaper {}", manifest.name()), root.mark, {}, "ScyllaCluster spec.repairs", "weekly", "ScyllaDB Manager repairs instead of Reaper: full repairs, since ScyllaDB has no incremental ones. Reaper's own schedules live in its database and are not read"});
+            report.add({Verdict::changed,
+                        fmt::format("Reaper {}", manifest.name()),
+                        root.mark,
+                        {},
+                        "ScyllaCluster spec.repairs",
+                        "weekly",
+                        "ScyllaDB Manager repairs instead of Reaper: full repairs, since ScyllaDB has no incremental "
+                        "ones. Reaper's own schedules live in its database and are not read"});
         }
     }
 }
@@ -141,7 +164,8 @@ void order_keys(Node& map, std::initializer_list<std::string_view> first) {
         const auto found = std::find(first.begin(), first.end(), std::string_view(entry.key));
         return found - first.begin();
     };
-    std::stable_sort(map.entries.begin(), map.entries.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+    std::stable_sort(map.entries.begin(), map.entries.end(),
+                     [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
 }
 
 }  // namespace penumbra::kube

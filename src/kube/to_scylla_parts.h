@@ -19,7 +19,8 @@ void merge_source_affinity(Node& placement, const Node& affinity);
 /// The `config` of a Secret in the same input, parsed.
 std::optional<Node> read_config_secret(const Input& input, std::string_view secret_name);
 /// Reaper and Medusa objects that belong to datacenter `dc` become repair and backup tasks of ScyllaDB Manager.
-void convert_reaper_and_medusa(const Input& input, const std::string& dc, Report& report, Node& repairs, Node& backups, const std::string& backup_location);
+void convert_reaper_and_medusa(const Input& input, const std::string& dc, Report& report, Node& repairs, Node& backups,
+                               const std::string& backup_location);
 /// Puts the named keys first, in this order.
 void order_keys(Node& map, std::initializer_list<std::string_view> first);
 

@@ -18,8 +18,8 @@ struct Version {
 };
 
 // What a conversion writes when the user does not say. Dated: the operators' own configuration of July 2026.
-inline constexpr std::string_view kScyllaVersion = "2026.1.6";   // the long-term line
-inline constexpr std::string_view kAgentVersion = "3.11.2";      // what scylla-operator tests against
+inline constexpr std::string_view kScyllaVersion = "2026.1.6";  // the long-term line
+inline constexpr std::string_view kAgentVersion = "3.11.2";     // what scylla-operator tests against
 inline constexpr std::string_view kCassandraVersion = "4.1.7";
 
 /// What is to be said about running this ScyllaDB version: its licence and whether it is still maintained. Empty when

@@ -23,8 +23,9 @@ struct Document {
     std::vector<std::string> footer;
 };
 
-/// Reads every document of a file. What is wrong goes to `out` with its place; the documents read before it are returned.
-/// Duplicate keys, keys that are not text, unknown tags and endless aliases are errors. No exception leaves this function.
+/// Reads every document of a file. What is wrong goes to `out` with its place; the documents read before it are
+/// returned. Duplicate keys, keys that are not text, unknown tags and endless aliases are errors. No exception leaves
+/// this function.
 std::vector<Document> read_yaml(std::string_view source, Diagnostics& out, const YamlLimits& limits = {});
 
 /// Block style, two spaces, comments in place, text quoted only where YAML would read it as something else.

@@ -20,7 +20,9 @@ struct Stop {
     std::string help;
 };
 
-Mark mark_of(const YAML::Mark& mark) { return {mark.line + 1, mark.column + 1}; }
+Mark mark_of(const YAML::Mark& mark) {
+    return {mark.line + 1, mark.column + 1};
+}
 
 /// Builds the tree from yaml-cpp's events, counting as it goes.
 class Builder : public YAML::EventHandler {
@@ -30,7 +32,8 @@ class Builder : public YAML::EventHandler {
     std::vector<Document> take() { return std::move(documents_); }
 
     void OnDocumentStart(const YAML::Mark& mark) override {
-        if (documents_.size() >= limits_.documents) throw Stop{mark_of(mark), fmt::format("more than {} documents in one file", limits_.documents), {}};
+        if (documents_.size() >= limits_.documents)
+            throw Stop{mark_of(mark), fmt::format("more than {} documents in one file", limits_.documents), {}};
         anchors_.clear();
         stack_.clear();
         root_ = Node{};
@@ -45,7 +48,9 @@ class Builder : public YAML::EventHandler {
 
     void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
         const auto found = anchors_.find(anchor);
-        if (found == anchors_.end()) throw Stop{mark_of(mark), "an alias to something that is not complete yet", "an anchor cannot contain its own alias"};
+        if (found == anchors_.end())
+            throw Stop{mark_of(mark), "an alias to something that is not complete yet",
+                       "an anchor cannot contain its own alias"};
         count(found->second.second, mark_of(mark));
         Node copy = found->second.first;
         copy.mark = mark_of(mark);
@@ -53,19 +58,23 @@ class Builder : public YAML::EventHandler {
         place(std::move(copy));
     }
 
-    void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+    void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  const std::string& value) override {
         Node node = Node::string(value);
         node.mark = mark_of(mark);
-        node.plain = tag == "?" || tag == "tag:yaml.org,2002:int" || tag == "tag:yaml.org,2002:float" || tag == "tag:yaml.org,2002:bool";
+        node.plain = tag == "?" || tag == "tag:yaml.org,2002:int" || tag == "tag:yaml.org,2002:float" ||
+                     tag == "tag:yaml.org,2002:bool";
         if (!node.plain && tag != "!" && tag != "tag:yaml.org,2002:str") refuse_tag(node.mark, tag);
         add(std::move(node), anchor);
     }
 
-    void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+    void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                         YAML::EmitterStyle::value) override {
         start(Node::list(), mark, tag, anchor);
     }
     void OnSequenceEnd() override { end(); }
-    void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+    void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                    YAML::EmitterStyle::value) override {
         start(Node::map(), mark, tag, anchor);
     }
     void OnMapEnd() override { end(); }
@@ -89,7 +98,8 @@ class Builder : public YAML::EventHandler {
     void count(std::size_t nodes, Mark mark) {
         nodes_ += nodes;
         if (nodes_ > limits_.nodes) {
-            throw Stop{mark, fmt::format("more than {} values once aliases are expanded", limits_.nodes), "no manifest is that large; an alias bomb is"};
+            throw Stop{mark, fmt::format("more than {} values once aliases are expanded", limits_.nodes),
+                       "no manifest is that large; an alias bomb is"};
         }
     }
 
@@ -97,9 +107,12 @@ class Builder : public YAML::EventHandler {
 
     void start(Node node, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
         node.mark = mark_of(mark);
-        if (tag != "?" && tag != "!" && !tag.empty() && tag != "tag:yaml.org,2002:map" && tag != "tag:yaml.org,2002:seq") refuse_tag(node.mark, tag);
+        if (tag != "?" && tag != "!" && !tag.empty() && tag != "tag:yaml.org,2002:map" &&
+            tag != "tag:yaml.org,2002:seq")
+            refuse_tag(node.mark, tag);
         if (expects_key()) throw Stop{node.mark, "a key that is not text", "write keys as plain words"};
-        if (stack_.size() >= limits_.depth) throw Stop{node.mark, fmt::format("nested more than {} deep", limits_.depth), {}};
+        if (stack_.size() >= limits_.depth)
+            throw Stop{node.mark, fmt::format("nested more than {} deep", limits_.depth), {}};
         count(1, node.mark);
         Open open;
         open.node = std::move(node);
@@ -139,12 +152,16 @@ class Builder : public YAML::EventHandler {
             open.has_key = true;
             open.key = node.is_null() ? "null" : std::move(node.text);
             open.key_mark = node.mark;
-            if (open.key == "<<") throw Stop{open.key_mark, "a merge key", "write the fields out: the API server and we would have to agree on what wins"};
+            if (open.key == "<<")
+                throw Stop{open.key_mark, "a merge key",
+                           "write the fields out: the API server and we would have to agree on what wins"};
         } else {
             open.has_key = false;
             const auto [seen, fresh] = open.seen.try_emplace(open.key, open.key_mark);
             if (!fresh) {
-                out_.error(open.key_mark, {}, fmt::format("the key '{}' stands twice in the same map, first in line {}", open.key, seen->second.line),
+                out_.error(open.key_mark, {},
+                           fmt::format("the key '{}' stands twice in the same map, first in line {}", open.key,
+                                       seen->second.line),
                            "one of the two would be lost without a word; keep one");
                 return;
             }
@@ -167,8 +184,8 @@ struct Comment {
     std::string text;
 };
 
-/// yaml-cpp throws comments away, so we look for them ourselves: a '#' at the start of a line or behind a blank, outside
-/// quotes and outside block scalars.
+/// yaml-cpp throws comments away, so we look for them ourselves: a '#' at the start of a line or behind a blank,
+/// outside quotes and outside block scalars.
 std::vector<Comment> find_comments(std::string_view source) {
     std::vector<Comment> comments;
     char quote = 0;
@@ -198,7 +215,8 @@ std::vector<Comment> find_comments(std::string_view source) {
             } else if (c == '#' && (i == 0 || line[i - 1] == ' ' || line[i - 1] == '\t')) {
                 hash = i;
                 break;
-            } else if ((c == '"' || c == '\'') && (i == first || std::string_view(" \t[{,:-").find(line[i - 1]) != std::string_view::npos)) {
+            } else if ((c == '"' || c == '\'') &&
+                       (i == first || std::string_view(" \t[{,:-").find(line[i - 1]) != std::string_view::npos)) {
                 quote = c;
             }
         }
@@ -210,7 +228,9 @@ std::vector<Comment> find_comments(std::string_view source) {
         }
         auto code = line.substr(0, hash);
         while (!code.empty() && (code.back() == ' ' || code.back() == '\t')) code.remove_suffix(1);
-        while (!code.empty() && (code.back() == '-' || code.back() == '+' || (code.back() >= '1' && code.back() <= '9'))) code.remove_suffix(1);
+        while (!code.empty() &&
+               (code.back() == '-' || code.back() == '+' || (code.back() >= '1' && code.back() <= '9')))
+            code.remove_suffix(1);
         if (quote == 0 && code.size() >= 2 && (code.back() == '|' || code.back() == '>') &&
             (code[code.size() - 2] == ' ' || code[code.size() - 2] == '\t')) {
             block_indent = static_cast<int>(first);
@@ -280,7 +300,8 @@ bool is_utf8(std::string_view text) {
 
 std::vector<Document> read_yaml(std::string_view source, Diagnostics& out, const YamlLimits& limits) {
     if (source.size() > limits.bytes) {
-        out.error({}, {}, fmt::format("{} bytes, more than the {} that a manifest may have", source.size(), limits.bytes),
+        out.error({}, {},
+                  fmt::format("{} bytes, more than the {} that a manifest may have", source.size(), limits.bytes),
                   "the API server takes no object of more than 1.5 MiB either");
         return {};
     }

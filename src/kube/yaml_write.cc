@@ -29,11 +29,21 @@ std::string quoted(std::string_view text) {
     std::string out = "\"";
     for (const char c : text) {
         switch (c) {
-            case '"': out += "\\\""; break;
-            case '\\': out += "\\\\"; break;
-            case '\n': out += "\\n"; break;
-            case '\r': out += "\\r"; break;
-            case '\t': out += "\\t"; break;
+            case '"':
+                out += "\\\"";
+                break;
+            case '\\':
+                out += "\\\\";
+                break;
+            case '\n':
+                out += "\\n";
+                break;
+            case '\r':
+                out += "\\r";
+                break;
+            case '\t':
+                out += "\\t";
+                break;
             default:
                 if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
                     out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
@@ -45,7 +55,9 @@ std::string quoted(std::string_view text) {
     return out += '"';
 }
 
-std::string text_scalar(std::string_view text) { return needs_quotes(text) ? quoted(text) : std::string(text); }
+std::string text_scalar(std::string_view text) {
+    return needs_quotes(text) ? quoted(text) : std::string(text);
+}
 
 bool fits_block(std::string_view text) {
     if (text.find('\n') == std::string_view::npos || text.front() == '\n' || text.front() == ' ') return false;
@@ -58,7 +70,8 @@ bool fits_block(std::string_view text) {
 
 class Writer {
   public:
-    /// `on_dash`: the cursor stands behind a "- ", so the first line brings neither indentation nor comments of its own.
+    /// `on_dash`: the cursor stands behind a "- ", so the first line brings neither indentation nor comments of its
+    /// own.
     void node(const Node& node, int indent, bool on_dash = false) {
         if (node.is_map()) {
             for (const auto& entry : node.entries) {
@@ -106,7 +119,9 @@ class Writer {
         const std::string tail = value.trailing.empty() ? "\n" : fmt::format(" # {}\n", value.trailing);
         const std::string space = head.empty() ? "" : " ";
         switch (value.kind) {
-            case Node::Kind::null: out += space + "null" + tail; return;
+            case Node::Kind::null:
+                out += space + "null" + tail;
+                return;
             case Node::Kind::list:
             case Node::Kind::map:
                 if (value.empty()) {
@@ -116,7 +131,8 @@ class Writer {
                     node(value, indent + 2);
                 }
                 return;
-            case Node::Kind::scalar: break;
+            case Node::Kind::scalar:
+                break;
         }
         if (value.scalar_type() != ScalarType::string) {
             out += space + value.text + tail;
@@ -141,11 +157,17 @@ void json(const Node& node, int indent, int level, std::string& out) {
     const std::string line = indent > 0 ? "\n" + std::string(static_cast<std::size_t>(indent * (level + 1)), ' ') : "";
     const std::string close = indent > 0 ? "\n" + std::string(static_cast<std::size_t>(indent * level), ' ') : "";
     switch (node.kind) {
-        case Node::Kind::null: out += "null"; return;
+        case Node::Kind::null:
+            out += "null";
+            return;
         case Node::Kind::scalar:
             switch (node.scalar_type()) {
-                case ScalarType::null: out += "null"; return;
-                case ScalarType::boolean: out += node.as_boolean().value_or(false) ? "true" : "false"; return;
+                case ScalarType::null:
+                    out += "null";
+                    return;
+                case ScalarType::boolean:
+                    out += node.as_boolean().value_or(false) ? "true" : "false";
+                    return;
                 case ScalarType::integer:
                     if (const auto value = node.as_integer()) {
                         out += std::to_string(*value);
@@ -158,7 +180,8 @@ void json(const Node& node, int indent, int level, std::string& out) {
                         return;
                     }
                     break;
-                case ScalarType::string: break;
+                case ScalarType::string:
+                    break;
             }
             out += quoted(node.text);
             return;

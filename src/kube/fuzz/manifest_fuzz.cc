@@ -1,5 +1,5 @@
-// Any bytes as a manifest: read, judge, repair and convert. Nothing may crash, hang or throw; what converts must pass our
-// own checks again, and what we write must read back as the same tree.
+// Any bytes as a manifest: read, judge, repair and convert. Nothing may crash, hang or throw; what converts must pass
+// our own checks again, and what we write must read back as the same tree.
 #include <cstdlib>
 #include <iostream>
 
@@ -23,7 +23,8 @@ void must(bool holds, const char* what, const std::string& text) {
 void round_trip(const Node& node) {
     const auto text = write_yaml(node);
     Diagnostics problems;
-    const auto again = read_yaml(text, problems, {.bytes = 16u << 20, .nodes = 1'000'000, .depth = 256, .documents = 1});
+    const auto again =
+        read_yaml(text, problems, {.bytes = 16u << 20, .nodes = 1'000'000, .depth = 256, .documents = 1});
     must(problems.errors() == 0, "what we write can be read", problems.render(text) + text);
     if (node.is_null()) return;
     must(again.size() == 1 && again[0].root.same(node), "what we write reads back the same", text);
@@ -31,17 +32,20 @@ void round_trip(const Node& node) {
 
 void convert(const Input& input, const Manifest& manifest) {
     const ConvertOptions options;
-    auto result = manifest.is_cassandra() ? convert_to_scylla(input, manifest, options) : convert_to_cassandra(input, manifest, options);
+    auto result = manifest.is_cassandra() ? convert_to_scylla(input, manifest, options)
+                                          : convert_to_cassandra(input, manifest, options);
     if (!result) return;
     auto conversion = std::move(result).value();
     (void)conversion.report.text();
     (void)conversion.report.markdown();
     (void)write_json(conversion.report.json());
-    keep_lost_comments(manifest.document, conversion, manifest.is_cassandra() ? "ScyllaCluster" : "CassandraDatacenter");
+    keep_lost_comments(manifest.document, conversion,
+                       manifest.is_cassandra() ? "ScyllaCluster" : "CassandraDatacenter");
     const auto text = write_objects(conversion.objects, {"fuzzed"});
     auto own = read_input("own", text);
     validate(own);
-    must(own.diagnostics.errors() == 0, "a conversion of a valid manifest is valid", own.diagnostics.render(text) + "\nfrom\n" + input.source + "\nto\n" + text);
+    must(own.diagnostics.errors() == 0, "a conversion of a valid manifest is valid",
+         own.diagnostics.render(text) + "\nfrom\n" + input.source + "\nto\n" + text);
 }
 
 }  // namespace

@@ -1,8 +1,7 @@
-#include <unistd.h>
-
 #include <filesystem>
 
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include "kube/tests/run.h"
 #include "kube/yaml.h"
@@ -18,14 +17,20 @@ TEST(ConvertCommand, TheCassandraSampleIsInvalidAndSaysWhy) {
     EXPECT_EQ(ran.status, 1);
     EXPECT_EQ(ran.out, "");
     expect_golden("cassandra-dc1.errors.txt", ran.err);
-    for (const auto* expected : {"cassandra-dc1.yaml:7:3: error: spec.serverType: required", "spec.storageConfig: required", ":11:5: error: spec.config.jvm-options: `jvm-options` is for Cassandra 3.11; this is 4.0"}) EXPECT_THAT(ran.err, HasSubstr(expected));
+    for (const auto* expected :
+         {"cassandra-dc1.yaml:7:3: error: spec.serverType: required", "spec.storageConfig: required",
+          ":11:5: error: spec.config.jvm-options: `jvm-options` is for Cassandra 3.11; this is 4.0"})
+        EXPECT_THAT(ran.err, HasSubstr(expected));
 }
 
 TEST(ConvertCommand, TheScyllaSampleIsInvalidAndSaysWhy) {
     const auto ran = run("penumbra convert @scylla-cluster.yaml");
     EXPECT_EQ(ran.status, 1);
     expect_golden("scylla-cluster.errors.txt", ran.err);
-    for (const auto* expected : {":10:3: error: spec.size: there is no field `size` in spec", ":11:3: error: spec.resources: there is no field `resources` in spec", "warning: spec.cpuset: deprecated"}) EXPECT_THAT(ran.err, HasSubstr(expected));
+    for (const auto* expected :
+         {":10:3: error: spec.size: there is no field `size` in spec",
+          ":11:3: error: spec.resources: there is no field `resources` in spec", "warning: spec.cpuset: deprecated"})
+        EXPECT_THAT(ran.err, HasSubstr(expected));
 }
 
 TEST(ConvertCommand, FixRepairsTheSamples) {
@@ -41,7 +46,9 @@ TEST(ConvertCommand, FixRepairsTheSamples) {
 }
 
 TEST(ConvertCommand, FixAndConvertTheSamples) {
-    auto ran = run("penumbra convert --fix @cassandra-dc1.yaml --replicas 3 --racks a=us-east-1a,b=us-east-1b,c=us-east-1c --instance-type i3.2xlarge");
+    auto ran =
+        run("penumbra convert --fix @cassandra-dc1.yaml --replicas 3 --racks a=us-east-1a,b=us-east-1b,c=us-east-1c "
+            "--instance-type i3.2xlarge");
     EXPECT_EQ(ran.status, 0) << ran.err;
     expect_golden("cassandra-dc1.scylla.yaml", ran.out);
     expect_golden("cassandra-dc1.report.txt", ran.err);
@@ -52,7 +59,8 @@ TEST(ConvertCommand, FixAndConvertTheSamples) {
 
 TEST(ConvertCommand, SaysWhatMadeItFromWhat) {
     const auto ran = run("penumbra convert --fix -q --name other @cassandra-dc1.yaml");
-    EXPECT_THAT(ran.out, testing::StartsWith("# Made by `penumbra convert --fix -q --name other cassandra-dc1.yaml` from\n#   cassandra-dc1.yaml (447 bytes, crc32 a884bbf1)\n"));
+    EXPECT_THAT(ran.out, testing::StartsWith("# Made by `penumbra convert --fix -q --name other cassandra-dc1.yaml` "
+                                             "from\n#   cassandra-dc1.yaml (447 bytes, crc32 a884bbf1)\n"));
     EXPECT_EQ(ran.out, run("penumbra convert --fix -q --name other @cassandra-dc1.yaml").out);
     EXPECT_THAT(ran.out, HasSubstr("# what a user starts from (as they wrote it, defects included)"));
 }
@@ -60,7 +68,9 @@ TEST(ConvertCommand, SaysWhatMadeItFromWhat) {
 TEST(ConvertCommand, ReadsStandardInputAndSeveralDocuments) {
     const auto one = run("penumbra convert --fix --check @cassandra-dc1.yaml").out;
     std::string two = one;
-    two += "---\n" + std::string(one).replace(one.find("name: dc1"), 9, "name: dc2").replace(one.find("clusterName: iconik-cluster"), 27, "clusterName: iconik-second!");
+    two += "---\n" + std::string(one)
+                         .replace(one.find("name: dc1"), 9, "name: dc2")
+                         .replace(one.find("clusterName: iconik-cluster"), 27, "clusterName: iconik-second!");
     const auto ran = run("penumbra convert -", two);
     EXPECT_EQ(ran.status, 0) << ran.err;
     EXPECT_THAT(ran.out, HasSubstr("standard input"));
@@ -76,7 +86,8 @@ TEST(ConvertCommand, NoCommentIsLost) {
     text.replace(text.find("      max_heap_size"), 0, "      # never touch this\n");
     text += "# the end\n";
     const auto ran = run("penumbra convert -", text);
-    for (const auto* comment : {"our twelve apostles", "since 2019", "the end"}) EXPECT_THAT(ran.out, HasSubstr(comment));
+    for (const auto* comment : {"our twelve apostles", "since 2019", "the end"})
+        EXPECT_THAT(ran.out, HasSubstr(comment));
     EXPECT_THAT(ran.out + ran.err, HasSubstr("never touch this"));
 }
 
@@ -85,7 +96,8 @@ TEST(ConvertCommand, ReportsInEveryForm) {
     std::filesystem::create_directories(dir);
     for (const auto* format : {"text", "markdown", "json"}) {
         const auto file = (dir / format).string();
-        const auto ran = run("penumbra convert --fix @cassandra-dc1.yaml --report-format " + std::string(format) + " --report " + file + " -o " + (dir / "out.yaml").string());
+        const auto ran = run("penumbra convert --fix @cassandra-dc1.yaml --report-format " + std::string(format) +
+                             " --report " + file + " -o " + (dir / "out.yaml").string());
         EXPECT_EQ(ran.status, 0) << ran.err;
         EXPECT_EQ(ran.out, "");
         EXPECT_THAT(slurp(file), HasSubstr("spec.serverVersion"));
@@ -119,7 +131,9 @@ TEST(ConvertCommand, ExitCodesMeanSomething) {
 
 TEST(ConvertCommand, TheWayBackFindsTheUsersAgain) {
     const auto fixed = run("penumbra convert --fix --check @cassandra-dc1.yaml").out;
-    const auto there = run("penumbra convert -q -", std::string(fixed).replace(fixed.find("  size: 12"), 10, "  size: 12\n  superuserSecretName: admin"));
+    const auto there =
+        run("penumbra convert -q -",
+            std::string(fixed).replace(fixed.find("  size: 12"), 10, "  size: 12\n  superuserSecretName: admin"));
     ASSERT_EQ(there.status, 0) << there.err;
     EXPECT_THAT(there.out, HasSubstr("kind: Job"));
     const auto back = run("penumbra convert -q -", there.out);
@@ -133,8 +147,11 @@ TEST(Docs, ShowRealOutput) {
     // The pages quote the golden files, so that an output that changes makes its page change too.
     const auto convert = slurp(data_path("../../../../docs/kubernetes-convert.md"));
     const auto sizing = slurp(data_path("../../../../docs/sizing-and-cost.md"));
-    for (const auto* golden : {"cassandra-dc1.errors.txt", "scylla-cluster.errors.txt", "cassandra-dc1.fixed.yaml", "cassandra-dc1.report.txt"}) EXPECT_THAT(convert, HasSubstr(slurp(data_path("golden/") + golden)));
-    for (const auto* golden : {"plan-samples.txt", "plan-sized.txt"}) EXPECT_THAT(sizing, HasSubstr(slurp(data_path("golden/") + golden)));
+    for (const auto* golden : {"cassandra-dc1.errors.txt", "scylla-cluster.errors.txt", "cassandra-dc1.fixed.yaml",
+                               "cassandra-dc1.report.txt"})
+        EXPECT_THAT(convert, HasSubstr(slurp(data_path("golden/") + golden)));
+    for (const auto* golden : {"plan-samples.txt", "plan-sized.txt"})
+        EXPECT_THAT(sizing, HasSubstr(slurp(data_path("golden/") + golden)));
 }
 
 }  // namespace

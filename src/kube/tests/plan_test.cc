@@ -1,7 +1,8 @@
+#include "kube/plan.h"
+
 #include <gmock/gmock.h>
 
 #include "kube/measured.h"
-#include "kube/plan.h"
 #include "kube/tests/run.h"
 #include "kube/yaml.h"
 
@@ -11,7 +12,9 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-Prices builtin() { return parse_prices("built in", std::string(builtin_prices())).value(); }
+Prices builtin() {
+    return parse_prices("built in", std::string(builtin_prices())).value();
+}
 
 TEST(Range, IsReadAndReckoned) {
     EXPECT_EQ(parse_range("30k"), Range(30000));
@@ -22,7 +25,8 @@ TEST(Range, IsReadAndReckoned) {
     EXPECT_EQ(parse_range("1.5TB"), Range(1.5e12));
     EXPECT_EQ(parse_range("1TiB"), Range(1099511627776.0));
     EXPECT_EQ(parse_range("20%"), Range(0.2));
-    for (const auto* bad : {"", "x", "-1", "5..1", "1..", "30q", "1+-", "~", "1 2"}) EXPECT_FALSE(parse_range(bad)) << bad;
+    for (const auto* bad : {"", "x", "-1", "5..1", "1..", "30q", "1+-", "~", "1 2"})
+        EXPECT_FALSE(parse_range(bad)) << bad;
     EXPECT_EQ(Range(10, 20) - Range(3, 5), Range(5, 17));
     EXPECT_EQ(Range(10, 20) / Range(2, 5), Range(2, 10));
     EXPECT_EQ(dollars(105120), "$105,120");
@@ -96,7 +100,9 @@ TEST(Sizing, MoreLoadNeverAsksForFewerNodes) {
 
 // The table of what the claimed money is: docs/sizing-and-cost.md has the same numbers.
 TEST(Plan, TheClaimedMoneyReproduces) {
-    const auto ran = run("penumbra plan @cassandra-dc1.yaml @scylla-cluster.yaml --current-type m5.2xlarge --target-type i3.2xlarge --claim-cost 105120:35040 --claim-nodes 12:4 --format json");
+    const auto ran =
+        run("penumbra plan @cassandra-dc1.yaml @scylla-cluster.yaml --current-type m5.2xlarge --target-type i3.2xlarge "
+            "--claim-cost 105120:35040 --claim-nodes 12:4 --format json");
     ASSERT_EQ(ran.status, 0) << ran.err;
     Diagnostics out;
     const auto documents = read_yaml(ran.out, out);
@@ -110,10 +116,14 @@ TEST(Plan, TheClaimedMoneyReproduces) {
     }
     EXPECT_EQ(claimed, "flat $1.00 per node-hour 4");
     const std::vector<std::tuple<std::string, double, double>> expected{
-        {"flat $1.00 per node-hour 3", 105120, 26280}, {"flat $1.00 per node-hour 4", 105120, 35040},
-        {"on demand 3", 40366, 16399}, {"on demand 4", 40366, 21865},
-        {"reserved, one year (low confidence) 3", 25754, 11248}, {"reserved, one year (low confidence) 4", 25754, 14997},
-        {"on demand, and 1 TB of network volume per node today 3", 51886, 16399}, {"on demand, and 2 TB of network volume per node today 4", 63406, 21865}};
+        {"flat $1.00 per node-hour 3", 105120, 26280},
+        {"flat $1.00 per node-hour 4", 105120, 35040},
+        {"on demand 3", 40366, 16399},
+        {"on demand 4", 40366, 21865},
+        {"reserved, one year (low confidence) 3", 25754, 11248},
+        {"reserved, one year (low confidence) 4", 25754, 14997},
+        {"on demand, and 1 TB of network volume per node today 3", 51886, 16399},
+        {"on demand, and 2 TB of network volume per node today 4", 63406, 21865}};
     for (const auto& [name, today, scylla] : expected) {
         ASSERT_TRUE(cases.contains(name)) << name;
         EXPECT_NEAR(cases[name].first, today, 1) << name;
@@ -124,15 +134,27 @@ TEST(Plan, TheClaimedMoneyReproduces) {
 }
 
 TEST(Plan, GoldenTables) {
-    expect_golden("plan-samples.txt", run("penumbra plan @cassandra-dc1.yaml @scylla-cluster.yaml --current-type m5.2xlarge --target-type i3.2xlarge --claim-cost 105120:35040 --claim-nodes 12:4").out);
-    expect_golden("plan-sized.txt", run("penumbra plan --reads 15k..25k --writes 6k --data 1.2TB --peak-factor 2 --growth 20% --current-nodes 12 --current-type m5.2xlarge --current-volume 1TB --target-nodes 3").out);
-    expect_golden("plan-sized.html", run("penumbra plan --reads 15k..25k --writes 6k --data 1.2TB --peak-factor 2 --growth 20% --current-nodes 12 --current-type m5.2xlarge --current-volume 1TB --target-nodes 3 --format html").out);
+    expect_golden("plan-samples.txt",
+                  run("penumbra plan @cassandra-dc1.yaml @scylla-cluster.yaml --current-type m5.2xlarge --target-type "
+                      "i3.2xlarge --claim-cost 105120:35040 --claim-nodes 12:4")
+                      .out);
+    expect_golden("plan-sized.txt",
+                  run("penumbra plan --reads 15k..25k --writes 6k --data 1.2TB --peak-factor 2 --growth 20% "
+                      "--current-nodes 12 --current-type m5.2xlarge --current-volume 1TB --target-nodes 3")
+                      .out);
+    expect_golden(
+        "plan-sized.html",
+        run("penumbra plan --reads 15k..25k --writes 6k --data 1.2TB --peak-factor 2 --growth 20% --current-nodes 12 "
+            "--current-type m5.2xlarge --current-volume 1TB --target-nodes 3 --format html")
+            .out);
 }
 
 TEST(Plan, ThePageNeedsNothingButItself) {
-    const auto ran = run("penumbra plan --input - --format html", "reads: 20k\nwrites: 5k\ndata: 1TB\ncurrent-nodes: 12\ncurrent-type: m5.2xlarge\n");
+    const auto ran = run("penumbra plan --input - --format html",
+                         "reads: 20k\nwrites: 5k\ndata: 1TB\ncurrent-nodes: 12\ncurrent-type: m5.2xlarge\n");
     ASSERT_EQ(ran.status, 0) << ran.err;
-    for (const auto* foreign : {"<script", "http://", "https://", "src=", "@import", "url("}) EXPECT_THAT(ran.out, Not(HasSubstr(foreign)));
+    for (const auto* foreign : {"<script", "http://", "https://", "src=", "@import", "url("})
+        EXPECT_THAT(ran.out, Not(HasSubstr(foreign)));
     EXPECT_THAT(ran.out, HasSubstr("<svg"));
     EXPECT_THAT(ran.out, HasSubstr("prefers-color-scheme:dark"));
     EXPECT_THAT(ran.out, HasSubstr("@media print"));
@@ -141,7 +163,9 @@ TEST(Plan, ThePageNeedsNothingButItself) {
 TEST(Plan, WhatUsersWriteIsTextOnThePage) {
     const auto ran = run("penumbra plan --input - --format html", "read-cl: ONE\ncurrent-nodes: 3\n");
     ASSERT_EQ(ran.status, 0);
-    const auto bad = run("penumbra plan --prices - --format html", std::string(builtin_prices()).replace(std::string(builtin_prices()).find("region: AWS"), 11, "region: <b>AWS"));
+    const auto bad = run(
+        "penumbra plan --prices - --format html",
+        std::string(builtin_prices()).replace(std::string(builtin_prices()).find("region: AWS"), 11, "region: <b>AWS"));
     ASSERT_EQ(bad.status, 0) << bad.err;
     EXPECT_THAT(bad.out, Not(HasSubstr("<b>AWS")));
 }
@@ -152,15 +176,24 @@ TEST(Plan, LicenceTiersEndWhereTheyEnd) {
     const auto large = run("penumbra plan --reads 100k --writes 50k --data 4TB --target-type i3.2xlarge");
     EXPECT_THAT(large.out, HasSubstr("Does not fit the free tier"));
     EXPECT_THAT(large.out, HasSubstr("The free tier ends at 5 nodes of i3.2xlarge"));
-    const auto priced = run("penumbra plan --reads 100k --writes 50k --data 4TB --target-type i3.2xlarge --licence-per-vcpu 500");
+    const auto priced =
+        run("penumbra plan --reads 100k --writes 50k --data 4TB --target-type i3.2xlarge --licence-per-vcpu 500");
     EXPECT_THAT(priced.out, HasSubstr("vCPU x $500 a year"));
 }
 
 TEST(Plan, WrongUsageIsSaidPlainly) {
     const std::vector<std::pair<std::string, std::string>> cases{
-        {"--reads many", "--reads: `many` is no number or range"}, {"--rf 0", "--rf: `0` is no number from 1 to 15"}, {"--rf 2.5", "is no whole number"}, {"--growth 2000%", "write a share of the whole"},
-        {"--peak-factor 0.5", "a peak is at least the average"}, {"--read-cl SOME", "is none of ONE"}, {"--target-type z9.huge", "--target-type: z9.huge is not in"}, {"--claim-cost 5", "is not two numbers"},
-        {"--metrics /nonexistent --metrics /x --interval 1", "/nonexistent"}, {"--format pdf", "--format"}, {"--nonsense", "--nonsense"}};
+        {"--reads many", "--reads: `many` is no number or range"},
+        {"--rf 0", "--rf: `0` is no number from 1 to 15"},
+        {"--rf 2.5", "is no whole number"},
+        {"--growth 2000%", "write a share of the whole"},
+        {"--peak-factor 0.5", "a peak is at least the average"},
+        {"--read-cl SOME", "is none of ONE"},
+        {"--target-type z9.huge", "--target-type: z9.huge is not in"},
+        {"--claim-cost 5", "is not two numbers"},
+        {"--metrics /nonexistent --metrics /x --interval 1", "/nonexistent"},
+        {"--format pdf", "--format"},
+        {"--nonsense", "--nonsense"}};
     for (const auto& [options, expected] : cases) {
         const auto ran = run("penumbra plan " + options);
         EXPECT_NE(ran.status, 0) << options;
@@ -180,19 +213,28 @@ TEST(Prices, AFileHasADateAndSources) {
     };
     EXPECT_EQ(problem(std::string(builtin_prices())), "fine");
     EXPECT_THAT(problem("instances: []\n"), HasSubstr("date: required"));
-    EXPECT_THAT(problem("date: x\nsources: [a]\ninstances: [{name: i, vcpu: 8, memory_gib: 61, on_demand: cheap}]\n"), HasSubstr("p.yaml:3:59: error: instances[0].on_demand: expected a number"));
-    EXPECT_THAT(problem("date: x\nsources: [a]\ninstances: [{name: i, vcpu: 8, memory_gib: 61, on_demand: 1, ondemand: 2}]\n"), HasSubstr("did you mean `on_demand`?"));
-    EXPECT_THAT(problem("date: x\nsources: [a]\ninstances: [{name: i, vcpu: 8, memory_gib: 61, on_demand: 1}, {name: i, vcpu: 8, memory_gib: 61, on_demand: 1}]\n"), HasSubstr("stands twice"));
+    EXPECT_THAT(problem("date: x\nsources: [a]\ninstances: [{name: i, vcpu: 8, memory_gib: 61, on_demand: cheap}]\n"),
+                HasSubstr("p.yaml:3:59: error: instances[0].on_demand: expected a number"));
+    EXPECT_THAT(
+        problem("date: x\nsources: [a]\ninstances: [{name: i, vcpu: 8, memory_gib: 61, on_demand: 1, ondemand: 2}]\n"),
+        HasSubstr("did you mean `on_demand`?"));
+    EXPECT_THAT(problem("date: x\nsources: [a]\ninstances: [{name: i, vcpu: 8, memory_gib: 61, on_demand: 1}, {name: "
+                        "i, vcpu: 8, memory_gib: 61, on_demand: 1}]\n"),
+                HasSubstr("stands twice"));
     EXPECT_THAT(problem("- 1\n"), HasSubstr("a price file is one map"));
 }
 
 TEST(Measured, ProxyMetrics) {
-    const std::string a = "# HELP x\npenumbra_requests_total{kind=\"select\"} 1000\npenumbra_requests_total{kind=\"insert\"} 500\n";
-    const std::string b = "penumbra_requests_total{kind=\"select\"} 61000\npenumbra_requests_total{kind=\"insert\"} 30500\n";
+    const std::string a =
+        "# HELP x\npenumbra_requests_total{kind=\"select\"} 1000\npenumbra_requests_total{kind=\"insert\"} 500\n";
+    const std::string b =
+        "penumbra_requests_total{kind=\"select\"} 61000\npenumbra_requests_total{kind=\"insert\"} 30500\n";
     auto load = load_from_metrics(a, b, 60).value();
     EXPECT_EQ(*load.reads, Range(1000));
     EXPECT_EQ(*load.writes, Range(500));
-    load = load_from_metrics("penumbra_requests_total 0\npenumbra_shadow_writes_total 0\n", "penumbra_requests_total 6000\npenumbra_shadow_writes_total 1800\n", 60).value();
+    load = load_from_metrics("penumbra_requests_total 0\npenumbra_shadow_writes_total 0\n",
+                             "penumbra_requests_total 6000\npenumbra_shadow_writes_total 1800\n", 60)
+               .value();
     EXPECT_EQ(*load.writes, Range(30));
     EXPECT_EQ(*load.reads, Range(70));
     load = load_from_metrics("penumbra_requests_total 0\n", "penumbra_requests_total 6000\n", 60).value();
@@ -203,11 +245,16 @@ TEST(Measured, ProxyMetrics) {
 }
 
 TEST(Measured, Nodetool) {
-    const std::string node = "ID : x\nLoad                   : 512.5 GiB\nUptime (seconds)       : 1000\nKeyspace : system_auth\n\tRead Count: 5000000\nKeyspace : media\n\tRead Count: 2000000\n\tRead Latency: 0.1 ms.\n\tWrite Count: 1000000\n\t\tTable: assets\n\t\tSpace used (live): 12345\n";
+    const std::string node =
+        "ID : x\nLoad                   : 512.5 GiB\nUptime (seconds)       : 1000\nKeyspace : system_auth\n\tRead "
+        "Count: 5000000\nKeyspace : media\n\tRead Count: 2000000\n\tRead Latency: 0.1 ms.\n\tWrite Count: "
+        "1000000\n\t\tTable: assets\n\t\tSpace used (live): 12345\n";
     const auto two = load_from_nodetool({node, node}).value();
     EXPECT_EQ(*two.replica_ops, 6000);
     EXPECT_NEAR(*two.data_on_disk, 2 * 512.5 * 1073741824, 1);
-    const std::string status = "Datacenter: dc1\n--  Address   Load     Tokens\nUN  10.0.0.1  1.5 TiB  16  ?  x  r1\nUN  10.0.0.2  1.5 TiB  16  ?  y  r1\nDN  10.0.0.3  1 TiB  16 ? z r1\n";
+    const std::string status =
+        "Datacenter: dc1\n--  Address   Load     Tokens\nUN  10.0.0.1  1.5 TiB  16  ?  x  r1\nUN  10.0.0.2  1.5 TiB  "
+        "16  ?  y  r1\nDN  10.0.0.3  1 TiB  16 ? z r1\n";
     const auto all = load_from_nodetool({status, node}).value();
     EXPECT_EQ(all.nodes, 3);
     EXPECT_EQ(*all.replica_ops, 9000);  // one node's figures for three

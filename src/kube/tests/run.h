@@ -50,7 +50,8 @@ inline Ran run(const std::string& line, const std::string& input = {}) {
 /// Compares with tests/data/golden/NAME; PENUMBRA_UPDATE_GOLDEN=1 writes it instead, for a diff to be read.
 inline void expect_golden(const std::string& name, std::string actual) {
     const auto directory = data_path("");
-    for (std::size_t at = 0; (at = actual.find(directory, at)) != std::string::npos;) actual.erase(at, directory.size());
+    for (std::size_t at = 0; (at = actual.find(directory, at)) != std::string::npos;)
+        actual.erase(at, directory.size());
     const auto path = data_path("golden/" + name);
     if (std::getenv("PENUMBRA_UPDATE_GOLDEN")) {
         std::ofstream(path, std::ios::binary) << actual;

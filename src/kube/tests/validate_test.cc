@@ -1,3 +1,5 @@
+#include "kube/validate.h"
+
 #include <set>
 #include <sstream>
 
@@ -6,7 +8,6 @@
 #include "kube/model.h"
 #include "kube/server_yaml.h"
 #include "kube/tests/run.h"
-#include "kube/validate.h"
 #include "kube/versions.h"
 
 namespace penumbra::kube {
@@ -78,14 +79,16 @@ TEST(Validate, SaysWhatIsWrongAndWhere) {
         {false, "  size: 3\n", "  sizes: 3\n", "did you mean `size`?"},
         {false, "  size: 3\n", "  replicas: 3\n", "a CassandraDatacenter counts its nodes in `spec.size`"},
         {false, "  size: 3\n", "", "spec.size: required, and not there"},
-        {true, "  datacenter:\n", "  size: 3\n  datacenter:\n", "m.yaml:8:3: error: spec.size: there is no field `size` in spec"},
+        {true, "  datacenter:\n", "  size: 3\n  datacenter:\n",
+         "m.yaml:8:3: error: spec.size: there is no field `size` in spec"},
         {true, "  datacenter:\n", "  resources: {}\n  datacenter:\n", "resources belong to each rack"},
         {true, "  datacenter:\n", "  clusterName: x\n  datacenter:\n", "this is a CassandraDatacenter's field"},
         {true, "        members: 3\n", "        member: 3\n", "did you mean `members`?"},
         {true, "        members: 3\n", "", "spec.datacenter.racks[0].members: required, and not there"},
         {true, "capacity: 1500Gi, ", "", "spec.datacenter.racks[0].storage.capacity: required"},
         // types
-        {false, "  size: 3\n", "  size: three\n", "m.yaml:9:9: error: spec.size: expected an integer, found text `three`"},
+        {false, "  size: 3\n", "  size: three\n",
+         "m.yaml:9:9: error: spec.size: expected an integer, found text `three`"},
         {false, "  size: 3\n", "  size: \"3\"\n", "write it without quotes: 3"},
         {false, "  size: 3\n", "  size: 0\n", "0 is less than 1"},
         {false, "  size: 3\n", "  size: [3]\n", "expected an integer, found a list"},
@@ -97,40 +100,59 @@ TEST(Validate, SaysWhatIsWrongAndWhere) {
         // enumerations
         {false, "serverType: cassandra", "serverType: Cassandra", "did you mean cassandra?"},
         {false, "  size: 3\n", "  size: 3\n  tolerations: [{key: a, operator: Equals}]\n", "did you mean Equal?"},
-        {true, "  datacenter:\n", "  exposeOptions: {nodeService: {type: NodePort}}\n  datacenter:\n", "`NodePort` is not one of Headless, ClusterIP, LoadBalancer"},
+        {true, "  datacenter:\n", "  exposeOptions: {nodeService: {type: NodePort}}\n  datacenter:\n",
+         "`NodePort` is not one of Headless, ClusterIP, LoadBalancer"},
         // versions
         {false, "\"4.0.7\"", "\"2.2.19\"", "cass-operator runs Cassandra 3.11, 4.x and 5.x"},
         {false, "\"4.0.7\"", "\"4.0\"", "wants three numbers"},
         {true, "\"2026.1.6\"", "\"5.2.0\"", "ScyllaDB 5.2 is out of maintenance"},
         {true, "\"2026.1.6\"", "\"6.2.0\"", "last release under the AGPL"},
         // configuration
-        {false, "  size: 3\n", "  size: 3\n  config: {jvm-options: {max_heap_size: 8G}}\n", "`jvm-options` is for Cassandra 3.11; this is 4.0"},
+        {false, "  size: 3\n", "  size: 3\n  config: {jvm-options: {max_heap_size: 8G}}\n",
+         "`jvm-options` is for Cassandra 3.11; this is 4.0"},
         {false, "  size: 3\n", "  size: 3\n  config: {jvm-server-option: {}}\n", "did you mean `jvm-server-options`?"},
-        {false, "  size: 3\n", "  size: 3\n  config: {cassandra-yaml: {num_token: 16}}\n", "did you mean `num_tokens`?"},
-        {false, "  size: 3\n", "  size: 3\n  config: {cassandra-yaml: {read_request_timeout: 5000ms}}\n", "Cassandra 4.0 does not know `read_request_timeout`, which came with 4.1"},
+        {false, "  size: 3\n", "  size: 3\n  config: {cassandra-yaml: {num_token: 16}}\n",
+         "did you mean `num_tokens`?"},
+        {false, "  size: 3\n", "  size: 3\n  config: {cassandra-yaml: {read_request_timeout: 5000ms}}\n",
+         "Cassandra 4.0 does not know `read_request_timeout`, which came with 4.1"},
         {false, "  size: 3\n", "  size: 3\n  config: {cassandra-yaml: {rpc_port: 9160}}\n", "gone since Cassandra 4.0"},
         {false, "  size: 3\n", "  size: 3\n  config: {dse-yaml: {}}\n", "`dse-yaml` is for DSE"},
         // rules of the webhooks
-        {false, "  size: 3\n", "  size: 3\n  allowMultipleNodesPerWorker: true\n", "needs spec.resources.limits.memory"},
+        {false, "  size: 3\n", "  size: 3\n  allowMultipleNodesPerWorker: true\n",
+         "needs spec.resources.limits.memory"},
         {false, "  size: 3\n", "  size: 3\n  racks: [{name: r1}, {name: r1}]\n", "two racks are called `r1`"},
         {false, "  size: 3\n", "  size: 3\n  racks: [{name: a}]\n", "`a` is shorter than 2 characters"},
-        {false, "  size: 3\n", "  size: 3\n  dseWorkloads: {graphEnabled: true}\n", "DSE workloads with serverType cassandra"},
-        {false, "  size: 3\n", "  size: 3\n  resources: {requests: {cpu: 4}, limits: {cpu: 2}}\n", "requests 4 and allows itself less"},
-        {false, "  size: 3\n", "  size: 3\n  additionalServiceConfig: {dcService: {additionalLabels: {cassandra.datastax.com/x: y}}}\n", "is reserved"},
-        {false, "      resources: {requests: {storage: 1Ti}}\n", "      resources: {requests: {storage: 1Ti}}\n    additionalVolumes: [{name: v, mountPath: /v}]\n", "neither pvcSpec nor volumeSource is set"},
+        {false, "  size: 3\n", "  size: 3\n  dseWorkloads: {graphEnabled: true}\n",
+         "DSE workloads with serverType cassandra"},
+        {false, "  size: 3\n", "  size: 3\n  resources: {requests: {cpu: 4}, limits: {cpu: 2}}\n",
+         "requests 4 and allows itself less"},
+        {false, "  size: 3\n",
+         "  size: 3\n  additionalServiceConfig: {dcService: {additionalLabels: {cassandra.datastax.com/x: y}}}\n",
+         "is reserved"},
+        {false, "      resources: {requests: {storage: 1Ti}}\n",
+         "      resources: {requests: {storage: 1Ti}}\n    additionalVolumes: [{name: v, mountPath: /v}]\n",
+         "neither pvcSpec nor volumeSource is set"},
         {true, "limits: {cpu: 6, memory: 50Gi}}\n", "limits: {cpu: 6}}\n", "cpu and memory limits are required"},
-        {true, "limits: {cpu: 6, memory: 50Gi}}\n", "limits: {cpu: 7, memory: 50Gi}}\n", "requests differ from limits: no Guaranteed QoS"},
-        {true, "{cpu: 6, memory: 50Gi}, limits: {cpu: 6, ", "{cpu: 5500m, memory: 50Gi}, limits: {cpu: 5500m, ", "not a whole number of CPUs"},
-        {true, "        agentResources: {requests: {cpu: 100m, memory: 256Mi}, limits: {cpu: 100m, memory: 256Mi}}\n", "", "the agent's container has no limits"},
+        {true, "limits: {cpu: 6, memory: 50Gi}}\n", "limits: {cpu: 7, memory: 50Gi}}\n",
+         "requests differ from limits: no Guaranteed QoS"},
+        {true, "{cpu: 6, memory: 50Gi}, limits: {cpu: 6, ", "{cpu: 5500m, memory: 50Gi}, limits: {cpu: 5500m, ",
+         "not a whole number of CPUs"},
+        {true, "        agentResources: {requests: {cpu: 100m, memory: 256Mi}, limits: {cpu: 100m, memory: 256Mi}}\n",
+         "", "the agent's container has no limits"},
         {true, "  datacenter:\n", "  cpuset: true\n  datacenter:\n", "m.yaml:8:3: warning: spec.cpuset: deprecated"},
         {true, "  datacenter:\n", "  sysctls: [aio]\n  datacenter:\n", "`aio` is not key=value"},
         {true, "  datacenter:\n", "  repairs: [{name: r, intensity: fast}]\n  datacenter:\n", "`fast` is no number"},
         {true, "  datacenter:\n", "  repairs: [{name: r, cron: every day}]\n  datacenter:\n", "is no cron expression"},
         {true, "  datacenter:\n", "  repairs: [{name: r, cron: TZ=UTC 0 0 * * *}]\n  datacenter:\n", "set `timezone`"},
-        {true, "  datacenter:\n", "  backups: [{name: b, location: [mybucket]}]\n  datacenter:\n", "is no place for a backup"},
+        {true, "  datacenter:\n", "  backups: [{name: b, location: [mybucket]}]\n  datacenter:\n",
+         "is no place for a backup"},
         {true, "  datacenter:\n", "  backups: [{name: b}]\n  datacenter:\n", "spec.backups[0].location: required"},
-        {true, "  datacenter:\n", "  exposeOptions: {nodeService: {type: Headless}, broadcastOptions: {nodes: {type: ServiceClusterIP}}}\n  datacenter:\n", "has no address of kind ServiceClusterIP"},
-        {true, "  datacenter:\n", "  alternator: {writeIsolation: never}\n  datacenter:\n", "is not one of always, forbid_rmw, only_rmw_uses_lwt"},
+        {true, "  datacenter:\n",
+         "  exposeOptions: {nodeService: {type: Headless}, broadcastOptions: {nodes: {type: ServiceClusterIP}}}\n  "
+         "datacenter:\n",
+         "has no address of kind ServiceClusterIP"},
+        {true, "  datacenter:\n", "  alternator: {writeIsolation: never}\n  datacenter:\n",
+         "is not one of always, forbid_rmw, only_rmw_uses_lwt"},
         {true, "  agentVersion: \"3.11.2\"\n", "", "spec.agentVersion: not pinned"},
         // objects
         {false, "kind: CassandraDatacenter", "kind: CassandraDatacentre", "did you mean CassandraDatacenter?"},
@@ -191,7 +213,8 @@ TEST(Schema, EveryTypeHasNames) {
     const auto& schema = Schema::instance();
     EXPECT_GE(schema.all_paths(*schema.kind(kScyllaApi, "ScyllaCluster")).size(), 250u);
     EXPECT_GE(schema.all_paths(*schema.kind(kCassandraApi, "CassandraDatacenter")).size(), 300u);
-    EXPECT_THAT(schema.paths_to(*schema.kind(kScyllaApi, "ScyllaCluster"), "members"), testing::ElementsAre("spec.datacenter.racks[].members"));
+    EXPECT_THAT(schema.paths_to(*schema.kind(kScyllaApi, "ScyllaCluster"), "members"),
+                testing::ElementsAre("spec.datacenter.racks[].members"));
 }
 
 TEST(Versions, AreComparedByNumber) {
@@ -199,7 +222,8 @@ TEST(Versions, AreComparedByNumber) {
     EXPECT_LT(*Version::parse("4.9.0"), *Version::parse("4.10.0"));
     EXPECT_TRUE(Version::parse("2026.2.0-rc3"));
     EXPECT_TRUE(Version::parse("3.11.2@sha256:61ec"));
-    for (const auto* bad : {"", "4", "4.0", "latest", "4.0.x", "4..0", "99999999999.0.0"}) EXPECT_FALSE(Version::parse(bad)) << bad;
+    for (const auto* bad : {"", "4", "4.0", "latest", "4.0.x", "4..0", "99999999999.0.0"})
+        EXPECT_FALSE(Version::parse(bad)) << bad;
     EXPECT_TRUE(has_default_superuser("2026.1.6"));
     EXPECT_FALSE(has_default_superuser("2026.2.0"));
 }
@@ -221,7 +245,8 @@ TEST(ServerYaml, UnitsGoBothWays) {
 
 TEST(ServerYaml, EveryKeyThatIsLeftOutSaysWhy) {
     for (const auto& key : cassandra_keys()) {
-        const bool needs = key.fate == KeyFate::ignored || key.fate == KeyFate::rejected || key.fate == KeyFate::tuned || key.fate == KeyFate::operated;
+        const bool needs = key.fate == KeyFate::ignored || key.fate == KeyFate::rejected ||
+                           key.fate == KeyFate::tuned || key.fate == KeyFate::operated;
         EXPECT_TRUE(!needs || !key.why.empty()) << key.name;
     }
 }

@@ -1,10 +1,11 @@
+#include "kube/yaml.h"
+
 #include <random>
 
 #include <gmock/gmock.h>
 
 #include "kube/quantity.h"
 #include "kube/tests/run.h"
-#include "kube/yaml.h"
 
 namespace penumbra::kube {
 namespace {
@@ -12,7 +13,9 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-std::vector<Document> read(const std::string& text, Diagnostics& out) { return read_yaml(text, out); }
+std::vector<Document> read(const std::string& text, Diagnostics& out) {
+    return read_yaml(text, out);
+}
 
 Node one(const std::string& text) {
     Diagnostics out("test.yaml");
@@ -53,7 +56,8 @@ TEST(Yaml, ScalarsHaveTheTypesThatKubernetesSees) {
 
 TEST(Yaml, CommentsStayWhereTheyBelong) {
     const std::string text =
-        "# top\nkind: X # the kind\nspec:\n  # about a\n  a: 1\n  list:\n    # first\n    - one # trailing\n    # second\n    - name: two\n      # inner\n      value: 3\n  "
+        "# top\nkind: X # the kind\nspec:\n  # about a\n  a: 1\n  list:\n    # first\n    - one # trailing\n    # "
+        "second\n    - name: two\n      # inner\n      value: 3\n  "
         "text: |\n    # no comment\n    line\n  quoted: \"a # b\"\n  url: http://x/#frag\n";
     const auto node = one(text);
     EXPECT_THAT(node.find("kind")->comments, ElementsAre("top"));
@@ -75,7 +79,8 @@ TEST(Yaml, SeveralDocumentsAndEmptyOnes) {
 }
 
 TEST(Yaml, RefusesWhatWouldBeReadTwoWays) {
-    EXPECT_THAT(problem("a: 1\na: 2\n"), HasSubstr("test.yaml:2:1: error: the key 'a' stands twice in the same map, first in line 1"));
+    EXPECT_THAT(problem("a: 1\na: 2\n"),
+                HasSubstr("test.yaml:2:1: error: the key 'a' stands twice in the same map, first in line 1"));
     EXPECT_THAT(problem("? [a, b]\n: 1\n"), HasSubstr("a key that is not text"));
     EXPECT_THAT(problem("base: &b {x: 1}\nc:\n  <<: *b\n"), HasSubstr("a merge key"));
     EXPECT_THAT(problem("a: !thing 1\n"), HasSubstr("the tag '!thing' means nothing in a manifest"));
@@ -108,18 +113,80 @@ TEST(Yaml, AliasesAreExpanded) {
 
 /// A random tree of what a manifest may hold, nasty texts included.
 Node random_node(std::mt19937& random, int depth) {
-    static const std::vector<std::string> texts{"plain", "", " lead", "trail ", "a: b", "a #b", "#c", "- x", "yes", "no", "null", "~", "1", "1.5", "0x1f", "1e3", "2001-01-01", "12:30:45",
-                                                "multi\nline\n", "multi\nline", "multi\n\nline\n", "\n", "two\n\n", "tab\there", "quote\"s", "back\\slash", "*alias", "&anchor", "!tag", "%x", "@y", "`z", "{", "}", "[x", "x]",
-                                                "a,b", "|", ">", "--- x", "...", "-", "?", ":", "x:", "\xc3\xa9\xe2\x82\xac", "<<", "=", "\x01", " \nx", "x \ny", "--flag", "-XX:+UseG1GC", "true", "on", "Infinity", ".inf", "+1", "-", "key with spaces", "'single'"};
+    static const std::vector<std::string> texts{"plain",
+                                                "",
+                                                " lead",
+                                                "trail ",
+                                                "a: b",
+                                                "a #b",
+                                                "#c",
+                                                "- x",
+                                                "yes",
+                                                "no",
+                                                "null",
+                                                "~",
+                                                "1",
+                                                "1.5",
+                                                "0x1f",
+                                                "1e3",
+                                                "2001-01-01",
+                                                "12:30:45",
+                                                "multi\nline\n",
+                                                "multi\nline",
+                                                "multi\n\nline\n",
+                                                "\n",
+                                                "two\n\n",
+                                                "tab\there",
+                                                "quote\"s",
+                                                "back\\slash",
+                                                "*alias",
+                                                "&anchor",
+                                                "!tag",
+                                                "%x",
+                                                "@y",
+                                                "`z",
+                                                "{",
+                                                "}",
+                                                "[x",
+                                                "x]",
+                                                "a,b",
+                                                "|",
+                                                ">",
+                                                "--- x",
+                                                "...",
+                                                "-",
+                                                "?",
+                                                ":",
+                                                "x:",
+                                                "\xc3\xa9\xe2\x82\xac",
+                                                "<<",
+                                                "=",
+                                                "\x01",
+                                                " \nx",
+                                                "x \ny",
+                                                "--flag",
+                                                "-XX:+UseG1GC",
+                                                "true",
+                                                "on",
+                                                "Infinity",
+                                                ".inf",
+                                                "+1",
+                                                "-",
+                                                "key with spaces",
+                                                "'single'"};
     const int pick = std::uniform_int_distribution<int>(0, depth > 0 ? 9 : 5)(random);
     const auto any = [&](std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(random); };
     switch (pick) {
-        case 0: return Node::integer(static_cast<std::int64_t>(any(2000)) - 1000);
-        case 1: return Node::boolean(any(2) == 0);
-        case 2: return Node();
+        case 0:
+            return Node::integer(static_cast<std::int64_t>(any(2000)) - 1000);
+        case 1:
+            return Node::boolean(any(2) == 0);
+        case 2:
+            return Node();
         case 3:
         case 4:
-        case 5: return Node::string(texts[any(texts.size())]);
+        case 5:
+            return Node::string(texts[any(texts.size())]);
         case 6:
         case 7: {
             Node list = Node::list();
@@ -128,7 +195,9 @@ Node random_node(std::mt19937& random, int depth) {
         }
         default: {
             Node map = Node::map();
-            for (std::size_t i = any(5); i > 0; --i) map.set(texts[any(texts.size())] == "<<" ? "k" : texts[any(texts.size())] + std::to_string(i), random_node(random, depth - 1));
+            for (std::size_t i = any(5); i > 0; --i)
+                map.set(texts[any(texts.size())] == "<<" ? "k" : texts[any(texts.size())] + std::to_string(i),
+                        random_node(random, depth - 1));
             return map;
         }
     }
@@ -144,7 +213,9 @@ TEST(Yaml, WhatWeWriteReadsBackTheSame) {
         const auto documents = read_yaml(text, out);
         ASSERT_EQ(out.errors(), 0u) << "seed " << seed << "\n" << out.render(text) << text;
         ASSERT_EQ(documents.size(), 1u) << "seed " << seed << "\n" << text;
-        ASSERT_TRUE(documents[0].root.same(root)) << "seed " << seed << "\n" << text << "\nread as\n" << write_yaml(documents[0].root);
+        ASSERT_TRUE(documents[0].root.same(root)) << "seed " << seed << "\n"
+                                                  << text << "\nread as\n"
+                                                  << write_yaml(documents[0].root);
         EXPECT_EQ(write_yaml(documents[0].root), text) << "seed " << seed;
         // JSON is YAML: the other writer has to agree.
         Diagnostics json("test.json");
@@ -162,7 +233,8 @@ TEST(Quantity, ReadsWhatKubernetesWrites) {
     EXPECT_EQ(Quantity::parse("10M")->milli, 10'000'000'000);
     EXPECT_EQ(Quantity::parse("2e3")->milli, 2'000'000);
     EXPECT_EQ(Quantity::parse("1u")->milli, 1);  // rounded up
-    for (const auto* bad : {"", "30GB", "30gb", "Gi", "1.2.3", "1e", "e3", "--1", "1 Gi", "9E", "nan", "0x10"}) EXPECT_FALSE(Quantity::parse(bad)) << bad;
+    for (const auto* bad : {"", "30GB", "30gb", "Gi", "1.2.3", "1e", "e3", "--1", "1 Gi", "9E", "nan", "0x10"})
+        EXPECT_FALSE(Quantity::parse(bad)) << bad;
     EXPECT_EQ(format_bytes(50ll << 30), "50Gi");
     EXPECT_EQ(format_bytes(1536ll << 20), "1536Mi");
     EXPECT_EQ(format_bytes(1000), "1000");
