@@ -261,15 +261,15 @@ class Node:
 
     def wait_gone(self, timeout: float) -> bool:
         """Waits for the process to end, woken by the kernel rather than by a clock."""
-        pid = self.pid
-        if pid is None:
+        # A process that is being killed loses its command line, and its first thread, while the others still hold its ports:
+        # `pid` no longer knows it then, its start time still does.
+        try:
+            saved = json.loads(self._pid_file.read_text())
+            handle = os.pidfd_open(int(saved["pid"]))
+        except (OSError, ValueError):
             return True
         try:
-            handle = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return True
-        try:
-            if self.pid is None:
+            if _started(int(saved["pid"]), dying=True) != saved["started"]:
                 return True
             readable, _, _ = select.select([handle], [], [], timeout)
             if readable and hasattr(self, "_process"):
@@ -389,15 +389,15 @@ def _jpms(version: str) -> list[str]:
         word for module in opens for word in ("--add-opens", f"{module}=ALL-UNNAMED")]
 
 
-def _started(pid: int) -> str | None:
-    """When the process started, in clock ticks since this boot; None when there is none or it is a zombie."""
+def _started(pid: int, dying: bool = False) -> str | None:
+    """When the process started, in clock ticks since this boot; None when there is none or (unless `dying`) a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return None
     fields = stat.rpartition(")")[2].split()  # The command name may itself hold blanks and parentheses.
-    return None if fields[0] in "ZX" else f"{boot}/{fields[19]}"
+    return None if fields[0] in "ZX" and not dying else f"{boot}/{fields[19]}"
 
 
 def _process_state(pid: int) -> str:
