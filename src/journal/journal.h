@@ -80,7 +80,8 @@ class Journal {
     ~Journal();
 
     /// `durable` runs on the calling shard once the record is on disk (fdatasync returned), or with why it is not; then
-    /// nothing is owed. It never runs inside append(). Until release() or settle() the record counts as under way and is not offered for replay.
+    /// nothing is owed. It never runs inside append(). Until release() or settle() the record counts as under way and is
+    /// not offered for replay.
     void append(std::uint8_t stream, std::uint32_t scope, BytesView payload, UniqueFunction<void(Result<EntryId>)> durable);
     /// The shadow has it: nothing is owed any more. Forgotten settles (a crash) only mean a replay.
     void settle(EntryId id);

@@ -287,6 +287,7 @@ TEST(SystemJournal, AFenceNeverSeesZeroWhileAnAppendIsUnderWay) {
     Shard shard("shard");
     auto journal = open_or_die({.directory = temporary.path()});
     std::atomic<bool> started{false};
+    std::atomic<bool> last{false};
     std::atomic<bool> ended{false};
     int left = 300;
     UniqueFunction<void()> next;
@@ -295,9 +296,10 @@ TEST(SystemJournal, AFenceNeverSeesZeroWhileAnAppendIsUnderWay) {
             if (--left > 0) {
                 next();
             } else {
-                ended = true;
+                last = true;
             }
             journal->settle(id.value());
+            ended = last.load();
         });
         started = true;
     };
@@ -305,13 +307,15 @@ TEST(SystemJournal, AFenceNeverSeesZeroWhileAnAppendIsUnderWay) {
     shard.post([&] { next(); });
     std::uint64_t looks = 0;
     std::uint64_t zeros = 0;
-    while (!ended) {
+    while (!last) {
         if (!started) continue;
         const bool zero = journal->owed_of(1, 9).entries == 0 || journal->owed_total().entries == 0;
-        if (!ended) zeros += zero;
+        if (!last) zeros += zero;
         ++looks;
     }
     EXPECT_EQ(zeros, 0u) << "of " << looks;
+    while (!ended) std::this_thread::yield();
+    EXPECT_EQ(journal->owed_of(1, 9).entries, 0u);
     journal.reset();
     shard.stop();
 }
