@@ -8,7 +8,8 @@ Task<Result<control::WallMicros>> LiveClusterView::clock(Deadline by) {
     options.consistency = cql::Consistency::one;
     options.by = by;
     std::vector<cql::Cell> none;
-    auto read = co_await session_->execute("SELECT toUnixTimestamp(now()) AS now FROM system.local WHERE key='local'", std::move(none), options);
+    auto read = co_await session_->execute("SELECT toUnixTimestamp(now()) AS now FROM system.local WHERE key='local'",
+                                           std::move(none), options);
     CO_TRY(auto rows, std::move(read));
     if (rows.empty()) co_return fail(Errc::malformed, "system.local is empty");
     auto millis = rows[0].bigint("now");
@@ -23,7 +24,8 @@ control::ClusterStatus LiveClusterView::status() const {
         status.release_version = topology->release_version();
         status.nodes = topology->nodes.size();
     }
-    // What the control connection hears decides whether the cluster is there; of its nodes the pool knows those it uses.
+    // What the control connection hears decides whether the cluster is there; of its nodes the pool knows those it
+    // uses.
     const auto used = cluster_.pool().nodes_up();
     status.nodes_up = cluster_.is_connected() ? std::max<std::uint64_t>(used, 1) : used;
     return status;

@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -7,6 +5,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <unistd.h>
 
 #include "app/server.h"
 #include "cli/cli.h"
@@ -24,10 +24,11 @@ int serve(const std::vector<std::string>& args) {
     app::Settings settings;
     for (const auto& arg : args) {
         if (arg != "--help" && arg != "-h") continue;
-        std::cout << "penumbra serve: the proxy, the copier, the verifier and the admin API, until SIGTERM.\n\n"
-                     "    penumbra serve --source HOST:PORT --target HOST:PORT --listen IP:PORT --admin IP:PORT --state DIR\n"
-                     "    penumbra serve --config FILE      the same names in YAML; flags win\n\n"
-                  << settings.registry.help();
+        std::cout
+            << "penumbra serve: the proxy, the copier, the verifier and the admin API, until SIGTERM.\n\n"
+               "    penumbra serve --source HOST:PORT --target HOST:PORT --listen IP:PORT --admin IP:PORT --state DIR\n"
+               "    penumbra serve --config FILE      the same names in YAML; flags win\n\n"
+            << settings.registry.help();
         return 0;
     }
     if (const auto loaded = settings.registry.load(args); !loaded) {

@@ -1,14 +1,13 @@
 #include "app/server.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <thread>
 
 #include <fmt/format.h>
+#include <pthread.h>
+#include <signal.h>
 
 namespace penumbra::app {
 
@@ -19,10 +18,13 @@ Result<std::vector<HostPort>> contact_points(const std::vector<std::string>& tex
     for (const auto& text : texts) {
         auto parsed = HostPort::parse(text, 9042);
         if (!parsed) return fail(parsed.error().in(fmt::format("--{}", flag)));
-        if (parsed.value().port == 0) return fail(Errc::invalid_argument, fmt::format("--{}: nobody listens on port 0, in '{}'", flag, text));
+        if (parsed.value().port == 0)
+            return fail(Errc::invalid_argument, fmt::format("--{}: nobody listens on port 0, in '{}'", flag, text));
         contacts.push_back(std::move(parsed).value());
     }
-    if (contacts.empty()) return fail(Errc::invalid_argument, fmt::format("--{} names nobody; give HOST:PORT of one or more nodes", flag));
+    if (contacts.empty())
+        return fail(Errc::invalid_argument,
+                    fmt::format("--{} names nobody; give HOST:PORT of one or more nodes", flag));
     return contacts;
 }
 
@@ -53,8 +55,8 @@ Status Server::open_state() {
     return ok();
 }
 
-cluster::ClusterOptions Server::cluster_options(const char* name, const std::vector<HostPort>& contacts, const std::string& user,
-                                                const std::string& password) const {
+cluster::ClusterOptions Server::cluster_options(const char* name, const std::vector<HostPort>& contacts,
+                                                const std::string& user, const std::string& password) const {
     cluster::ClusterOptions options;
     options.pool.cluster = name;
     options.pool.credentials = {user, password};
@@ -72,8 +74,10 @@ Task<Status> Server::start_clusters() {
     CO_TRY(const auto target, std::move(target_contacts));
     std::vector<Shard*> users{&control_, &background_};
     for (auto& shard : shards_) users.push_back(shard.get());
-    source_ = std::make_unique<cluster::Cluster>(cluster_options("source", source, settings_.source_user(), settings_.source_password()), control_, users);
-    target_ = std::make_unique<cluster::Cluster>(cluster_options("target", target, settings_.target_user(), settings_.target_password()), control_, users);
+    source_ = std::make_unique<cluster::Cluster>(
+        cluster_options("source", source, settings_.source_user(), settings_.source_password()), control_, users);
+    target_ = std::make_unique<cluster::Cluster>(
+        cluster_options("target", target, settings_.target_user(), settings_.target_password()), control_, users);
     clusters_started_ = true;
     const auto by = Deadline::in(control_.clock(), settings_.start_timeout());
     auto source_up = co_await source_->start(by);
@@ -128,7 +132,12 @@ Task<Status> Server::start_workers() {
     sync::WorkOptions work;
     work.parallelism = settings_.copy_parallelism();
     work.rows_per_second = settings_.copy_rate();
-    control::Surroundings surroundings{*store_, *proxy_, *owed_, *source_view_, *target_view_, background_,
+    control::Surroundings surroundings{*store_,
+                                       *proxy_,
+                                       *owed_,
+                                       *source_view_,
+                                       *target_view_,
+                                       background_,
                                        control::sync_movers(*work_->source, *work_->target, *proxy_, work)};
     coordinator_ = std::make_unique<control::Coordinator>(std::move(options), std::move(surroundings));
     // The routes are known before anybody is served: a request under no epoch would be sent where it must not go.
@@ -156,7 +165,8 @@ Task<Status> Server::start_workers() {
     CO_TRY(const auto endpoint, std::move(bound));
     auto admin_at = Endpoint::parse(settings_.admin(), 8080);
     if (!admin_at) co_return fail(admin_at.error().in("--admin"));
-    api_ = std::make_unique<admin::Api>(*coordinator_, admin::ApiOptions{version_, endpoint, control_.clock().now(), &settings_.registry});
+    api_ = std::make_unique<admin::Api>(
+        *coordinator_, admin::ApiOptions{version_, endpoint, control_.clock().now(), &settings_.registry});
     admin_ = std::make_unique<admin::AdminServer>(*api_, control_);
     auto admin_bound = admin_->listen(admin_at.value());
     CO_TRY(const auto admin_endpoint, std::move(admin_bound));
@@ -193,7 +203,9 @@ Task<void> Server::stop() {
     if (source_) source_->on_schema({});
     if (coordinator_ && coordinator_started_) co_await coordinator_->stop();
     if (work_) {
-        UniqueFunction<Task<Unit>()> stop_them = [this] { return stop_replayers(&work_->to_target, &work_->to_source); };
+        UniqueFunction<Task<Unit>()> stop_them = [this] {
+            return stop_replayers(&work_->to_target, &work_->to_source);
+        };
         co_await run_on<Unit>(background_, std::move(stop_them));
         auto drop = [this] {
             work_.reset();
@@ -231,7 +243,8 @@ Task<void> live(Server* server, StopSignal* stop, int* exit_status, bool* ended)
 }  // namespace
 
 int run_server(const Settings& settings, const std::string& version) {
-    // Signals are taken by one thread that turns them into a message; every other thread has them blocked from its start.
+    // Signals are taken by one thread that turns them into a message; every other thread has them blocked from its
+    // start.
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);

@@ -17,8 +17,8 @@
 
 namespace penumbra::app {
 
-/// Everything of `penumbra serve`, started bottom first and stopped in reverse. Lives on the control shard, which is the
-/// thread that calls run_server().
+/// Everything of `penumbra serve`, started bottom first and stopped in reverse. Lives on the control shard, which is
+/// the thread that calls run_server().
 class Server {
   public:
     Server(const Settings& settings, Shard& control, std::string version);
@@ -32,7 +32,8 @@ class Server {
     Status open_state();
     Task<Status> start_clusters();
     Task<Status> start_workers();
-    cluster::ClusterOptions cluster_options(const char* name, const std::vector<HostPort>& contacts, const std::string& user, const std::string& password) const;
+    cluster::ClusterOptions cluster_options(const char* name, const std::vector<HostPort>& contacts,
+                                            const std::string& user, const std::string& password) const;
 
     const Settings& settings_;
     std::string version_;

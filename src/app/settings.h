@@ -25,46 +25,98 @@ struct Settings {
     Group clusters_{registry, "Clusters"};
 
   public:
-    config::Setting<std::vector<std::string>> source{registry, "source", "Contact points of the cluster to move from: HOST:PORT, several with commas.", {"127.0.0.1:9042"}, {.required = true}};
-    config::Setting<std::vector<std::string>> target{registry, "target", "Contact points of the cluster to move to.", {"127.0.0.2:9042"}, {.required = true}};
-    config::Setting<std::string> source_user{registry, "source-user", "User for our own connections to the source; empty when it asks for none.", ""};
-    config::Setting<std::string> source_password{registry, "source-password", "Its password. Better in the file than in a flag.", "", {.secret = true}};
-    config::Setting<std::string> target_user{registry, "target-user", "User for our own connections to the target; empty when it asks for none.", ""};
-    config::Setting<std::string> target_password{registry, "target-password", "Its password. Better in the file than in a flag.", "", {.secret = true}};
-    config::Setting<std::size_t> connections{registry, "connections", "Connections per node, shard and keyspace; many clients share each.", 1, {.min = 1, .max = 64}};
-    config::Setting<Nanos> connect_timeout{registry, "connect-timeout", "Longest wait for a node to take a connection.", 5s, {.min = 10ms, .max = 60s}};
+    config::Setting<std::vector<std::string>> source{
+        registry,
+        "source",
+        "Contact points of the cluster to move from: HOST:PORT, several with commas.",
+        {"127.0.0.1:9042"},
+        {.required = true}};
+    config::Setting<std::vector<std::string>> target{
+        registry, "target", "Contact points of the cluster to move to.", {"127.0.0.2:9042"}, {.required = true}};
+    config::Setting<std::string> source_user{
+        registry, "source-user", "User for our own connections to the source; empty when it asks for none.", ""};
+    config::Setting<std::string> source_password{
+        registry, "source-password", "Its password. Better in the file than in a flag.", "", {.secret = true}};
+    config::Setting<std::string> target_user{
+        registry, "target-user", "User for our own connections to the target; empty when it asks for none.", ""};
+    config::Setting<std::string> target_password{
+        registry, "target-password", "Its password. Better in the file than in a flag.", "", {.secret = true}};
+    config::Setting<std::size_t> connections{registry,
+                                             "connections",
+                                             "Connections per node, shard and keyspace; many clients share each.",
+                                             1,
+                                             {.min = 1, .max = 64}};
+    config::Setting<Nanos> connect_timeout{
+        registry, "connect-timeout", "Longest wait for a node to take a connection.", 5s, {.min = 10ms, .max = 60s}};
 
   private:
     Group proxy_{registry, "Proxy"};
 
   public:
-    config::Setting<std::string> listen{registry, "listen", "Address for the applications, which becomes their contact point.", "127.0.0.1:9042", {.required = true}};
-    config::Setting<std::size_t> shards{registry, "shards", "Threads that serve applications; 0 is one per core.", 0, {.max = 256}};
-    config::Setting<Nanos> request_timeout{registry, "request-timeout", "By then an application has an answer.", 10s, {.min = 100ms, .max = 600s}};
-    config::Setting<Nanos> shadow_timeout{registry, "shadow-timeout", "How long a write waits for the shadow before the journal owes it.", 2s, {.min = 1ms, .max = 600s}};
-    config::Setting<config::Size> max_frame{registry, "max-frame", "Longest request taken from an application.", 16_MiB, {.min = 64_KiB, .max = 256_MiB}};
+    config::Setting<std::string> listen{registry,
+                                        "listen",
+                                        "Address for the applications, which becomes their contact point.",
+                                        "127.0.0.1:9042",
+                                        {.required = true}};
+    config::Setting<std::size_t> shards{
+        registry, "shards", "Threads that serve applications; 0 is one per core.", 0, {.max = 256}};
+    config::Setting<Nanos> request_timeout{
+        registry, "request-timeout", "By then an application has an answer.", 10s, {.min = 100ms, .max = 600s}};
+    config::Setting<Nanos> shadow_timeout{registry,
+                                          "shadow-timeout",
+                                          "How long a write waits for the shadow before the journal owes it.",
+                                          2s,
+                                          {.min = 1ms, .max = 600s}};
+    config::Setting<config::Size> max_frame{
+        registry, "max-frame", "Longest request taken from an application.", 16_MiB, {.min = 64_KiB, .max = 256_MiB}};
 
   private:
     Group moving_{registry, "Moving tenants"};
 
   public:
-    config::Setting<std::filesystem::path> state{registry, "state", "Directory of the state and the journal: what survives a crash.", "./penumbra-state", {.required = true}};
-    config::Setting<std::string> tenant_column{registry, "tenant-column", "Column that says whose row it is.", "system_domain_id"};
-    config::Setting<std::string> phase{registry, "phase", "Phase of everything that no migration names.", "source_only",
-                                       {.choices = {"source_only", "shadow_async", "shadow_sync", "target_primary", "target_only"}}};
-    config::Setting<Nanos> hold_timeout{registry, "hold-timeout", "Longest that requests wait for a change of phase; it is given up then.", 2s, {.min = 1ms, .max = 60s}};
-    config::Setting<config::Size> journal_quota{registry, "journal.quota", "Disk for writes that a shadow is owed.", 8_GiB, {.min = 1_MiB}};
-    config::Setting<std::size_t> copy_parallelism{registry, "copy.parallelism", "Token ranges that a copy or verify works on at once.", 8, {.min = 1, .max = 1024}};
-    config::Setting<std::uint64_t> copy_rate{registry, "copy.rows-per-second", "Bound on a copy's or verify's speed; 0 is none.", 0};
+    config::Setting<std::filesystem::path> state{registry,
+                                                 "state",
+                                                 "Directory of the state and the journal: what survives a crash.",
+                                                 "./penumbra-state",
+                                                 {.required = true}};
+    config::Setting<std::string> tenant_column{registry, "tenant-column", "Column that says whose row it is.",
+                                               "system_domain_id"};
+    config::Setting<std::string> phase{
+        registry,
+        "phase",
+        "Phase of everything that no migration names.",
+        "source_only",
+        {.choices = {"source_only", "shadow_async", "shadow_sync", "target_primary", "target_only"}}};
+    config::Setting<Nanos> hold_timeout{registry,
+                                        "hold-timeout",
+                                        "Longest that requests wait for a change of phase; it is given up then.",
+                                        2s,
+                                        {.min = 1ms, .max = 60s}};
+    config::Setting<config::Size> journal_quota{
+        registry, "journal.quota", "Disk for writes that a shadow is owed.", 8_GiB, {.min = 1_MiB}};
+    config::Setting<std::size_t> copy_parallelism{registry,
+                                                  "copy.parallelism",
+                                                  "Token ranges that a copy or verify works on at once.",
+                                                  8,
+                                                  {.min = 1, .max = 1024}};
+    config::Setting<std::uint64_t> copy_rate{registry, "copy.rows-per-second",
+                                             "Bound on a copy's or verify's speed; 0 is none.", 0};
 
   private:
     Group operation_{registry, "Operation"};
 
   public:
-    config::Setting<std::string> admin{registry, "admin", "Address of the admin API. Whoever reaches it can move tenants.", "127.0.0.1:8080"};
-    config::Setting<Nanos> start_timeout{registry, "start-timeout", "Longest wait for the clusters at start.", 30s, {.min = 100ms, .max = 600s}};
-    config::Setting<Nanos> stop_timeout{registry, "stop-timeout", "Longest wait for requests in flight when stopping.", 10s, {.min = 0s, .max = 600s}};
-    config::Setting<std::string> log_level{registry, "log-level", "What goes to standard error.", "info", {.choices = {"trace", "debug", "info", "warn", "error"}}};
+    config::Setting<std::string> admin{
+        registry, "admin", "Address of the admin API. Whoever reaches it can move tenants.", "127.0.0.1:8080"};
+    config::Setting<Nanos> start_timeout{
+        registry, "start-timeout", "Longest wait for the clusters at start.", 30s, {.min = 100ms, .max = 600s}};
+    config::Setting<Nanos> stop_timeout{
+        registry, "stop-timeout", "Longest wait for requests in flight when stopping.", 10s, {.min = 0s, .max = 600s}};
+    config::Setting<std::string> log_level{registry,
+                                           "log-level",
+                                           "What goes to standard error.",
+                                           "info",
+                                           {.choices = {"trace", "debug", "info", "warn", "error"}}};
 };
 
 }  // namespace penumbra::app

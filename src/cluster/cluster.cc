@@ -11,7 +11,8 @@ namespace penumbra::cluster {
 
 using namespace std::chrono_literals;
 
-Cluster::Cluster(ClusterOptions options, Shard& control, std::vector<Shard*> shards) : options_(std::move(options)), control_(control) {
+Cluster::Cluster(ClusterOptions options, Shard& control, std::vector<Shard*> shards)
+    : options_(std::move(options)), control_(control) {
     for (auto* shard : shards) shards_.push_back({shard, nullptr, {}});
 }
 
@@ -24,7 +25,9 @@ Cluster::PerShard& Cluster::here() {
     return *found;
 }
 
-Pool& Cluster::pool() { return *here().pool; }
+Pool& Cluster::pool() {
+    return *here().pool;
+}
 
 cql::SchemaPtr Cluster::schema() const {
     const std::lock_guard lock(mutex_);
@@ -55,8 +58,12 @@ Task<Status> Cluster::start(Deadline by) {
     const auto first = first_load_;
     const auto timer = control_.call_at(by.at, [first, this] {
         std::string asked;
-        for (const auto& contact : options_.contact_points) asked += fmt::format("{}{}:{}", asked.empty() ? "" : ", ", contact.host, contact.port);
-        first.set(fail(Errc::unavailable, fmt::format("the {} cluster did not answer in time at {}; is it up, and does it speak CQL there?", name(), asked)));
+        for (const auto& contact : options_.contact_points)
+            asked += fmt::format("{}{}:{}", asked.empty() ? "" : ", ", contact.host, contact.port);
+        first.set(
+            fail(Errc::unavailable,
+                 fmt::format("the {} cluster did not answer in time at {}; is it up, and does it speak CQL there?",
+                             name(), asked)));
     });
     auto loaded = co_await first;
     control_.cancel(timer);
@@ -96,7 +103,8 @@ Task<void> Cluster::watch(Cluster* self) {
         auto loaded = co_await self->connect_and_load();
         if (!loaded) {
             if (self->stop_.requested()) break;
-            self->log_.warn("no control connection; trying again", {kv("cluster", self->name()), kv("error", loaded.error().what)});
+            self->log_.warn("no control connection; trying again",
+                            {kv("cluster", self->name()), kv("error", loaded.error().what)});
             self->first_load_.set(fail(loaded.error()));
             co_await sleep(pause, &self->stop_);
             pause = std::min<Nanos>(pause * 2, 5s);
@@ -105,7 +113,8 @@ Task<void> Cluster::watch(Cluster* self) {
         pause = 200ms;
         self->connected_ = true;
         self->first_load_.set(ok());
-        // Up: sleep until the connection is lost or something changed, and settle for a moment, as changes come in flocks.
+        // Up: sleep until the connection is lost or something changed, and settle for a moment, as changes come in
+        // flocks.
         while (!self->stop_.requested() && self->connection_ && self->connection_->is_open()) {
             self->wake_ = {};
             if (!self->topology_dirty_ && self->schema_events_.empty()) co_await self->wake_;
@@ -113,12 +122,16 @@ Task<void> Cluster::watch(Cluster* self) {
             co_await sleep(20ms, &self->stop_);
             if (std::exchange(self->topology_dirty_, false)) {
                 auto reloaded = co_await self->load_topology();
-                if (!reloaded) self->log_.warn("cannot load the topology", {kv("cluster", self->name()), kv("error", reloaded.error().what)});
+                if (!reloaded)
+                    self->log_.warn("cannot load the topology",
+                                    {kv("cluster", self->name()), kv("error", reloaded.error().what)});
             }
             const auto events = std::exchange(self->schema_events_, {});
             if (!events.empty()) {
                 auto refreshed = co_await self->refresh_schema();
-                if (!refreshed) self->log_.warn("cannot load the schema", {kv("cluster", self->name()), kv("error", refreshed.error().what)});
+                if (!refreshed)
+                    self->log_.warn("cannot load the schema",
+                                    {kv("cluster", self->name()), kv("error", refreshed.error().what)});
                 if (self->on_schema_event_) {
                     for (const auto& event : events) self->on_schema_event_(event);
                 }
@@ -138,7 +151,8 @@ void Cluster::on_event(const cql::FrameView& frame) {
     const auto event = cql::decode_event(frame);
     if (!event) return;
     if (std::holds_alternative<cql::NodeEvent>(event.value())) topology_dirty_ = true;
-    if (!std::holds_alternative<cql::NodeEvent>(event.value()) && !std::holds_alternative<cql::OtherEvent>(event.value())) {
+    if (!std::holds_alternative<cql::NodeEvent>(event.value()) &&
+        !std::holds_alternative<cql::OtherEvent>(event.value())) {
         schema_events_.emplace_back(frame.whole.begin(), frame.whole.end());
     }
     wake_.set(Unit{});
@@ -170,7 +184,8 @@ Task<Status> Cluster::connect_and_load() {
     CO_TRY(auto endpoints, std::move(where));
     Error last(Errc::unavailable, "no contact point configured");
     for (const auto& endpoint : endpoints) {
-        if (stop_.requested()) co_return fail(Errc::shutting_down, "stopping");  // each attempt may last its whole timeout
+        if (stop_.requested())
+            co_return fail(Errc::shutting_down, "stopping");  // each attempt may last its whole timeout
         ConnectionOptions options;
         if (!options_.pool.credentials.empty()) options.sasl_token = options_.pool.credentials.plain_token();
         const auto by = Deadline::in(control_.clock(), options_.pool.connect_timeout);
@@ -208,13 +223,15 @@ Task<Status> Cluster::connect_and_load() {
 
 Task<Result<cql::Rows>> Cluster::read(std::string text) {
     // The connection may be replaced while we wait: its answer is awaited on the one that was asked.
-    if (!connection_ || !connection_->is_open()) co_return fail(Errc::unavailable, fmt::format("no control connection to the {} cluster", name()));
+    if (!connection_ || !connection_->is_open())
+        co_return fail(Errc::unavailable, fmt::format("no control connection to the {} cluster", name()));
     Bytes request;
     const cql::RequestHead head;
     cql::Parameters parameters;
     parameters.consistency = cql::Consistency::one;
     cql::encode_query(request, head, text, parameters);
-    auto replied = co_await connection_->call(std::move(request), Deadline::in(control_.clock(), options_.request_timeout));
+    auto replied =
+        co_await connection_->call(std::move(request), Deadline::in(control_.clock(), options_.request_timeout));
     CO_TRY(auto reply, std::move(replied));
     auto viewed = cql::view_frame(reply, cql::Direction::response);
     CO_TRY(auto frame, std::move(viewed));
@@ -235,7 +252,8 @@ Result<Node> read_node(const cql::Row& row, const Endpoint& fallback) {
     for (const auto& text : tokens) {
         char* end = nullptr;
         const auto token = std::strtoll(text.c_str(), &end, 10);
-        if (*end != '\0') return fail(Errc::unsupported, fmt::format("token '{}' is not one of Murmur3Partitioner", text));
+        if (*end != '\0')
+            return fail(Errc::unsupported, fmt::format("token '{}' is not one of Murmur3Partitioner", text));
         node.tokens.emplace_back(token);
     }
     return node;
@@ -261,7 +279,8 @@ Task<Status> Cluster::load_topology() {
     Bytes request;
     const cql::RequestHead head;
     cql::encode_options(request, head);
-    auto replied = co_await connection_->call(std::move(request), Deadline::in(control_.clock(), options_.request_timeout));
+    auto replied =
+        co_await connection_->call(std::move(request), Deadline::in(control_.clock(), options_.request_timeout));
     CO_TRY(auto reply, std::move(replied));
     auto viewed = cql::view_frame(reply, cql::Direction::response);
     CO_TRY(auto frame, std::move(viewed));
@@ -281,7 +300,8 @@ Task<Status> Cluster::load_topology() {
     if (auto text = me.text("partitioner")) topology->partitioner = text.value();
     if (auto id = me.uuid("schema_version")) topology->schema_version = id.value();
     if (!topology->partitioner.ends_with("Murmur3Partitioner")) {
-        co_return fail(Errc::unsupported, fmt::format("the {} cluster uses {}; only Murmur3Partitioner is supported", name(), topology->partitioner));
+        co_return fail(Errc::unsupported, fmt::format("the {} cluster uses {}; only Murmur3Partitioner is supported",
+                                                      name(), topology->partitioner));
     }
     const auto port = connection_->peer().port();
     auto peers_read = co_await read("SELECT * FROM system.peers_v2");
@@ -297,8 +317,9 @@ Task<Status> Cluster::load_topology() {
     }
     topology->system_local = std::move(local);
     co_await publish_topology(topology);
-    log_.info("topology loaded", {kv("cluster", name()), kv("name", topology->cluster_name), kv("nodes", topology->nodes.size()),
-                                  kv("version", topology->release_version()), kv("datacenter", topology->local_datacenter)});
+    log_.info("topology loaded",
+              {kv("cluster", name()), kv("name", topology->cluster_name), kv("nodes", topology->nodes.size()),
+               kv("version", topology->release_version()), kv("datacenter", topology->local_datacenter)});
     co_return ok();
 }
 
@@ -352,11 +373,15 @@ Task<Result<cql::SchemaPtr>> Cluster::load_schema() {
     auto version_read = co_await read("SELECT schema_version FROM system.local WHERE key='local'");
     auto keyspaces_read = co_await read("SELECT * FROM system_schema.keyspaces");
     CO_TRY(auto keyspaces, std::move(keyspaces_read));
-    auto tables_read = co_await read("SELECT keyspace_name, table_name, default_time_to_live, gc_grace_seconds FROM system_schema.tables");
+    auto tables_read = co_await read(
+        "SELECT keyspace_name, table_name, default_time_to_live, gc_grace_seconds FROM system_schema.tables");
     CO_TRY(auto tables, std::move(tables_read));
-    auto columns_read = co_await read("SELECT keyspace_name, table_name, column_name, kind, position, type, clustering_order FROM system_schema.columns");
+    auto columns_read = co_await read(
+        "SELECT keyspace_name, table_name, column_name, kind, position, type, clustering_order FROM "
+        "system_schema.columns");
     CO_TRY(auto columns, std::move(columns_read));
-    auto types_read = co_await read("SELECT keyspace_name, type_name, field_names, field_types FROM system_schema.types");
+    auto types_read =
+        co_await read("SELECT keyspace_name, type_name, field_names, field_types FROM system_schema.types");
     CO_TRY(auto types, std::move(types_read));
     auto views_read = co_await read("SELECT keyspace_name, view_name FROM system_schema.views");
     CO_TRY(auto views, std::move(views_read));
@@ -405,7 +430,8 @@ class Cluster::PoolSession final : public Session {
             auto viewed = cql::view_frame(reply, cql::Direction::response);
             CO_TRY(auto frame, std::move(viewed));
             if (cql::is_unprepared(frame) && attempt < 3) {
-                // That node forgot it (restart, schema change) or never knew: prepare there and ask again. Nothing was done.
+                // That node forgot it (restart, schema change) or never knew: prepare there and ask again. Nothing was
+                // done.
                 mine_.prepared.erase(cache_key(text, {}));
                 node = used;
                 continue;
@@ -442,11 +468,16 @@ class Cluster::PoolSession final : public Session {
     }
 
   private:
-    static std::string cache_key(const std::string& text, const std::string& keyspace) { return keyspace + '\0' + text; }
+    static std::string cache_key(const std::string& text, const std::string& keyspace) {
+        return keyspace + '\0' + text;
+    }
 
-    Deadline bounded(Deadline by) const { return by.or_sooner(Deadline::in(Shard::here().clock(), cluster_.options_.request_timeout)); }
+    Deadline bounded(Deadline by) const {
+        return by.or_sooner(Deadline::in(Shard::here().clock(), cluster_.options_.request_timeout));
+    }
 
-    Task<Result<Bytes>> exchange(Bytes frame, std::string keyspace, std::optional<Endpoint> node, Deadline by, Endpoint* used) {
+    Task<Result<Bytes>> exchange(Bytes frame, std::string keyspace, std::optional<Endpoint> node, Deadline by,
+                                 Endpoint* used) {
         auto viewed = cql::view_frame(frame, cql::Direction::request);
         CO_TRY(auto view, std::move(viewed));
         Pool::Placement placement{{view.version(), std::move(keyspace)}, node ? &*node : nullptr};
@@ -455,7 +486,8 @@ class Cluster::PoolSession final : public Session {
         if (!submitted) co_return fail(std::move(submitted).error());
         const auto outcome = request.outcome();
         const auto timer = Shard::here().call_at(by.at, [outcome, name = cluster_.name()] {
-            outcome.set({fail(Errc::timeout, fmt::format("the {} cluster did not answer in time", name)), Applied::unknown});
+            outcome.set(
+                {fail(Errc::timeout, fmt::format("the {} cluster did not answer in time", name)), Applied::unknown});
         });
         auto result = co_await outcome;
         Shard::here().cancel(timer);
@@ -488,6 +520,8 @@ class Cluster::PoolSession final : public Session {
     PerShard& mine_;
 };
 
-std::unique_ptr<Session> Cluster::session() { return std::make_unique<PoolSession>(*this); }
+std::unique_ptr<Session> Cluster::session() {
+    return std::make_unique<PoolSession>(*this);
+}
 
 }  // namespace penumbra::cluster

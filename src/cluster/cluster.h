@@ -24,24 +24,25 @@ struct ClusterOptions {
     Nanos request_timeout = std::chrono::seconds(10);  ///< of requests that bring no deadline of their own
 };
 
-/// One CQL cluster: knows its nodes and schema through a control connection, and gives each shard its Pool and Sessions.
+/// One CQL cluster: knows its nodes and schema through a control connection, and gives each shard its Pool and
+/// Sessions.
 ///
-/// The control connection lives on the control shard: it loads topology and schema, hears events, loads again, and moves
-/// to another node when its own goes away. What it learned goes to every shard as an immutable snapshot.
+/// The control connection lives on the control shard: it loads topology and schema, hears events, loads again, and
+/// moves to another node when its own goes away. What it learned goes to every shard as an immutable snapshot.
 class Cluster final : Connection::Owner {
   public:
     /// `shards`: all that will send requests to this cluster.
     Cluster(ClusterOptions options, Shard& control, std::vector<Shard*> shards);
     ~Cluster();
 
-    /// Called on the control shard for each schema loaded, the first included; awaited before the load counts as done, so
-    /// that whoever asked for a refresh knows that routing follows it.
+    /// Called on the control shard for each schema loaded, the first included; awaited before the load counts as done,
+    /// so that whoever asked for a refresh knows that routing follows it.
     void on_schema(std::function<Task<void>(cql::SchemaPtr)> listener) { on_schema_ = std::move(listener); }
     /// Called on the control shard with each SCHEMA_CHANGE event frame, after on_schema().
     void on_schema_event(std::function<void(const Bytes& frame)> listener) { on_schema_event_ = std::move(listener); }
 
-    /// On the control shard. Makes the pools, connects, loads. When no contact point answers by the deadline that is the
-    /// error; trying goes on in the background all the same.
+    /// On the control shard. Makes the pools, connects, loads. When no contact point answers by the deadline that is
+    /// the error; trying goes on in the background all the same.
     Task<Status> start(Deadline by);
     /// On the control shard.
     Task<void> stop();
@@ -111,7 +112,7 @@ class Cluster final : Connection::Owner {
 };
 
 /// Puts a Schema together from the rows of system_schema.
-Result<cql::SchemaPtr> build_schema(const cql::Rows& keyspaces, const cql::Rows& tables, const cql::Rows& columns, const cql::Rows& types,
-                                    const cql::Rows& views);
+Result<cql::SchemaPtr> build_schema(const cql::Rows& keyspaces, const cql::Rows& tables, const cql::Rows& columns,
+                                    const cql::Rows& types, const cql::Rows& views);
 
 }  // namespace penumbra::cluster

@@ -84,7 +84,9 @@ void CallRequest::on_reply(const cql::FrameView& frame) {
     outcome_.set({Bytes(frame.whole.begin(), frame.whole.end()), Applied::yes});
 }
 
-void CallRequest::on_failed(const Error& error, Applied applied) { outcome_.set({fail(error), applied}); }
+void CallRequest::on_failed(const Error& error, Applied applied) {
+    outcome_.set({fail(error), applied});
+}
 
 Connection::Connection(std::unique_ptr<Stream> stream, ConnectionOptions options, Owner* owner)
     : stream_(std::move(stream)), options_(std::move(options)), owner_(owner), ids_(options_.max_in_flight) {
@@ -94,7 +96,9 @@ Connection::Connection(std::unique_ptr<Stream> stream, ConnectionOptions options
     silence_timer_ = Shard::here().call_in(options_.dead_after / 4, [this] { check_silence(); });
 }
 
-Connection::~Connection() { close({Errc::shutting_down, "connection destroyed"}); }
+Connection::~Connection() {
+    close({Errc::shutting_down, "connection destroyed"});
+}
 
 bool Connection::send(Request& request) {
     if (!open_) return false;
@@ -134,7 +138,8 @@ std::size_t Connection::on_data(MutableBytes data) {
         }
         const auto request = ids_.give_back(frame.header.stream);
         if (!request) {
-            close({Errc::malformed, fmt::format("{} answered stream {}, which asked nothing", to_string(peer()), frame.header.stream)});
+            close({Errc::malformed,
+                   fmt::format("{} answered stream {}, which asked nothing", to_string(peer()), frame.header.stream)});
             return data.size();
         }
         waiting_since_ = last_heard_;
@@ -150,7 +155,9 @@ std::size_t Connection::on_data(MutableBytes data) {
     return at;
 }
 
-void Connection::on_closed(const Error& why) { close(why); }
+void Connection::on_closed(const Error& why) {
+    close(why);
+}
 
 void Connection::close(const Error& why) {
     if (!open_) return;
@@ -187,8 +194,9 @@ void Connection::check_silence() {
     const auto now = Shard::here().now();
     const bool due = ids_.taken() > 0;
     if (due && now - std::max(last_heard_, waiting_since_) > options_.dead_after) {
-        close({Errc::closed, fmt::format("{} has been silent for {} s with {} answers due", to_string(peer()),
-                                         std::chrono::duration_cast<Seconds>(now - last_heard_).count(), ids_.taken())});
+        close(
+            {Errc::closed, fmt::format("{} has been silent for {} s with {} answers due", to_string(peer()),
+                                       std::chrono::duration_cast<Seconds>(now - last_heard_).count(), ids_.taken())});
         return;
     }
     if (!due && now - last_heard_ > options_.heartbeat) {
@@ -200,7 +208,8 @@ void Connection::check_silence() {
 
 Task<Result<Bytes>> Connection::call(Bytes frame, Deadline by) {
     CallRequest request(std::move(frame));
-    if (!send(request)) co_return fail(Errc::overloaded, fmt::format("connection to {} takes no request now", to_string(peer())));
+    if (!send(request))
+        co_return fail(Errc::overloaded, fmt::format("connection to {} takes no request now", to_string(peer())));
     const auto outcome = request.outcome();
     const auto timer = Shard::here().call_at(by.at, [outcome, peer = peer()] {
         outcome.set({fail(Errc::timeout, fmt::format("{} did not answer in time", to_string(peer))), Applied::unknown});
@@ -210,7 +219,8 @@ Task<Result<Bytes>> Connection::call(Bytes frame, Deadline by) {
     co_return std::move(result.frame);
 }
 
-Task<Result<std::unique_ptr<Connection>>> Connection::open(Endpoint to, ConnectionOptions options, Owner* owner, Deadline by) {
+Task<Result<std::unique_ptr<Connection>>> Connection::open(Endpoint to, ConnectionOptions options, Owner* owner,
+                                                           Deadline by) {
     auto connected = co_await penumbra::connect(to, by);
     CO_TRY(const int fd, std::move(connected));
     auto connection = std::make_unique<Connection>(std::make_unique<Stream>(fd, to), std::move(options), nullptr);
@@ -240,7 +250,8 @@ Task<Status> Connection::start_up(Deadline by) {
         authenticator_ = std::string(authenticator);
         if (!options_.sasl_token) {
             co_return fail(Errc::invalid_argument,
-                           fmt::format("{} asks for a user name and password ({}): configure them for this cluster", name, authenticator));
+                           fmt::format("{} asks for a user name and password ({}): configure them for this cluster",
+                                       name, authenticator));
         }
         Bytes token;
         cql::encode_auth_response(token, head, cql::CellView(*options_.sasl_token));
@@ -257,7 +268,8 @@ Task<Status> Connection::start_up(Deadline by) {
         co_return fail(cql::to_error(message).in(name));
     }
     if (frame.header.opcode != cql::Opcode::ready && frame.header.opcode != cql::Opcode::auth_success) {
-        co_return fail(Errc::malformed, fmt::format("{} answered STARTUP with {}", name, cql::to_string(frame.header.opcode)));
+        co_return fail(Errc::malformed,
+                       fmt::format("{} answered STARTUP with {}", name, cql::to_string(frame.header.opcode)));
     }
     if (!options_.keyspace.empty()) {
         Bytes use;

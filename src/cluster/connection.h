@@ -51,8 +51,8 @@ class Request {
     class ConnectionGroup* waiting_in_ = nullptr;
 };
 
-/// Hands out CQL stream ids on one connection and remembers whose they are. An id whose request was cancelled stays taken
-/// until its late reply arrives, so a reply never meets the wrong request.
+/// Hands out CQL stream ids on one connection and remembers whose they are. An id whose request was cancelled stays
+/// taken until its late reply arrives, so a reply never meets the wrong request.
 class StreamIds {
   public:
     explicit StreamIds(std::size_t limit) : limit_(limit) {}
@@ -87,11 +87,12 @@ struct Credentials {
 
 struct ConnectionOptions {
     cql::ProtocolVersion version = cql::ProtocolVersion::v4;
-    std::string keyspace;                ///< USEd after the start; empty for none
-    std::optional<Bytes> sasl_token;     ///< sent when the node asks for authentication
+    std::string keyspace;             ///< USEd after the start; empty for none
+    std::optional<Bytes> sasl_token;  ///< sent when the node asks for authentication
     std::size_t max_in_flight = 4096;
-    Nanos heartbeat = std::chrono::seconds(30);   ///< of silence, before OPTIONS is sent
-    Nanos dead_after = std::chrono::seconds(15);  ///< of silence while an answer is due, before the connection is given up
+    Nanos heartbeat = std::chrono::seconds(30);  ///< of silence, before OPTIONS is sent
+    Nanos dead_after =
+        std::chrono::seconds(15);  ///< of silence while an answer is due, before the connection is given up
 };
 
 /// One connection to one node, shared by many clients' requests. Made by open(), which returns it ready for requests;
@@ -110,7 +111,8 @@ class Connection final : Stream::Handler {
         ~Owner() = default;
     };
 
-    static Task<Result<std::unique_ptr<Connection>>> open(Endpoint to, ConnectionOptions options, Owner* owner, Deadline by);
+    static Task<Result<std::unique_ptr<Connection>>> open(Endpoint to, ConnectionOptions options, Owner* owner,
+                                                          Deadline by);
     Connection(std::unique_ptr<Stream> stream, ConnectionOptions options, Owner* owner);
     ~Connection();
 

@@ -16,7 +16,9 @@ constexpr Nanos kRetireLook = 20ms;
 ConnectionGroup::ConnectionGroup(Endpoint node, GroupKey key, const PoolOptions& options, Gate& gate)
     : node_(node), key_(std::move(key)), options_(options), gate_(gate) {}
 
-ConnectionGroup::~ConnectionGroup() { close(); }
+ConnectionGroup::~ConnectionGroup() {
+    close();
+}
 
 void ConnectionGroup::close() {
     if (closed_) return;
@@ -33,17 +35,20 @@ void ConnectionGroup::close() {
 }
 
 Status ConnectionGroup::submit(Request& request) {
-    if (closed_ || closed_to_new_) return fail(Errc::shutting_down, fmt::format("pool of {} is closed", options_.cluster));
+    if (closed_ || closed_to_new_)
+        return fail(Errc::shutting_down, fmt::format("pool of {} is closed", options_.cluster));
     if (connections_.size() + opening_ < options_.connections) open_missing();
     for (std::size_t tries = 0; tries < connections_.size(); ++tries) {
         next_ = (next_ + 1) % connections_.size();
         if (connections_[next_]->send(request)) return ok();
     }
     if (connections_.empty() && opening_ == 0) {
-        return fail(Errc::unavailable, fmt::format("{} node {} is down: {}", options_.cluster, to_string(node_), last_error_.what));
+        return fail(Errc::unavailable,
+                    fmt::format("{} node {} is down: {}", options_.cluster, to_string(node_), last_error_.what));
     }
     if (waiting_.size() >= options_.max_waiting) {
-        return fail(Errc::overloaded, fmt::format("{} requests wait for {} node {}", waiting_.size(), options_.cluster, to_string(node_)));
+        return fail(Errc::overloaded, fmt::format("{} requests wait for {} node {}", waiting_.size(), options_.cluster,
+                                                  to_string(node_)));
     }
     request.waiting_in_ = this;
     waiting_.push_back(&request);
@@ -56,7 +61,8 @@ void ConnectionGroup::stop_opening() {
     retry_timer_ = 0;
     opening_ = 0;
     closed_to_new_ = true;
-    fail_waiting({Errc::unavailable, fmt::format("{} is no node of the {} cluster any more", to_string(node_), options_.cluster)});
+    fail_waiting({Errc::unavailable,
+                  fmt::format("{} is no node of the {} cluster any more", to_string(node_), options_.cluster)});
 }
 
 std::size_t ConnectionGroup::in_flight() const {
@@ -65,11 +71,14 @@ std::size_t ConnectionGroup::in_flight() const {
     return sum;
 }
 
-void ConnectionGroup::forget(Request& request) { std::erase(waiting_, &request); }
+void ConnectionGroup::forget(Request& request) {
+    std::erase(waiting_, &request);
+}
 
 void ConnectionGroup::open_missing() {
     if (closed_ || closed_to_new_ || gate_.is_closed() || Shard::here().now() < retry_at_) return;
-    // Counted before: an attempt that fails at once (no route, no descriptor) must not be made again in the same breath.
+    // Counted before: an attempt that fails at once (no route, no descriptor) must not be made again in the same
+    // breath.
     const auto there = connections_.size() + opening_;
     for (auto missing = options_.connections > there ? options_.connections - there : 0; missing > 0; --missing) {
         ++opening_;
@@ -98,17 +107,22 @@ Task<void> ConnectionGroup::open_one(ConnectionGroup* group, std::shared_ptr<boo
         co_return;
     }
     group->last_error_ = opened.error();
-    // A keyspace that does not exist is the request's error, not the node's: no pause, or a later CREATE would wait for it.
-    const bool refused = opened.error().code == Errc::server && opened.error().detail == static_cast<int>(cql::ErrorCode::invalid);
+    // A keyspace that does not exist is the request's error, not the node's: no pause, or a later CREATE would wait for
+    // it.
+    const bool refused =
+        opened.error().code == Errc::server && opened.error().detail == static_cast<int>(cql::ErrorCode::invalid);
     if (!refused) {
-        const auto pause = std::min<Nanos>(group->options_.reconnect_after * (1u << std::min(group->failures_, 10u)), group->options_.reconnect_at_most);
+        const auto pause = std::min<Nanos>(group->options_.reconnect_after * (1u << std::min(group->failures_, 10u)),
+                                           group->options_.reconnect_at_most);
         ++group->failures_;
         group->retry_at_ = Shard::here().now() + pause;
         if (group->failures_ == 1) {
-            group->log_.warn("cannot reach a node; trying again", {kv("cluster", group->options_.cluster), kv("node", group->node_), kv("error", opened.error().what)});
+            group->log_.warn(
+                "cannot reach a node; trying again",
+                {kv("cluster", group->options_.cluster), kv("node", group->node_), kv("error", opened.error().what)});
         }
-        // The timer follows retry_at_, which a second failure of several connections has moved; and it means what it says
-        // even when it fires a moment before retry_at_ by the turn's clock.
+        // The timer follows retry_at_, which a second failure of several connections has moved; and it means what it
+        // says even when it fires a moment before retry_at_ by the turn's clock.
         if (group->retry_timer_) Shard::here().cancel(group->retry_timer_);
         group->retry_timer_ = Shard::here().call_in(pause, [group] {
             group->retry_timer_ = 0;
@@ -154,7 +168,9 @@ void ConnectionGroup::on_connection_lost(Connection& connection, const Error& wh
     if (!closed_) open_missing();
 }
 
-void ConnectionGroup::on_capacity(Connection&) { drain_waiting(); }
+void ConnectionGroup::on_capacity(Connection&) {
+    drain_waiting();
+}
 
 Pool::Pool(PoolOptions options) : options_(std::move(options)) {}
 
@@ -186,7 +202,8 @@ void Pool::set_topology(TopologyPtr topology) {
 Task<void> Pool::retire(Pool* self, std::unique_ptr<ConnectionGroup> group) {
     // A node that leaves the ring, or is known by another address from now on, answers what it was asked before.
     const auto by = Deadline::in(Shard::here().clock(), kRetireWithin);
-    while (group->in_flight() > 0 && !self->stop_.requested() && !by.passed(Shard::here().now())) co_await sleep(kRetireLook, &self->stop_);
+    while (group->in_flight() > 0 && !self->stop_.requested() && !by.passed(Shard::here().now()))
+        co_await sleep(kRetireLook, &self->stop_);
     group->close();
 }
 
@@ -198,7 +215,8 @@ ConnectionGroup& Pool::group(const Endpoint& node, const GroupKey& key) {
 
 Status Pool::submit(Request& request, const Placement& placement) {
     if (placement.node) return group(*placement.node, placement.group).submit(request);
-    if (nodes_.empty()) return fail(Errc::unavailable, fmt::format("no node of the {} cluster is known yet", options_.cluster));
+    if (nodes_.empty())
+        return fail(Errc::unavailable, fmt::format("no node of the {} cluster is known yet", options_.cluster));
     Status last = fail(Errc::unavailable, fmt::format("no node of the {} cluster is up", options_.cluster));
     // First those that are up: no request waits for a node that may never answer while another could have answered it.
     // Then those not known to be down, then the others: their pause may be over.

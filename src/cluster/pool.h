@@ -15,15 +15,15 @@
 namespace penumbra::cluster {
 
 struct PoolOptions {
-    std::string cluster;              ///< "source", "target": for messages
+    std::string cluster;  ///< "source", "target": for messages
     Credentials credentials;
-    std::size_t connections = 1;      ///< per node, shard, protocol version and keyspace
-    std::size_t max_in_flight = 4096; ///< per connection
-    std::size_t max_waiting = 1024;   ///< requests that wait for a connection, per group
+    std::size_t connections = 1;       ///< per node, shard, protocol version and keyspace
+    std::size_t max_in_flight = 4096;  ///< per connection
+    std::size_t max_waiting = 1024;    ///< requests that wait for a connection, per group
     Nanos connect_timeout = std::chrono::seconds(5);
     Nanos reconnect_after = std::chrono::milliseconds(200);  ///< doubled with each failure
     Nanos reconnect_at_most = std::chrono::seconds(10);
-    Nanos idle_after = std::chrono::minutes(10);             ///< without requests a group other than the default closes
+    Nanos idle_after = std::chrono::minutes(10);  ///< without requests a group other than the default closes
 };
 
 /// What connections of one group have in common.
@@ -94,8 +94,8 @@ class Pool {
         GroupKey group;
         const Endpoint* node = nullptr;  ///< this node and no other
     };
-    /// Sends the request to some node that is up (in turn), or, where none is, to one that may come up; or says why it was
-    /// sent nowhere.
+    /// Sends the request to some node that is up (in turn), or, where none is, to one that may come up; or says why it
+    /// was sent nowhere.
     Status submit(Request& request, const Placement& placement);
 
     std::size_t nodes_up() const;

@@ -28,10 +28,12 @@ class UdtReader {
         auto& raw = found->second;
         if (raw.parsed) return raw.parsed;
         // Types cannot contain themselves; a server that says so would send us round in circles.
-        if (++depth_ > cql::kMaxTypeDepth) return fail(Errc::malformed, fmt::format("type {}.{} is nested too deeply", keyspace, name));
+        if (++depth_ > cql::kMaxTypeDepth)
+            return fail(Errc::malformed, fmt::format("type {}.{} is nested too deeply", keyspace, name));
         std::vector<cql::UdtField> fields;
         for (std::size_t i = 0; i < raw.names.size(); ++i) {
-            TRY(auto type, cql::parse_type(raw.types[i], keyspace, [this](std::string_view ks, std::string_view n) { return find(ks, n); }));
+            TRY(auto type, cql::parse_type(raw.types[i], keyspace,
+                                           [this](std::string_view ks, std::string_view n) { return find(ks, n); }));
             fields.push_back({raw.names[i], std::move(type)});
         }
         --depth_;
@@ -66,14 +68,15 @@ cql::ColumnKind kind_of(const std::string& text) {
 
 }  // namespace
 
-Result<cql::SchemaPtr> build_schema(const cql::Rows& keyspaces, const cql::Rows& tables, const cql::Rows& columns, const cql::Rows& types,
-                                    const cql::Rows& views) {
+Result<cql::SchemaPtr> build_schema(const cql::Rows& keyspaces, const cql::Rows& tables, const cql::Rows& columns,
+                                    const cql::Rows& types, const cql::Rows& views) {
     auto schema = std::make_shared<cql::Schema>();
     for (const auto& row : keyspaces) {
         TRY(auto name, row.text("keyspace_name"));
         std::string replication;
         if (auto options = row.text_map("replication")) {
-            for (const auto& [key, value] : options.value()) replication += fmt::format("{}'{}': '{}'", replication.empty() ? "" : ", ", key, value);
+            for (const auto& [key, value] : options.value())
+                replication += fmt::format("{}'{}': '{}'", replication.empty() ? "" : ", ", key, value);
         }
         schema->add_keyspace(std::move(name), "{" + replication + "}");
     }
@@ -109,7 +112,8 @@ Result<cql::SchemaPtr> build_schema(const cql::Rows& keyspaces, const cql::Rows&
         TRY(auto name, row.text("column_name"));
         TRY(auto kind, row.text("kind"));
         TRY(auto type_text, row.text("type"));
-        TRY(auto type, cql::parse_type(type_text, keyspace, [&](std::string_view ks, std::string_view n) { return udts.find(ks, n); }));
+        TRY(auto type, cql::parse_type(type_text, keyspace,
+                                       [&](std::string_view ks, std::string_view n) { return udts.find(ks, n); }));
         column.name = std::move(name);
         column.kind = kind_of(kind);
         column.type = std::move(type);

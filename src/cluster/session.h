@@ -19,10 +19,10 @@ namespace penumbra::cluster {
 
 struct QueryOptions {
     cql::Consistency consistency = cql::Consistency::local_quorum;
-    std::int32_t page_size = 0;                ///< rows; 0 is unpaged
-    Bytes paging_state;                        ///< from Rows::paging_state, empty at the start
-    std::optional<std::int64_t> timestamp;     ///< default timestamp of writes, microseconds
-    Deadline by = Deadline::never();           ///< never: the cluster's own request timeout from now
+    std::int32_t page_size = 0;             ///< rows; 0 is unpaged
+    Bytes paging_state;                     ///< from Rows::paging_state, empty at the start
+    std::optional<std::int64_t> timestamp;  ///< default timestamp of writes, microseconds
+    Deadline by = Deadline::never();        ///< never: the cluster's own request timeout from now
 };
 
 /// Coroutine access to one cluster for everything that is not the request path: copy, verify, replay, system tables.
@@ -36,8 +36,8 @@ class Session {
     /// `detail`; a write that ends as Errc::timeout or Errc::closed may have happened.
     virtual Task<Result<cql::Rows>> execute(std::string text, std::vector<cql::Cell> values, QueryOptions options) = 0;
 
-    /// Sends one request frame (any stream id) to a node and gives the whole response frame, ERRORs included, as it came.
-    /// `keyspace`: of the connection, empty for none.
+    /// Sends one request frame (any stream id) to a node and gives the whole response frame, ERRORs included, as it
+    /// came. `keyspace`: of the connection, empty for none.
     virtual Task<Result<Bytes>> send(Bytes frame, std::string keyspace, Deadline by) = 0;
 
     /// The id under which the nodes of this cluster know the text, preparing it where needed. `keyspace` completes

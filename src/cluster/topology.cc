@@ -31,7 +31,9 @@ std::vector<int> numbers(const std::string& version) {
 }
 }  // namespace
 
-bool version_less(const std::string& a, const std::string& b) { return numbers(a) < numbers(b); }
+bool version_less(const std::string& a, const std::string& b) {
+    return numbers(a) < numbers(b);
+}
 
 std::string Topology::release_version() const {
     std::string oldest;

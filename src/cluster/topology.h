@@ -28,7 +28,7 @@ struct Topology {
     std::string partitioner;
     cql::Uuid schema_version;
     bool is_scylla = false;
-    cql::Rows system_local;       ///< as it came, for the virtual one
+    cql::Rows system_local;  ///< as it came, for the virtual one
     bool has_peers_v2 = false;
 
     /// All tokens, sorted.

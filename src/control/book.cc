@@ -19,11 +19,14 @@ Result<Migration> Book::lookup(std::string_view name_or_tenant) const {
     for (const auto& [id, migration] : migrations_) {
         if (std::ranges::find(migration.scope.tenants, name_or_tenant) == migration.scope.tenants.end()) continue;
         if (only) {
-            return fail(Errc::conflict, fmt::format("tenant '{}' is moved by '{}' and by '{}': name the migration", name_or_tenant, only->name, migration.name));
+            return fail(Errc::conflict, fmt::format("tenant '{}' is moved by '{}' and by '{}': name the migration",
+                                                    name_or_tenant, only->name, migration.name));
         }
         only = &migration;
     }
-    if (!only) return fail(Errc::not_found, fmt::format("there is no migration '{}', nor one that moves a tenant of that name", name_or_tenant));
+    if (!only)
+        return fail(Errc::not_found, fmt::format("there is no migration '{}', nor one that moves a tenant of that name",
+                                                 name_or_tenant));
     return *only;
 }
 

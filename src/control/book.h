@@ -20,8 +20,8 @@ class Book {
   public:
     explicit Book(StateStore& store) : store_(store) {}
 
-    /// Runs `work(store)` on the store's thread and brings its value back. Name the Task before awaiting it: GCC 12 destroys a
-    /// lambda that is made inside a co_await expression twice.
+    /// Runs `work(store)` on the store's thread and brings its value back. Name the Task before awaiting it: GCC 12
+    /// destroys a lambda that is made inside a co_await expression twice.
     template <class F>
     auto on_store(F work) {
         return worker_.run([&store = store_, work = std::move(work)]() mutable { return work(store); });

@@ -16,14 +16,23 @@ using routing::Side;
 
 namespace {
 
-auto stopping() { return fail(Errc::shutting_down, "penumbra is stopping"); }
-auto too_many() { return fail(Errc::overloaded, "too many commands wait for their turn; try again"); }
+auto stopping() {
+    return fail(Errc::shutting_down, "penumbra is stopping");
+}
+auto too_many() {
+    return fail(Errc::overloaded, "too many commands wait for their turn; try again");
+}
 
 Status check_name(std::string_view name) {
     const auto good = [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_' || c == '.'; };
-    if (!name.empty() && name.size() <= 64 && std::ranges::all_of(name, good) && std::isalnum(static_cast<unsigned char>(name[0]))) return ok();
-    return fail(Errc::invalid_argument, fmt::format("'{}' is no name for a migration: letters, digits, '-', '_' and '.', at most 64, a letter or digit first",
-                                                    name.substr(0, 80)));
+    if (!name.empty() && name.size() <= 64 && std::ranges::all_of(name, good) &&
+        std::isalnum(static_cast<unsigned char>(name[0])))
+        return ok();
+    return fail(
+        Errc::invalid_argument,
+        fmt::format(
+            "'{}' is no name for a migration: letters, digits, '-', '_' and '.', at most 64, a letter or digit first",
+            name.substr(0, 80)));
 }
 
 /// The wall clock of a cluster against ours, both read as close together as a round trip allows.
@@ -70,8 +79,9 @@ Task<Status> Coordinator::start() {
         if (!routing::is_shadowed(migration.phase)) surroundings_.owed.forget(id);
         const auto primary = routing::primary_of(migration.phase);
         if (const auto owed = surroundings_.owed.of(primary, id); owed.entries > 0) {
-            log_.warn("the primary is owed writes, as after a forced switch; reads may miss them until they are replayed",
-                      {kv("migration", migration.name), kv("primary", primary), kv("owed", owed.entries)});
+            log_.warn(
+                "the primary is owed writes, as after a forced switch; reads may miss them until they are replayed",
+                {kv("migration", migration.name), kv("primary", primary), kv("owed", owed.entries)});
         }
     }
     co_await publish();
@@ -82,7 +92,8 @@ Task<Status> Coordinator::start() {
         auto resumed = co_await jobs_.resume(job);
         if (!resumed) log_.error("a copy cannot be taken up again", {kv("job", job.id), kv("error", resumed.error())});
     }
-    log_.info("state loaded", {kv("migrations", book_.all().size()), kv("epoch", book_.epoch), kv("default_phase", options_.default_phase)});
+    log_.info("state loaded", {kv("migrations", book_.all().size()), kv("epoch", book_.epoch),
+                               kv("default_phase", options_.default_phase)});
     co_return ok();
 }
 
@@ -95,8 +106,11 @@ Task<Status> Coordinator::load() {
     auto column = co_await std::move(column_task);
     CO_TRY(const auto stored_column, std::move(column));
     if (!all.empty() && stored_column && *stored_column != options_.tenant_column) {
-        co_return fail(Errc::conflict, fmt::format("the migrations of this state directory go by the tenant column '{}', and --tenant-column says '{}'", *stored_column,
-                                                   options_.tenant_column));
+        co_return fail(
+            Errc::conflict,
+            fmt::format(
+                "the migrations of this state directory go by the tenant column '{}', and --tenant-column says '{}'",
+                *stored_column, options_.tenant_column));
     }
     auto phase_task = book_.on_store([](StateStore& store) { return store.note("default_phase"); });
     auto phase = co_await std::move(phase_task);
@@ -110,11 +124,12 @@ Task<Status> Coordinator::load() {
 
     const std::string default_phase(routing::to_string(options_.default_phase));
     if (stored_phase != default_phase || stored_column != options_.tenant_column || book_.epoch.value() == 0) {
-        auto noted_task = book_.on_store([default_phase, column_name = options_.tenant_column, now](StateStore& store) -> Status {
-            TRY(store.set_note("default_phase", default_phase));
-            TRY(store.set_note("default_since", std::to_string(now)));
-            return store.set_note("tenant_column", column_name);
-        });
+        auto noted_task =
+            book_.on_store([default_phase, column_name = options_.tenant_column, now](StateStore& store) -> Status {
+                TRY(store.set_note("default_phase", default_phase));
+                TRY(store.set_note("default_since", std::to_string(now)));
+                return store.set_note("tenant_column", column_name);
+            });
         auto noted = co_await std::move(noted_task);
         CO_TRY(std::move(noted));
         auto raised_task = book_.on_store([](StateStore& store) { return store.raise_epoch(); });
@@ -152,7 +167,8 @@ journal::Owed Coordinator::owed(const Migration& migration) const {
     const auto target = surroundings_.owed.of(Side::target, migration.id);
     source.entries += target.entries;
     source.set_aside += target.set_aside;
-    if (source.oldest_appended_at == 0 || (target.oldest_appended_at != 0 && target.oldest_appended_at < source.oldest_appended_at)) {
+    if (source.oldest_appended_at == 0 ||
+        (target.oldest_appended_at != 0 && target.oldest_appended_at < source.oldest_appended_at)) {
         source.oldest_appended_at = target.oldest_appended_at;
     }
     return source;
@@ -161,9 +177,11 @@ journal::Owed Coordinator::owed(const Migration& migration) const {
 void Coordinator::update_replay_scopes() {
     std::map<ScopeId, sync::ReplayScope> scopes;
     // Of the default scope also while it is not shadowed: it has no cancel that would have said that nobody wants it.
-    scopes[routing::kDefaultScope] = {routing::Scope{}, options_.tenant_column, default_shadow_since_.value_or(0) - kUnknownTimestampMargin};
+    scopes[routing::kDefaultScope] = {routing::Scope{}, options_.tenant_column,
+                                      default_shadow_since_.value_or(0) - kUnknownTimestampMargin};
     for (const auto& [id, migration] : book_.all()) {
-        if (routing::is_shadowed(migration.phase)) scopes[id] = {migration.scope, options_.tenant_column, unknown_timestamp(migration)};
+        if (routing::is_shadowed(migration.phase))
+            scopes[id] = {migration.scope, options_.tenant_column, unknown_timestamp(migration)};
     }
     replay_scopes_.set(std::move(scopes));
 }
@@ -176,7 +194,8 @@ Task<void> Coordinator::publish() {
     input.epoch = book_.epoch;
     input.default_phase = options_.default_phase;
     input.tenant_column = options_.tenant_column;
-    for (const auto& [id, migration] : book_.all()) input.migrations.push_back({id, migration.name, migration.phase, migration.scope});
+    for (const auto& [id, migration] : book_.all())
+        input.migrations.push_back({id, migration.name, migration.phase, migration.scope});
     input.schema = surroundings_.source.schema();
     // A source that is gone for good no longer tells its schema, and complete scopes are served all the same.
     if (!input.schema) input.schema = surroundings_.target.schema();
@@ -200,7 +219,9 @@ Task<Result<Migration>> Coordinator::create(NewMigration order) {
     auto named = check_name(order.name);
     CO_TRY(std::move(named));
     if (options_.default_phase != Phase::source_only) {
-        co_return fail(Errc::conflict, fmt::format("a migration begins in source_only, and here everything is in {} by --phase", routing::to_string(options_.default_phase)));
+        co_return fail(Errc::conflict,
+                       fmt::format("a migration begins in source_only, and here everything is in {} by --phase",
+                                   routing::to_string(options_.default_phase)));
     }
     auto& tenants = order.scope.tenants;
     std::ranges::sort(tenants);
@@ -208,11 +229,15 @@ Task<Result<Migration>> Coordinator::create(NewMigration order) {
     if (!tenants.empty() && options_.tenant_column.empty()) {
         co_return fail(Errc::invalid_argument, "no tenant can be named: penumbra serve runs without --tenant-column");
     }
-    if (std::ranges::find(tenants, std::string()) != tenants.end()) co_return fail(Errc::invalid_argument, "a tenant without a name");
+    if (std::ranges::find(tenants, std::string()) != tenants.end())
+        co_return fail(Errc::invalid_argument, "a tenant without a name");
     for (const auto& [id, other] : book_.all()) {
-        if (other.name == order.name) co_return fail(Errc::already_exists, fmt::format("there is a migration '{}' already", order.name));
+        if (other.name == order.name)
+            co_return fail(Errc::already_exists, fmt::format("there is a migration '{}' already", order.name));
         if (other.scope.overlaps(order.scope)) {
-            co_return fail(Errc::conflict, fmt::format("its scope overlaps that of migration '{}', and a row can be moved by one only", other.name));
+            co_return fail(Errc::conflict,
+                           fmt::format("its scope overlaps that of migration '{}', and a row can be moved by one only",
+                                       other.name));
         }
     }
     const auto now = Shard::here().clock().wall_micros();
@@ -235,7 +260,8 @@ Task<Result<Migration>> Coordinator::create(NewMigration order) {
     entry.outcome = "done";
     entry.epoch = migration.epoch.value();
     co_await record(std::move(entry));
-    log_.info("migration created", {kv("migration", migration.name), kv("tenants", migration.scope.tenants.size()), kv("epoch", migration.epoch)});
+    log_.info("migration created", {kv("migration", migration.name), kv("tenants", migration.scope.tenants.size()),
+                                    kv("epoch", migration.epoch)});
     co_return migration;
 }
 
@@ -247,11 +273,13 @@ Task<Result<Migration>> Coordinator::remove(std::string name) {
     auto found = book_.lookup(name);
     CO_TRY(const auto migration, std::move(found));
     if (migration.phase != Phase::source_only) {
-        co_return fail(Errc::conflict, fmt::format("'{}' is in {}; only a migration in source_only can be deleted{}", migration.name, routing::to_string(migration.phase),
+        co_return fail(Errc::conflict, fmt::format("'{}' is in {}; only a migration in source_only can be deleted{}",
+                                                   migration.name, routing::to_string(migration.phase),
                                                    routing::can_cancel(migration.phase) ? ", so cancel it first" : ""));
     }
     // Requests that run under its id end first, so that a later migration of the same rows need not know of it.
-    auto held = co_await surroundings_.data_plane.hold(migration.id, Deadline::in(Shard::here().clock(), options_.hold_timeout));
+    auto held = co_await surroundings_.data_plane.hold(migration.id,
+                                                       Deadline::in(Shard::here().clock(), options_.hold_timeout));
     CO_TRY(std::move(held));
     auto removed_task = book_.on_store([id = migration.id](StateStore& store) { return store.remove(id); });
     auto removed = co_await std::move(removed_task);
@@ -291,14 +319,16 @@ Task<Facts> Coordinator::gather(Migration migration, Move move) {
     const auto from = forward ? surroundings_.source.schema() : surroundings_.target.schema();
     const auto to = forward ? surroundings_.target.schema() : surroundings_.source.schema();
     if (!from || !to) {
-        facts.schema_differences.push_back(fmt::format("the schema of the {} is not known yet", !from == forward ? "source" : "target"));
+        facts.schema_differences.push_back(
+            fmt::format("the schema of the {} is not known yet", !from == forward ? "source" : "target"));
     } else {
         facts.schema_differences = sync::check_schema(*from, *to, migration.scope, options_.tenant_column);
         const bool picky = !migration.scope.all_tenants() || !migration.scope.allow.empty();
         if (picky && sync::tables_in_scope(*from, migration.scope, options_.tenant_column).empty()) {
-            facts.schema_differences.push_back(migration.scope.all_tenants()
-                                                   ? "no table is in scope"
-                                                   : fmt::format("no table in scope has the tenant column {}", options_.tenant_column));
+            facts.schema_differences.push_back(
+                migration.scope.all_tenants()
+                    ? "no table is in scope"
+                    : fmt::format("no table in scope has the tenant column {}", options_.tenant_column));
         }
     }
     facts.copy = migration.copy;
@@ -346,7 +376,8 @@ Task<ChangeReport> Coordinator::change(ChangeOrder order) {
     std::optional<Error> refusal;
     const auto planned = plan(migration.phase, order.command, order.to);
     if (!planned) refusal = planned.error().in(migration.name);
-    if (!refusal && order.force && order.reason.empty()) refusal = Error(Errc::invalid_argument, "--force wants a --reason: it stays in the audit log");
+    if (!refusal && order.force && order.reason.empty())
+        refusal = Error(Errc::invalid_argument, "--force wants a --reason: it stays in the audit log");
     if (!refusal) {
         const auto move = planned.value();
         report.to = move.to;
@@ -356,7 +387,8 @@ Task<ChangeReport> Coordinator::change(ChangeOrder order) {
         entry.gates = report.gates;
         if (order.dry_run) co_return report;
         if (!all_passed(report.gates) && !order.force) {
-            refusal = Error(Errc::conflict, fmt::format("{} stays in {}: {}", migration.name, routing::to_string(move.from), first_closed(report.gates)));
+            refusal = Error(Errc::conflict, fmt::format("{} stays in {}: {}", migration.name,
+                                                        routing::to_string(move.from), first_closed(report.gates)));
         }
     }
     if (refusal) {
@@ -387,19 +419,23 @@ Task<ChangeReport> Coordinator::change(ChangeOrder order) {
         entry.epoch = report.epoch.value();
         entry.wait = report.wait;
         entry.held_requests = report.held_requests;
-        log_.info("phase changed", {kv("migration", migration.name), kv("from", report.from), kv("to", report.to), kv("epoch", report.epoch),
-                                    kv("wait_us", std::chrono::duration_cast<Micros>(report.wait).count()), kv("held_requests", report.held_requests),
-                                    kv("forced", order.force)});
+        log_.info("phase changed",
+                  {kv("migration", migration.name), kv("from", report.from), kv("to", report.to),
+                   kv("epoch", report.epoch), kv("wait_us", std::chrono::duration_cast<Micros>(report.wait).count()),
+                   kv("held_requests", report.held_requests), kv("forced", order.force)});
     } else {
         changes_failed_.add();
         report.refusal = done.error();
         entry.outcome = "failed";
         entry.error = done.error().what;
-        log_.warn("phase not changed", {kv("migration", migration.name), kv("from", report.from), kv("to", report.to), kv("error", done.error())});
+        log_.warn("phase not changed", {kv("migration", migration.name), kv("from", report.from), kv("to", report.to),
+                                        kv("error", done.error())});
     }
     auto ended_task = book_.on_store([entry](StateStore& store) { return store.end_audit(entry); });
     auto ended = co_await std::move(ended_task);
-    if (!ended) log_.error("the outcome of a command cannot be stored", {kv("migration", migration.name), kv("error", ended.error())});
+    if (!ended)
+        log_.error("the outcome of a command cannot be stored",
+                   {kv("migration", migration.name), kv("error", ended.error())});
     co_return report;
 }
 
@@ -412,11 +448,12 @@ Task<Status> Coordinator::carry_out(ScopeId scope, Move move, bool force, Change
         CO_TRY(std::move(stopped));
     }
     if (move.begins_shadowing()) {
-        // What was under way when the migration was made runs under the default scope, which the fence below does not wait
-        // for; without this wait such a write could come after the copy had read its row.
+        // What was under way when the migration was made runs under the default scope, which the fence below does not
+        // wait for; without this wait such a write could come after the copy had read its row.
         const auto by = Deadline::in(clock, options_.settle_timeout);
         auto settled = co_await surroundings_.data_plane.settle(routing::kDefaultScope, by);
-        if (!settled) co_return fail(std::move(settled).error().in("requests that were under way did not end; nothing changed"));
+        if (!settled)
+            co_return fail(std::move(settled).error().in("requests that were under way did not end; nothing changed"));
     }
     co_await drain_beforehand(scope, move);
     const auto by = Deadline::in(clock, options_.hold_timeout);
@@ -434,9 +471,12 @@ Task<Status> Coordinator::carry_out(ScopeId scope, Move move, bool force, Change
     auto* migration = book_.find(scope);
     migration->last_switch->wait = hold_report.waited;
     migration->last_switch->held_requests = hold_report.requests_held;
-    auto stored_task = book_.on_store([scope, last = *migration->last_switch](StateStore& store) { return store.set_last_switch(scope, last); });
+    auto stored_task = book_.on_store(
+        [scope, last = *migration->last_switch](StateStore& store) { return store.set_last_switch(scope, last); });
     auto stored = co_await std::move(stored_task);
-    if (!stored) log_.error("the wait of a change cannot be stored", {kv("migration", migration->name), kv("error", stored.error())});
+    if (!stored)
+        log_.error("the wait of a change cannot be stored",
+                   {kv("migration", migration->name), kv("error", stored.error())});
     co_return ok();
 }
 
@@ -460,7 +500,8 @@ Task<void> Coordinator::drain_beforehand(ScopeId scope, Move move) {
     if (!move.must_drain()) co_return;
     const auto& clock = Shard::here().clock();
     const auto by = Deadline::in(clock, options_.drain_patience);
-    while (surroundings_.owed.of(*move.creditor(), scope).entries > 0 && !by.passed(clock.now())) co_await sleep(Millis(2));
+    while (surroundings_.owed.of(*move.creditor(), scope).entries > 0 && !by.passed(clock.now()))
+        co_await sleep(Millis(2));
 }
 
 Task<Status> Coordinator::wait_until_drained(ScopeId scope, Move move, bool force, Deadline by) {
@@ -471,11 +512,15 @@ Task<Status> Coordinator::wait_until_drained(ScopeId scope, Move move, bool forc
         if (owed.entries == 0) co_return ok();
         if (by.passed(clock.now())) {
             if (force && !move.must_drain_always()) {
-                log_.warn("phase changes by force although writes are owed", {kv("creditor", creditor), kv("owed", owed.entries)});
+                log_.warn("phase changes by force although writes are owed",
+                          {kv("creditor", creditor), kv("owed", owed.entries)});
                 co_return ok();
             }
-            co_return fail(Errc::timeout, fmt::format("the {} was still owed {} writes when the time for the switch was over; nothing changed, try again",
-                                                      routing::to_string(creditor), owed.entries));
+            co_return fail(
+                Errc::timeout,
+                fmt::format(
+                    "the {} was still owed {} writes when the time for the switch was over; nothing changed, try again",
+                    routing::to_string(creditor), owed.entries));
         }
         co_await sleep(Millis(1));
     }
@@ -503,15 +548,18 @@ Task<Status> Coordinator::move_on(ScopeId scope, Move move) {
     auto stored_task = book_.on_store([after, work](StateStore& store) { return store.advance(after, work); });
     auto stored = co_await std::move(stored_task);
     if (!stored) {
-        // A commit that failed may all the same be found by a restart; the phase that goes on being served is written over it.
-        auto again_task = book_.on_store([before](StateStore& store) { return store.advance(before, StateStore::Work::keep); });
+        // A commit that failed may all the same be found by a restart; the phase that goes on being served is written
+        // over it.
+        auto again_task =
+            book_.on_store([before](StateStore& store) { return store.advance(before, StateStore::Work::keep); });
         auto again = co_await std::move(again_task);
         if (again) {
             book_.epoch = again.value();
             if (auto* kept = book_.find(scope)) kept->epoch = again.value();
             co_await publish();
         } else {
-            log_.error("the state store does not take writes; mend it before a restart", {kv("migration", before.name), kv("error", again.error())});
+            log_.error("the state store does not take writes; mend it before a restart",
+                       {kv("migration", before.name), kv("error", again.error())});
         }
         co_return fail(std::move(stored).error().in("the change cannot be stored; nothing changed"));
     }
@@ -540,7 +588,9 @@ Task<Status> Coordinator::move_on(ScopeId scope, Move move) {
 Task<void> Coordinator::record(AuditEntry entry) {
     auto stored_task = book_.on_store([entry](StateStore& store) { return store.begin_audit(entry); });
     auto stored = co_await std::move(stored_task);
-    if (!stored) log_.error("a command cannot be written into the audit log", {kv("command", entry.command), kv("error", stored.error())});
+    if (!stored)
+        log_.error("a command cannot be written into the audit log",
+                   {kv("command", entry.command), kv("error", stored.error())});
 }
 
 Task<Result<JobView>> Coordinator::start_job(std::string name, JobKind kind, bool repair) {
@@ -553,7 +603,8 @@ Task<Result<JobView>> Coordinator::start_job(std::string name, JobKind kind, boo
     auto allowed = may_run(kind, migration.phase);
     if (!allowed) co_return fail(std::move(allowed).error().in(migration.name));
     if (const auto running = jobs_.running(migration.id)) {
-        co_return fail(Errc::conflict, fmt::format("{}: {} {} is under way; one at a time", migration.name, to_string(running->kind), running->id.value()));
+        co_return fail(Errc::conflict, fmt::format("{}: {} {} is under way; one at a time", migration.name,
+                                                   to_string(running->kind), running->id.value()));
     }
     auto started = co_await jobs_.start(migration, kind, repair);
     CO_TRY(auto view, std::move(started));
@@ -595,43 +646,53 @@ Task<Result<std::vector<AuditEntry>>> Coordinator::audit(std::string migration, 
 
 Task<void> Coordinator::collect(metrics::MetricWriter* out) {
     const auto traffic = co_await surroundings_.data_plane.traffic();
-    out->gauge("penumbra_epoch", "Grows with every change of phase or scope.", static_cast<double>(book_.epoch.value()));
+    out->gauge("penumbra_epoch", "Grows with every change of phase or scope.",
+               static_cast<double>(book_.epoch.value()));
     const auto now = Shard::here().clock().wall_micros();
     const auto age = [now](std::int64_t at) { return at == 0 ? 0.0 : static_cast<double>(now - at) / 1e6; };
     for (const auto& [id, migration] : book_.all()) {
         for (const auto phase : routing::kPhases) {
-            out->gauge("penumbra_migration_phase", "1 for the phase that the migration is in.", migration.phase == phase ? 1 : 0,
+            out->gauge("penumbra_migration_phase", "1 for the phase that the migration is in.",
+                       migration.phase == phase ? 1 : 0,
                        {{"migration", migration.name}, {"phase", routing::to_string(phase)}});
         }
         for (const auto side : {Side::source, Side::target}) {
             const auto owed = surroundings_.owed.of(side, id);
-            out->gauge("penumbra_migration_owed", "Shadow writes that the journal holds for the cluster.", static_cast<double>(owed.entries),
+            out->gauge("penumbra_migration_owed", "Shadow writes that the journal holds for the cluster.",
+                       static_cast<double>(owed.entries),
                        {{"migration", migration.name}, {"cluster", routing::to_string(side)}});
         }
     }
     const auto total = surroundings_.owed.total();
-    out->gauge("penumbra_journal_owed", "Shadow writes that are not acknowledged yet.", static_cast<double>(total.entries));
-    out->gauge("penumbra_journal_set_aside", "Owed writes that a cluster refused for good.", static_cast<double>(total.set_aside));
+    out->gauge("penumbra_journal_owed", "Shadow writes that are not acknowledged yet.",
+               static_cast<double>(total.entries));
+    out->gauge("penumbra_journal_set_aside", "Owed writes that a cluster refused for good.",
+               static_cast<double>(total.set_aside));
     out->gauge("penumbra_journal_oldest_owed_seconds", "Age of the oldest owed write.", age(total.oldest_appended_at));
-    out->gauge("penumbra_journal_bytes", "Size of the journal on disk.", static_cast<double>(surroundings_.owed.bytes()));
+    out->gauge("penumbra_journal_bytes", "Size of the journal on disk.",
+               static_cast<double>(surroundings_.owed.bytes()));
     constexpr std::string_view kChanges = "Changes of phase that were asked for, by how they ended.";
     out->counter("penumbra_phase_changes_total", kChanges, changes_done_.value(), {{"outcome", "done"}});
     out->counter("penumbra_phase_changes_total", kChanges, changes_refused_.value(), {{"outcome", "refused"}});
     out->counter("penumbra_phase_changes_total", kChanges, changes_failed_.value(), {{"outcome", "failed"}});
-    out->histogram("penumbra_phase_change_wait_seconds", "How long requests of a scope were held for a change of its phase.", waits_.snapshot());
+    out->histogram("penumbra_phase_change_wait_seconds",
+                   "How long requests of a scope were held for a change of its phase.", waits_.snapshot());
     out->gauge("penumbra_client_connections", "Client connections open now.", static_cast<double>(traffic.connections));
     out->counter("penumbra_client_connections_total", "Client connections accepted.", traffic.connections_total);
     out->counter("penumbra_requests_total", "Requests of clients.", traffic.requests);
     out->counter("penumbra_request_errors_total", "ERROR answers given to clients.", traffic.errors);
     out->counter("penumbra_requests_held_total", "Requests that waited for a change of phase.", traffic.held);
-    out->gauge("penumbra_longest_hold_seconds", "The longest that a request was held.", static_cast<double>(traffic.longest_hold_nanos) / 1e9);
+    out->gauge("penumbra_longest_hold_seconds", "The longest that a request was held.",
+               static_cast<double>(traffic.longest_hold_nanos) / 1e9);
     out->counter("penumbra_shadow_writes_total", "Writes sent to a shadow.", traffic.shadow_writes);
     out->counter("penumbra_shadow_failures_total", "Of these: not acknowledged, so owed.", traffic.shadow_failures);
     for (const auto* view : {&surroundings_.source, &surroundings_.target}) {
         const auto status = view->status();
         const auto name = view == &surroundings_.source ? "source" : "target";
-        out->gauge("penumbra_cluster_nodes", "Nodes that the cluster has.", static_cast<double>(status.nodes), {{"cluster", name}});
-        out->gauge("penumbra_cluster_nodes_up", "Of these: connected.", static_cast<double>(status.nodes_up), {{"cluster", name}});
+        out->gauge("penumbra_cluster_nodes", "Nodes that the cluster has.", static_cast<double>(status.nodes),
+                   {{"cluster", name}});
+        out->gauge("penumbra_cluster_nodes_up", "Of these: connected.", static_cast<double>(status.nodes_up),
+                   {{"cluster", name}});
     }
 }
 

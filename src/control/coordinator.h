@@ -21,12 +21,13 @@ namespace penumbra::control {
 struct CoordinatorOptions {
     routing::Phase default_phase = routing::Phase::source_only;
     std::string tenant_column = "system_domain_id";
-    Nanos hold_timeout = Seconds(2);     ///< requests of a scope wait at most so long for a change of its phase
-    std::uint64_t owed_allowed = 1000;   ///< so many owed writes may be left to be paid inside the fence
-    Nanos drain_patience = Seconds(2);   ///< before the fence: what can be paid now need not be waited for inside it
+    Nanos hold_timeout = Seconds(2);    ///< requests of a scope wait at most so long for a change of its phase
+    std::uint64_t owed_allowed = 1000;  ///< so many owed writes may be left to be paid inside the fence
+    Nanos drain_patience = Seconds(2);  ///< before the fence: what can be paid now need not be waited for inside it
     Nanos allowed_skew = Millis(500);
     Nanos probe_timeout = Seconds(2);
-    Nanos settle_timeout = Seconds(15);  ///< for what was under way before a scope's first change; nothing is held meanwhile
+    Nanos settle_timeout =
+        Seconds(15);  ///< for what was under way before a scope's first change; nothing is held meanwhile
     Nanos job_stop_timeout = Seconds(30);
     /// Told of each step of a change; a test ends the process there.
     std::function<void(std::string_view)> at_step;
@@ -72,9 +73,9 @@ struct NewMigration {
 
 /// Takes migrations through their phases. Lives on the control shard; one change at a time.
 ///
-/// A change: gates → hold (requests under way end, new ones wait) → what must be exact is looked at again → the new phase
-/// and epoch are on disk → every shard routes by them → release. Killed between any two steps, the process comes up in the
-/// phase that the store has; until it is published no request is served, so nobody ever sees both.
+/// A change: gates → hold (requests under way end, new ones wait) → what must be exact is looked at again → the new
+/// phase and epoch are on disk → every shard routes by them → release. Killed between any two steps, the process comes
+/// up in the phase that the store has; until it is published no request is served, so nobody ever sees both.
 ///
 /// What is always so:
 /// - memory, store and the published router agree, but for the lines between two steps of one change;

@@ -31,7 +31,10 @@ struct Jobs::Running {
 };
 
 Jobs::Jobs(Book& book, Shard& background, MakeMover make_mover, std::string tenant_column)
-    : book_(book), background_(background), make_mover_(std::move(make_mover)), tenant_column_(std::move(tenant_column)) {}
+    : book_(book),
+      background_(background),
+      make_mover_(std::move(make_mover)),
+      tenant_column_(std::move(tenant_column)) {}
 
 Jobs::~Jobs() = default;
 
@@ -66,7 +69,8 @@ Task<Result<JobView>> Jobs::start(Migration migration, JobKind kind, bool repair
             CO_TRY(done, std::move(portions));
             if (!done.empty()) job->rows_before = migration.copy.rows;
         } else {
-            auto forgotten_task = book_.on_store([id = migration.id](StateStore& store) { return store.forget_portions(id); });
+            auto forgotten_task =
+                book_.on_store([id = migration.id](StateStore& store) { return store.forget_portions(id); });
             auto forgotten = co_await std::move(forgotten_task);
             CO_TRY(std::move(forgotten));
         }
@@ -75,7 +79,8 @@ Task<Result<JobView>> Jobs::start(Migration migration, JobKind kind, bool repair
         migration.verify = {VerifyState::running, 0, 0, record.started_at, std::nullopt};
     }
     record.report.rows = job->rows_before;
-    auto stored_task = book_.on_store([record, migration](StateStore& store) { return store.begin_job(record, migration); });
+    auto stored_task =
+        book_.on_store([record, migration](StateStore& store) { return store.begin_job(record, migration); });
     auto stored = co_await std::move(stored_task);
     CO_TRY(record.id, std::move(stored));
     if (auto* kept = book_.find(migration.id)) {
@@ -90,7 +95,8 @@ Task<Result<JobView>> Jobs::start(Migration migration, JobKind kind, bool repair
 
 Task<Status> Jobs::resume(JobRecord record) {
     const auto* migration = book_.find(record.scope);
-    if (!migration) co_return fail(Errc::not_found, fmt::format("job {} is of a migration that is gone", record.id.value()));
+    if (!migration)
+        co_return fail(Errc::not_found, fmt::format("job {} is of a migration that is gone", record.id.value()));
     auto portions_task = book_.on_store([id = record.scope](StateStore& store) { return store.portions(id); });
     auto portions = co_await std::move(portions_task);
     CO_TRY(auto done, std::move(portions));
@@ -99,7 +105,8 @@ Task<Status> Jobs::resume(JobRecord record) {
     // Rows of portions that were begun and not finished are counted again: the count is for people.
     job->rows_before = record.report.rows;
     job->record = std::move(record);
-    log_.info("copy goes on after a restart", {kv("job", job->record.id), kv("migration", migration->name), kv("portions_done", done.size())});
+    log_.info("copy goes on after a restart",
+              {kv("job", job->record.id), kv("migration", migration->name), kv("portions_done", done.size())});
     launch(std::move(job), *migration, std::move(done));
     co_return ok();
 }
@@ -111,7 +118,8 @@ void Jobs::launch(RunningPtr job, Migration migration, std::vector<sync::Portion
         const std::lock_guard lock(job->mutex);
         job->finished.push_back(portion);
     };
-    log_.info("job started", {kv("job", job->record.id), kv("kind", to_string(job->record.kind)), kv("migration", job->record.migration)});
+    log_.info("job started", {kv("job", job->record.id), kv("kind", to_string(job->record.kind)),
+                              kv("migration", job->record.migration)});
     gate_.spawn(flush_loop(this, job));
     gate_.spawn(run(this, job, std::move(order)));
 }
@@ -133,7 +141,9 @@ Task<Result<sync::Report>> Jobs::drive(RunningPtr job, MakeMover make, MoverOrde
 
 Task<void> Jobs::run(Jobs* self, RunningPtr job, MoverOrder order) {
     UniqueFunction<Task<Result<sync::Report>>()> work(
-        [job, make = self->make_mover_, order = std::move(order)]() mutable { return drive(job, make, std::move(order)); });
+        [job, make = self->make_mover_, order = std::move(order)]() mutable {
+            return drive(job, make, std::move(order));
+        });
     auto report = co_await run_on<Result<sync::Report>>(self->background_, std::move(work));
     job->over = true;
     job->wake_flusher.request();
@@ -164,7 +174,8 @@ Task<void> Jobs::flush(RunningPtr job) {
     job->record.report.rows = now.rows;
     // Only a copy is taken up again: what a verify found is not known by portion.
     if (job->record.kind != JobKind::copy) finished.clear();
-    auto stored_task = book_.on_store([finished, record = job->record](StateStore& store) { return store.add_portions(finished, record); });
+    auto stored_task = book_.on_store(
+        [finished, record = job->record](StateStore& store) { return store.add_portions(finished, record); });
     auto stored = co_await std::move(stored_task);
     if (stored) co_return;
     log_.error("progress of a job cannot be stored", {kv("job", job->record.id), kv("error", stored.error())});
@@ -193,14 +204,16 @@ Task<void> Jobs::finish(RunningPtr job, Result<sync::Report> result) {
     auto changed = *migration;
     const bool good = record.state == JobState::done;
     switch (record.kind) {
-        case JobKind::copy: changed.copy = {good ? CopyState::done : CopyState::failed, record.report.rows, now}; break;
+        case JobKind::copy:
+            changed.copy = {good ? CopyState::done : CopyState::failed, record.report.rows, now};
+            break;
         case JobKind::verify: {
             const auto& report = record.report;
             const auto left = report.differences - std::min(report.differences, report.repaired);
             // A counter whose settling has no known end may be right or wrong: not clean until another look says so.
             const bool clean = left == 0 && report.unknown_fate == 0;
-            changed.verify = {!good ? VerifyState::failed : (clean ? VerifyState::clean : VerifyState::differences), report.rows,
-                              std::max(left, report.unknown_fate), changed.verify.started_at, now};
+            changed.verify = {!good ? VerifyState::failed : (clean ? VerifyState::clean : VerifyState::differences),
+                              report.rows, std::max(left, report.unknown_fate), changed.verify.started_at, now};
             break;
         }
     }
@@ -214,11 +227,13 @@ Task<void> Jobs::finish(RunningPtr job, Result<sync::Report> result) {
         if (record.kind == JobKind::verify) kept->verify = changed.verify;
     }
     if (good) {
-        log_.info("job done", {kv("job", record.id), kv("kind", to_string(record.kind)), kv("migration", record.migration), kv("rows", record.report.rows),
+        log_.info("job done", {kv("job", record.id), kv("kind", to_string(record.kind)),
+                               kv("migration", record.migration), kv("rows", record.report.rows),
                                kv("differences", record.report.differences), kv("repaired", record.report.repaired)});
     } else {
-        log_.warn("job ended early", {kv("job", record.id), kv("kind", to_string(record.kind)), kv("migration", record.migration),
-                                      kv("state", to_string(record.state)), kv("error", record.error)});
+        log_.warn("job ended early",
+                  {kv("job", record.id), kv("kind", to_string(record.kind)), kv("migration", record.migration),
+                   kv("state", to_string(record.state)), kv("error", record.error)});
     }
 }
 
@@ -259,7 +274,8 @@ Task<Status> Jobs::stop(routing::ScopeId scope, Deadline by) {
     co_await ended;
     shard.cancel(timer);
     if (running_.contains(scope)) {
-        co_return fail(Errc::timeout, fmt::format("job {} of '{}' did not stop in time", job->record.id.value(), job->record.migration));
+        co_return fail(Errc::timeout, fmt::format("job {} of '{}' did not stop in time", job->record.id.value(),
+                                                  job->record.migration));
     }
     co_return ok();
 }

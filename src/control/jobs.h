@@ -19,8 +19,8 @@ struct JobView {
     sync::Progress progress;
 };
 
-/// Copies and verifies: at most one per migration, each a Mover on the background shard. Lives on the control shard; what
-/// they finish is stored twice a second, so that a copy goes on after a restart where it was.
+/// Copies and verifies: at most one per migration, each a Mover on the background shard. Lives on the control shard;
+/// what they finish is stored twice a second, so that a copy goes on after a restart where it was.
 class Jobs {
   public:
     Jobs(Book& book, Shard& background, MakeMover make_mover, std::string tenant_column);

@@ -80,10 +80,12 @@ struct Migration {
     std::optional<LastSwitch> last_switch;
 };
 
-/// What a cell gets for a write time where the cluster does not tell (see sync::Pair): one second before shadowing began.
-/// Clients' writes since then carry later timestamps and win, whatever the copy writes after them; the second is room for
-/// writes whose timestamp was taken by a client whose clock runs behind ours.
+/// What a cell gets for a write time where the cluster does not tell (see sync::Pair): one second before shadowing
+/// began. Clients' writes since then carry later timestamps and win, whatever the copy writes after them; the second is
+/// room for writes whose timestamp was taken by a client whose clock runs behind ours.
 constexpr WallMicros kUnknownTimestampMargin = 1'000'000;
-inline WallMicros unknown_timestamp(const Migration& migration) { return migration.shadow_since.value_or(0) - kUnknownTimestampMargin; }
+inline WallMicros unknown_timestamp(const Migration& migration) {
+    return migration.shadow_since.value_or(0) - kUnknownTimestampMargin;
+}
 
 }  // namespace penumbra::control

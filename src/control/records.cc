@@ -11,7 +11,9 @@ namespace json = boost::json;
 
 namespace {
 
-auto damaged(std::string_view what) { return fail(Errc::corrupt, fmt::format("state store: {} cannot be read", what)); }
+auto damaged(std::string_view what) {
+    return fail(Errc::corrupt, fmt::format("state store: {} cannot be read", what));
+}
 
 Result<json::value> parse(std::string_view text, std::string_view what) {
     boost::system::error_code error;
@@ -44,14 +46,24 @@ constexpr std::array kCounts{Count{"rows", &sync::Report::rows},
                              Count{"unknown_fate", &sync::Report::unknown_fate},
                              Count{"retries", &sync::Report::retries}};
 
-constexpr std::array kDifferenceKinds{sync::DifferenceKind::schema, sync::DifferenceKind::missing,    sync::DifferenceKind::extra,
-                                      sync::DifferenceKind::value,  sync::DifferenceKind::absent,     sync::DifferenceKind::unexpected,
+constexpr std::array kDifferenceKinds{sync::DifferenceKind::schema,     sync::DifferenceKind::missing,
+                                      sync::DifferenceKind::extra,      sync::DifferenceKind::value,
+                                      sync::DifferenceKind::absent,     sync::DifferenceKind::unexpected,
                                       sync::DifferenceKind::write_time, sync::DifferenceKind::expiry};
 
-constexpr std::array kGates{MoveGate::clusters_reachable, MoveGate::target_reachable, MoveGate::schemas_agree,     MoveGate::clocks_agree,  MoveGate::copied,
-                            MoveGate::verified,           MoveGate::journal_drained,  MoveGate::nothing_set_aside, MoveGate::no_job_running};
+constexpr std::array kGates{MoveGate::clusters_reachable,
+                            MoveGate::target_reachable,
+                            MoveGate::schemas_agree,
+                            MoveGate::clocks_agree,
+                            MoveGate::copied,
+                            MoveGate::verified,
+                            MoveGate::journal_drained,
+                            MoveGate::nothing_set_aside,
+                            MoveGate::no_job_running};
 
-json::string_view view(std::string_view text) { return {text.data(), text.size()}; }
+json::string_view view(std::string_view text) {
+    return {text.data(), text.size()};
+}
 
 }  // namespace
 
@@ -76,7 +88,8 @@ Result<std::vector<std::string>> decode_texts(std::string_view text) {
 std::string encode_gates(const std::vector<GateResult>& gates) {
     json::array array;
     for (const auto& gate : gates) {
-        array.push_back(json::object{{"gate", view(to_string(gate.gate))}, {"passed", gate.passed}, {"detail", view(gate.detail)}});
+        array.push_back(
+            json::object{{"gate", view(to_string(gate.gate))}, {"passed", gate.passed}, {"detail", view(gate.detail)}});
     }
     return json::serialize(array);
 }
@@ -93,7 +106,8 @@ Result<std::vector<GateResult>> decode_gates(std::string_view text) {
         const auto* passed = object->if_contains("passed");
         for (const auto gate : kGates) {
             // A gate that a later version has and we have not is left out: the log is for people.
-            if (to_string(gate) == name) gates.push_back({gate, passed && passed->is_bool() && passed->get_bool(), text_at(*object, "detail")});
+            if (to_string(gate) == name)
+                gates.push_back({gate, passed && passed->is_bool() && passed->get_bool(), text_at(*object, "detail")});
         }
     }
     return gates;
@@ -136,8 +150,8 @@ Result<sync::Report> decode_report(std::string_view text) {
             for (const auto one : kDifferenceKinds) {
                 if (to_string(one) == kind_name) kind = one;
             }
-            report.samples.push_back({text_at(*sample, "table"), text_at(*sample, "key"), text_at(*sample, "column"), kind,
-                                      text_at(*sample, "source"), text_at(*sample, "target")});
+            report.samples.push_back({text_at(*sample, "table"), text_at(*sample, "key"), text_at(*sample, "column"),
+                                      kind, text_at(*sample, "source"), text_at(*sample, "target")});
         }
     }
     return report;

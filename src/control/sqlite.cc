@@ -1,8 +1,7 @@
 #include "control/sqlite.h"
 
-#include <sqlite3.h>
-
 #include <fmt/format.h>
+#include <sqlite3.h>
 
 namespace penumbra::control {
 
@@ -12,22 +11,29 @@ Error error_of(sqlite3* db, int code) {
     const char* text = db ? sqlite3_errmsg(db) : sqlite3_errstr(code);
     switch (code & 0xff) {
         case SQLITE_CORRUPT:
-        case SQLITE_NOTADB: return {Errc::corrupt, fmt::format("state store: {}", text), code};
+        case SQLITE_NOTADB:
+            return {Errc::corrupt, fmt::format("state store: {}", text), code};
         case SQLITE_BUSY:
-        case SQLITE_LOCKED: return {Errc::conflict, fmt::format("state store: {}", text), code};
-        case SQLITE_CONSTRAINT: return {Errc::already_exists, fmt::format("state store: {}", text), code};
+        case SQLITE_LOCKED:
+            return {Errc::conflict, fmt::format("state store: {}", text), code};
+        case SQLITE_CONSTRAINT:
+            return {Errc::already_exists, fmt::format("state store: {}", text), code};
         case SQLITE_FULL:
         case SQLITE_IOERR:
         case SQLITE_READONLY:
         case SQLITE_CANTOPEN:
-        case SQLITE_PERM: return {Errc::io, fmt::format("state store: {}", text), code};
-        default: return {Errc::internal, fmt::format("state store: {}", text), code};
+        case SQLITE_PERM:
+            return {Errc::io, fmt::format("state store: {}", text), code};
+        default:
+            return {Errc::internal, fmt::format("state store: {}", text), code};
     }
 }
 
 }  // namespace
 
-void Database::Query::finalize(sqlite3_stmt* statement) { sqlite3_finalize(statement); }
+void Database::Query::finalize(sqlite3_stmt* statement) {
+    sqlite3_finalize(statement);
+}
 
 Database::Query& Database::Query::bind(std::int64_t value) {
     if (error_ == SQLITE_OK) error_ = sqlite3_bind_int64(statement_.get(), next_++, value);
@@ -36,7 +42,8 @@ Database::Query& Database::Query::bind(std::int64_t value) {
 Database::Query& Database::Query::bind(std::string_view value) {
     // Not data() of an empty view: a null pointer would bind NULL.
     if (error_ == SQLITE_OK) {
-        error_ = sqlite3_bind_text(statement_.get(), next_++, value.empty() ? "" : value.data(), static_cast<int>(value.size()), SQLITE_TRANSIENT);
+        error_ = sqlite3_bind_text(statement_.get(), next_++, value.empty() ? "" : value.data(),
+                                   static_cast<int>(value.size()), SQLITE_TRANSIENT);
     }
     return *this;
 }
@@ -61,7 +68,9 @@ Status Database::Query::run() {
     }
 }
 
-std::int64_t Database::Query::integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
+std::int64_t Database::Query::integer(int column) const {
+    return sqlite3_column_int64(statement_.get(), column);
+}
 
 std::optional<std::int64_t> Database::Query::optional_integer(int column) const {
     if (sqlite3_column_type(statement_.get(), column) == SQLITE_NULL) return std::nullopt;
@@ -71,7 +80,8 @@ std::optional<std::int64_t> Database::Query::optional_integer(int column) const 
 std::string Database::Query::text(int column) const {
     const auto* bytes = sqlite3_column_text(statement_.get(), column);
     if (!bytes) return {};
-    return {reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
+    return {reinterpret_cast<const char*>(bytes),
+            static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
 }
 
 Database::Transaction::~Transaction() {
@@ -85,11 +95,14 @@ Status Database::Transaction::commit() {
     return ok();
 }
 
-void Database::close(sqlite3* db) { sqlite3_close_v2(db); }
+void Database::close(sqlite3* db) {
+    sqlite3_close_v2(db);
+}
 
 Result<Database> Database::open(const std::filesystem::path& file) {
     sqlite3* raw = nullptr;
-    const int code = sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+    const int code =
+        sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
     Database db(raw);
     if (code != SQLITE_OK) return fail(error_of(raw, code).in(file.string()));
     sqlite3_busy_timeout(raw, 2000);  // a backup tool may hold it for a moment
@@ -116,6 +129,8 @@ Result<Database::Transaction> Database::begin() {
     return Transaction(*this);
 }
 
-std::int64_t Database::last_id() const { return sqlite3_last_insert_rowid(db_.get()); }
+std::int64_t Database::last_id() const {
+    return sqlite3_last_insert_rowid(db_.get());
+}
 
 }  // namespace penumbra::control

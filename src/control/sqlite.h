@@ -35,7 +35,8 @@ class Database {
 
       private:
         friend class Database;
-        Query(sqlite3* db, sqlite3_stmt* statement, int error) : db_(db), statement_(statement, finalize), error_(error) {}
+        Query(sqlite3* db, sqlite3_stmt* statement, int error)
+            : db_(db), statement_(statement, finalize), error_(error) {}
         static void finalize(sqlite3_stmt* statement);
         sqlite3* db_;
         std::unique_ptr<sqlite3_stmt, void (*)(sqlite3_stmt*)> statement_;

@@ -1,13 +1,12 @@
 #include "control/state_store.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "control/records.h"
 #include "control/sqlite.h"
@@ -60,11 +59,14 @@ class DirectoryLock {
         if (::flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
             std::array<char, 32> pid{};
             const auto got = ::pread(lock.fd_, pid.data(), pid.size() - 1, 0);
-            return fail(Errc::conflict, fmt::format("state directory {} is in use by another penumbra{}; stop that one, or give this one its own --state",
-                                                    directory.string(), got > 0 ? fmt::format(" (process {})", pid.data()) : ""));
+            return fail(Errc::conflict,
+                        fmt::format("state directory {} is in use by another penumbra{}; stop that one, or give this "
+                                    "one its own --state",
+                                    directory.string(), got > 0 ? fmt::format(" (process {})", pid.data()) : ""));
         }
         const auto pid = std::to_string(::getpid());
-        if (::ftruncate(lock.fd_, 0) != 0 || ::pwrite(lock.fd_, pid.data(), pid.size(), 0) < 0) return fail(system_error("write", path.string(), errno));
+        if (::ftruncate(lock.fd_, 0) != 0 || ::pwrite(lock.fd_, pid.data(), pid.size(), 0) < 0)
+            return fail(system_error("write", path.string(), errno));
         return lock;
     }
     DirectoryLock(DirectoryLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
@@ -100,8 +102,10 @@ Result<std::vector<routing::TablePattern>> patterns_of(std::string_view json) {
 }
 
 constexpr std::string_view kMigrationColumns =
-    "id, name, tenants, allow, deny, phase, epoch, created_at, shadow_since, copy_state, copy_rows, copy_finished_at, verify_state, verify_rows, "
-    "verify_differences, verify_started_at, verify_finished_at, last_from, last_to, last_wait_nanos, last_held, last_at";
+    "id, name, tenants, allow, deny, phase, epoch, created_at, shadow_since, copy_state, copy_rows, copy_finished_at, "
+    "verify_state, verify_rows, "
+    "verify_differences, verify_started_at, verify_finished_at, last_from, last_to, last_wait_nanos, last_held, "
+    "last_at";
 
 Result<Migration> read_migration(const Database::Query& row) {
     Migration migration;
@@ -121,12 +125,14 @@ Result<Migration> read_migration(const Database::Query& row) {
     TRY(const auto copy_state, parse_copy_state(row.text(9)));
     migration.copy = {copy_state, static_cast<std::uint64_t>(row.integer(10)), row.optional_integer(11)};
     TRY(const auto verify_state, parse_verify_state(row.text(12)));
-    migration.verify = {verify_state, static_cast<std::uint64_t>(row.integer(13)), static_cast<std::uint64_t>(row.integer(14)), row.optional_integer(15),
+    migration.verify = {verify_state, static_cast<std::uint64_t>(row.integer(13)),
+                        static_cast<std::uint64_t>(row.integer(14)), row.optional_integer(15),
                         row.optional_integer(16)};
     if (const auto at = row.optional_integer(21)) {
         TRY(const auto from, routing::parse_phase(row.text(17)));
         TRY(const auto to, routing::parse_phase(row.text(18)));
-        migration.last_switch = LastSwitch{from, to, Nanos(row.integer(19)), static_cast<std::uint64_t>(row.integer(20)), *at};
+        migration.last_switch =
+            LastSwitch{from, to, Nanos(row.integer(19)), static_cast<std::uint64_t>(row.integer(20)), *at};
     }
     return migration;
 }
@@ -156,8 +162,10 @@ struct StateStore::State {
     Database db;
 
     Result<Epoch> next_epoch() {
-        auto query = db.query("INSERT INTO notes (key, value) VALUES ('epoch', '1') "
-                              "ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) RETURNING CAST(value AS INTEGER)");
+        auto query = db.query(
+            "INSERT INTO notes (key, value) VALUES ('epoch', '1') "
+            "ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) RETURNING CAST(value AS "
+            "INTEGER)");
         TRY(const bool row, query.step());
         if (!row) return fail(Errc::internal, "state store: no epoch came back");
         const Epoch epoch(static_cast<std::uint64_t>(query.integer(0)));
@@ -169,13 +177,19 @@ struct StateStore::State {
         const auto id = static_cast<std::int64_t>(migration.id.value());
         switch (kind) {
             case JobKind::copy: {
-                auto query = db.query("UPDATE migrations SET copy_state = ?, copy_rows = ?, copy_finished_at = ? WHERE id = ?");
-                query.bind(to_string(migration.copy.state)).bind(static_cast<std::int64_t>(migration.copy.rows)).bind(migration.copy.finished_at).bind(id);
+                auto query =
+                    db.query("UPDATE migrations SET copy_state = ?, copy_rows = ?, copy_finished_at = ? WHERE id = ?");
+                query.bind(to_string(migration.copy.state))
+                    .bind(static_cast<std::int64_t>(migration.copy.rows))
+                    .bind(migration.copy.finished_at)
+                    .bind(id);
                 return query.run();
             }
             case JobKind::verify: {
-                auto query = db.query("UPDATE migrations SET verify_state = ?, verify_rows = ?, verify_differences = ?, verify_started_at = ?, "
-                                      "verify_finished_at = ? WHERE id = ?");
+                auto query = db.query(
+                    "UPDATE migrations SET verify_state = ?, verify_rows = ?, verify_differences = ?, "
+                    "verify_started_at = ?, "
+                    "verify_finished_at = ? WHERE id = ?");
                 query.bind(to_string(migration.verify.state))
                     .bind(static_cast<std::int64_t>(migration.verify.rows))
                     .bind(static_cast<std::int64_t>(migration.verify.differences))
@@ -194,7 +208,8 @@ struct StateStore::State {
     }
 
     Status write(const JobRecord& job) {
-        auto query = db.query("UPDATE jobs SET state = ?, finished_at = ?, done = ?, total = ?, report = ?, error = ? WHERE id = ?");
+        auto query = db.query(
+            "UPDATE jobs SET state = ?, finished_at = ?, done = ?, total = ?, report = ?, error = ? WHERE id = ?");
         query.bind(to_string(job.state))
             .bind(job.finished_at)
             .bind(static_cast<std::int64_t>(job.done))
@@ -238,7 +253,10 @@ StateStore::~StateStore() = default;
 Result<StateStore> StateStore::open(const std::filesystem::path& directory) {
     std::error_code error;
     std::filesystem::create_directories(directory, error);
-    if (error) return fail(Errc::io, fmt::format("cannot make the state directory {}: {}", directory.string(), error.message()), error.value());
+    if (error)
+        return fail(Errc::io,
+                    fmt::format("cannot make the state directory {}: {}", directory.string(), error.message()),
+                    error.value());
     TRY(auto lock, DirectoryLock::take(directory));
     TRY(auto db, Database::open(directory / "state.db"));
     int version = 0;
@@ -248,8 +266,9 @@ Result<StateStore> StateStore::open(const std::filesystem::path& directory) {
         if (row) version = static_cast<int>(query.integer(0));
     }
     if (version > kSchemaVersion) {
-        return fail(Errc::unsupported, fmt::format("{} was written by a newer penumbra (version {} of its tables, this one knows {})",
-                                                   (directory / "state.db").string(), version, kSchemaVersion));
+        return fail(Errc::unsupported,
+                    fmt::format("{} was written by a newer penumbra (version {} of its tables, this one knows {})",
+                                (directory / "state.db").string(), version, kSchemaVersion));
     }
     if (version == 0) {
         TRY(auto transaction, db.begin());
@@ -267,7 +286,8 @@ Result<std::optional<std::string>> StateStore::note(std::string_view key) {
 }
 
 Status StateStore::set_note(std::string_view key, std::string_view value) {
-    auto query = state_->db.query("INSERT INTO notes (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value");
+    auto query = state_->db.query(
+        "INSERT INTO notes (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value");
     return query.bind(key).bind(value).run();
 }
 
@@ -277,7 +297,9 @@ Result<Epoch> StateStore::epoch() {
     return Epoch(row ? static_cast<std::uint64_t>(query.integer(0)) : 0);
 }
 
-Result<Epoch> StateStore::raise_epoch() { return state_->next_epoch(); }
+Result<Epoch> StateStore::raise_epoch() {
+    return state_->next_epoch();
+}
 
 Result<std::vector<Migration>> StateStore::migrations() {
     auto query = state_->db.query(fmt::format("SELECT {} FROM migrations ORDER BY id", kMigrationColumns));
@@ -295,8 +317,10 @@ Result<Migration> StateStore::create(Migration migration) {
     TRY(auto transaction, state_->db.begin());
     TRY(migration.epoch, state_->next_epoch());
     {
-        auto query = state_->db.query("INSERT INTO migrations (name, tenants, allow, deny, phase, epoch, created_at, copy_state, copy_rows, verify_state, "
-                                      "verify_rows, verify_differences) VALUES (?, ?, ?, ?, ?, ?, ?, 'none', 0, 'none', 0, 0)");
+        auto query = state_->db.query(
+            "INSERT INTO migrations (name, tenants, allow, deny, phase, epoch, created_at, copy_state, copy_rows, "
+            "verify_state, "
+            "verify_rows, verify_differences) VALUES (?, ?, ?, ?, ?, ?, ?, 'none', 0, 'none', 0, 0)");
         query.bind(migration.name)
             .bind(encode_texts(migration.scope.tenants))
             .bind(encode_texts(texts_of(migration.scope.allow)))
@@ -315,9 +339,13 @@ Result<Epoch> StateStore::advance(const Migration& migration, Work work) {
     TRY(auto transaction, state_->db.begin());
     TRY(const auto epoch, state_->next_epoch());
     {
-        auto query = state_->db.query("UPDATE migrations SET phase = ?, epoch = ?, shadow_since = ?, last_from = ?, last_to = ?, last_wait_nanos = ?, "
-                                      "last_held = ?, last_at = ? WHERE id = ? RETURNING id");
-        query.bind(routing::to_string(migration.phase)).bind(static_cast<std::int64_t>(epoch.value())).bind(migration.shadow_since);
+        auto query = state_->db.query(
+            "UPDATE migrations SET phase = ?, epoch = ?, shadow_since = ?, last_from = ?, last_to = ?, last_wait_nanos "
+            "= ?, "
+            "last_held = ?, last_at = ? WHERE id = ? RETURNING id");
+        query.bind(routing::to_string(migration.phase))
+            .bind(static_cast<std::int64_t>(epoch.value()))
+            .bind(migration.shadow_since);
         bind_last_switch(query, migration.last_switch);
         query.bind(static_cast<std::int64_t>(migration.id.value()));
         TRY(const bool known, query.step());
@@ -338,7 +366,9 @@ Result<Epoch> StateStore::advance(const Migration& migration, Work work) {
 }
 
 Status StateStore::set_last_switch(ScopeId id, const LastSwitch& last) {
-    auto query = state_->db.query("UPDATE migrations SET last_from = ?, last_to = ?, last_wait_nanos = ?, last_held = ?, last_at = ? WHERE id = ?");
+    auto query = state_->db.query(
+        "UPDATE migrations SET last_from = ?, last_to = ?, last_wait_nanos = ?, last_held = ?, last_at = ? WHERE id = "
+        "?");
     bind_last_switch(query, last);
     return query.bind(static_cast<std::int64_t>(id.value())).run();
 }
@@ -353,8 +383,10 @@ Result<Epoch> StateStore::remove(ScopeId id) {
 }
 
 Result<std::uint64_t> StateStore::begin_audit(const AuditEntry& entry) {
-    auto query = state_->db.query("INSERT INTO audit (at, migration, command, from_phase, to_phase, gates, forced, reason, outcome, error, epoch, wait_nanos, held) "
-                                  "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)");
+    auto query = state_->db.query(
+        "INSERT INTO audit (at, migration, command, from_phase, to_phase, gates, forced, reason, outcome, error, "
+        "epoch, wait_nanos, held) "
+        "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)");
     query.bind(entry.at)
         .bind(entry.migration)
         .bind(entry.command)
@@ -373,7 +405,8 @@ Result<std::uint64_t> StateStore::begin_audit(const AuditEntry& entry) {
 }
 
 Status StateStore::end_audit(const AuditEntry& entry) {
-    auto query = state_->db.query("UPDATE audit SET gates = ?, outcome = ?, error = ?, epoch = ?, wait_nanos = ?, held = ? WHERE id = ?");
+    auto query = state_->db.query(
+        "UPDATE audit SET gates = ?, outcome = ?, error = ?, epoch = ?, wait_nanos = ?, held = ? WHERE id = ?");
     query.bind(encode_gates(entry.gates))
         .bind(entry.outcome)
         .bind(entry.error)
@@ -385,8 +418,10 @@ Status StateStore::end_audit(const AuditEntry& entry) {
 }
 
 Result<std::vector<AuditEntry>> StateStore::audit(std::string_view migration, std::size_t limit) {
-    auto query = state_->db.query("SELECT id, at, migration, command, from_phase, to_phase, gates, forced, reason, outcome, error, epoch, wait_nanos, held "
-                                  "FROM audit WHERE migration = ? ORDER BY id DESC LIMIT ?");
+    auto query = state_->db.query(
+        "SELECT id, at, migration, command, from_phase, to_phase, gates, forced, reason, outcome, error, epoch, "
+        "wait_nanos, held "
+        "FROM audit WHERE migration = ? ORDER BY id DESC LIMIT ?");
     query.bind(migration).bind(static_cast<std::int64_t>(limit));
     std::vector<AuditEntry> entries;
     for (;;) {
@@ -414,8 +449,9 @@ Result<std::vector<AuditEntry>> StateStore::audit(std::string_view migration, st
 Result<JobId> StateStore::begin_job(JobRecord job, const Migration& migration) {
     TRY(auto transaction, state_->db.begin());
     {
-        auto query = state_->db.query("INSERT INTO jobs (kind, repair, scope, migration, state, started_at, done, total, report, error) "
-                                      "VALUES (?, ?, ?, ?, ?, ?, 0, 0, ?, '')");
+        auto query = state_->db.query(
+            "INSERT INTO jobs (kind, repair, scope, migration, state, started_at, done, total, report, error) "
+            "VALUES (?, ?, ?, ?, ?, ?, 0, 0, ?, '')");
         query.bind(to_string(job.kind))
             .bind(std::int64_t{job.repair})
             .bind(static_cast<std::int64_t>(job.scope.value()))
@@ -441,7 +477,8 @@ Status StateStore::end_job(const JobRecord& job, const Migration& migration) {
 Status StateStore::add_portions(const std::vector<sync::Portion>& portions, const JobRecord& counts) {
     TRY(auto transaction, state_->db.begin());
     for (const auto& portion : portions) {
-        auto query = state_->db.query("INSERT OR IGNORE INTO portions (scope, keyspace, tbl, first, last, tenant) VALUES (?, ?, ?, ?, ?, ?)");
+        auto query = state_->db.query(
+            "INSERT OR IGNORE INTO portions (scope, keyspace, tbl, first, last, tenant) VALUES (?, ?, ?, ?, ?, ?)");
         query.bind(static_cast<std::int64_t>(counts.scope.value()))
             .bind(portion.keyspace)
             .bind(portion.table)
@@ -461,14 +498,20 @@ Result<std::vector<sync::Portion>> StateStore::portions(ScopeId scope) {
     for (;;) {
         TRY(const bool row, query.step());
         if (!row) return portions;
-        portions.push_back({query.text(0), query.text(1), {cql::Token(query.integer(2)), cql::Token(query.integer(3))}, query.text(4)});
+        portions.push_back({query.text(0),
+                            query.text(1),
+                            {cql::Token(query.integer(2)), cql::Token(query.integer(3))},
+                            query.text(4)});
     }
 }
 
-Status StateStore::forget_portions(ScopeId scope) { return state_->run_for("DELETE FROM portions WHERE scope = ?", scope); }
+Status StateStore::forget_portions(ScopeId scope) {
+    return state_->run_for("DELETE FROM portions WHERE scope = ?", scope);
+}
 
 namespace {
-constexpr std::string_view kJobColumns = "id, kind, repair, scope, migration, state, started_at, finished_at, done, total, report, error";
+constexpr std::string_view kJobColumns =
+    "id, kind, repair, scope, migration, state, started_at, finished_at, done, total, report, error";
 }
 
 Result<std::optional<JobRecord>> StateStore::job(JobId id) {
@@ -480,13 +523,16 @@ Result<std::optional<JobRecord>> StateStore::job(JobId id) {
 }
 
 Result<std::vector<JobRecord>> StateStore::running_jobs() {
-    return state_->read_jobs(state_->db.query(fmt::format("SELECT {} FROM jobs WHERE state = 'running' ORDER BY id", kJobColumns)));
+    return state_->read_jobs(
+        state_->db.query(fmt::format("SELECT {} FROM jobs WHERE state = 'running' ORDER BY id", kJobColumns)));
 }
 
 Status StateStore::mark_interrupted(WallMicros now) {
     TRY(auto transaction, state_->db.begin());
-    for (const auto* sql : {"UPDATE jobs SET state = 'failed', finished_at = ?, error = 'cut off by a restart; run it again' WHERE state = 'running' AND kind = 'verify'",
-                            "UPDATE migrations SET verify_state = 'failed', verify_finished_at = ? WHERE verify_state = 'running'"}) {
+    for (const auto* sql :
+         {"UPDATE jobs SET state = 'failed', finished_at = ?, error = 'cut off by a restart; run it again' WHERE state "
+          "= 'running' AND kind = 'verify'",
+          "UPDATE migrations SET verify_state = 'failed', verify_finished_at = ? WHERE verify_state = 'running'"}) {
         auto query = state_->db.query(sql);
         TRY(query.bind(now).run());
     }

@@ -16,18 +16,19 @@
 
 namespace penumbra::control {
 
-/// One command as the audit log has it. Written when it begins, completed when it ends: one without an outcome was cut off.
+/// One command as the audit log has it. Written when it begins, completed when it ends: one without an outcome was cut
+/// off.
 struct AuditEntry {
     std::uint64_t id = 0;
     WallMicros at = 0;
     std::string migration;
-    std::string command;            ///< create, switch, reverse, complete, cancel, delete, copy, verify
+    std::string command;  ///< create, switch, reverse, complete, cancel, delete, copy, verify
     std::optional<routing::Phase> from;
     std::optional<routing::Phase> to;
     std::vector<GateResult> gates;
     bool forced = false;
     std::string reason;
-    std::string outcome;            ///< started, done, refused, failed, interrupted
+    std::string outcome;  ///< started, done, refused, failed, interrupted
     std::string error;
     std::optional<std::uint64_t> epoch;
     std::optional<Nanos> wait;
@@ -50,11 +51,11 @@ struct JobRecord {
     std::string error;
 };
 
-/// What a process that died must find again: phases, epoch, finished work, audit. An SQLite file in a directory that one
-/// process has at a time.
+/// What a process that died must find again: phases, epoch, finished work, audit. An SQLite file in a directory that
+/// one process has at a time.
 ///
-/// Every call is one transaction that is on disk when it returns, so a kill between any two lines leaves what was before or
-/// after it. Blocks: the coordinator calls it on its worker, one call at a time.
+/// Every call is one transaction that is on disk when it returns, so a kill between any two lines leaves what was
+/// before or after it. Blocks: the coordinator calls it on its worker, one call at a time.
 class StateStore {
   public:
     /// Makes the directory where it is missing. Errc::conflict when another process has it.
@@ -73,11 +74,11 @@ class StateStore {
     Result<std::vector<Migration>> migrations();
     /// Gives it its id, which is never given out again, and the next epoch.
     Result<Migration> create(Migration migration);
-    /// What a change of phase does to the work behind it: a new direction makes copied portions void, the end of shadowing
-    /// also what was copied and verified.
+    /// What a change of phase does to the work behind it: a new direction makes copied portions void, the end of
+    /// shadowing also what was copied and verified.
     enum class Work : std::uint8_t { keep, forget_portions, forget_all };
-    /// Moves it to `migration.phase` under the next epoch, with its shadow_since and last_switch. The epoch comes back. Its
-    /// copy and verify belong to its jobs and are not written, other than to forget them.
+    /// Moves it to `migration.phase` under the next epoch, with its shadow_since and last_switch. The epoch comes back.
+    /// Its copy and verify belong to its jobs and are not written, other than to forget them.
     Result<routing::Epoch> advance(const Migration& migration, Work work);
     /// How long the last change was waited for is known only after it.
     Status set_last_switch(routing::ScopeId id, const LastSwitch& last);

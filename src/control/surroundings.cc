@@ -7,10 +7,18 @@
 
 namespace penumbra::control {
 
-journal::Owed JournalOwed::of(routing::Side side, routing::ScopeId scope) const { return journal_.owed_of(stream_of(side), scope.value()); }
-journal::Owed JournalOwed::total() const { return journal_.owed_total(); }
-std::uint64_t JournalOwed::bytes() const { return journal_.bytes_on_disk(); }
-void JournalOwed::forget(routing::ScopeId scope) { journal_.forget_scope(scope.value()); }
+journal::Owed JournalOwed::of(routing::Side side, routing::ScopeId scope) const {
+    return journal_.owed_of(stream_of(side), scope.value());
+}
+journal::Owed JournalOwed::total() const {
+    return journal_.owed_total();
+}
+std::uint64_t JournalOwed::bytes() const {
+    return journal_.bytes_on_disk();
+}
+void JournalOwed::forget(routing::ScopeId scope) {
+    journal_.forget_scope(scope.value());
+}
 
 namespace {
 
@@ -36,18 +44,20 @@ class VerifyMover final : public Mover {
 
 }  // namespace
 
-MakeMover sync_movers(cluster::Session& source, cluster::Session& target, sync::LiveTraffic& traffic, sync::WorkOptions work) {
+MakeMover sync_movers(cluster::Session& source, cluster::Session& target, sync::LiveTraffic& traffic,
+                      sync::WorkOptions work) {
     return [&source, &target, &traffic, work](MoverOrder order) -> std::unique_ptr<Mover> {
         const auto primary = routing::primary_of(order.migration.phase);
         const bool forward = primary == routing::Side::source;
-        sync::Pair pair{forward ? source : target, forward ? target : source, traffic,
-                        order.migration.id,        order.migration.scope,     order.tenant_column,
-                        primary,                   unknown_timestamp(order.migration)};
+        sync::Pair pair{
+            forward ? source : target, forward ? target : source, traffic, order.migration.id,
+            order.migration.scope,     order.tenant_column,       primary, unknown_timestamp(order.migration)};
         auto options = work;
         options.done = std::move(order.done);
         options.finished = std::move(order.finished);
         switch (order.kind) {
-            case JobKind::copy: return std::make_unique<CopyMover>(std::move(pair), std::move(options));
+            case JobKind::copy:
+                return std::make_unique<CopyMover>(std::move(pair), std::move(options));
             case JobKind::verify: {
                 sync::VerifyOptions verify;
                 verify.work = std::move(options);

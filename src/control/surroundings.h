@@ -61,7 +61,9 @@ class JournalOwed final : public OwedWrites {
 };
 
 /// The number of a side's stream in the journal.
-constexpr std::uint8_t stream_of(routing::Side side) { return side == routing::Side::source ? 0 : 1; }
+constexpr std::uint8_t stream_of(routing::Side side) {
+    return side == routing::Side::source ? 0 : 1;
+}
 
 /// What one job has to do.
 struct MoverOrder {
@@ -85,6 +87,7 @@ class Mover {
 using MakeMover = std::function<std::unique_ptr<Mover>(MoverOrder)>;
 
 /// Movers of sync. The sessions and the traffic are of the background shard and outlive every mover.
-MakeMover sync_movers(cluster::Session& source, cluster::Session& target, sync::LiveTraffic& traffic, sync::WorkOptions work);
+MakeMover sync_movers(cluster::Session& source, cluster::Session& target, sync::LiveTraffic& traffic,
+                      sync::WorkOptions work);
 
 }  // namespace penumbra::control

@@ -11,7 +11,8 @@
 #include "journal/journal.h"
 #include "routing/phase.h"
 
-/// What may follow what, and under which conditions: pure, so that every case is in a test. docs/phases.md has the picture.
+/// What may follow what, and under which conditions: pure, so that every case is in a test. docs/phases.md has the
+/// picture.
 namespace penumbra::control {
 
 enum class Command : std::uint8_t { switch_, reverse, complete, cancel };
@@ -31,13 +32,14 @@ struct Move {
     /// The shadow is let go: what it is owed is forgotten.
     bool ends_shadowing() const { return routing::is_shadowed(from) && !routing::is_shadowed(to); }
     bool begins_shadowing() const { return !routing::is_shadowed(from) && routing::is_shadowed(to); }
-    /// Whose owed writes the gates ask about: the side that gets the authority or must be in step. Nothing where the move lets
-    /// the shadow go.
+    /// Whose owed writes the gates ask about: the side that gets the authority or must be in step. Nothing where the
+    /// move lets the shadow go.
     std::optional<routing::Side> creditor() const;
     bool operator==(const Move&) const = default;
 };
 
-/// `to` is for switch_ only. A refusal is Errc::conflict (or invalid_argument where `to` is missing) and says what can be done.
+/// `to` is for switch_ only. A refusal is Errc::conflict (or invalid_argument where `to` is missing) and says what can
+/// be done.
 Result<Move> plan(routing::Phase from, Command command, std::optional<routing::Phase> to);
 
 enum class MoveGate : std::uint8_t {
@@ -53,7 +55,8 @@ enum class MoveGate : std::uint8_t {
 };
 std::string_view to_string(MoveGate gate);
 
-/// Which gates a move has, in the order in which they are shown. Letting go of a shadow has none: it is always safe for clients.
+/// Which gates a move has, in the order in which they are shown. Letting go of a shadow has none: it is always safe for
+/// clients.
 std::vector<MoveGate> gates_of(const Move& move);
 
 /// What the gates are decided on; collected by the coordinator.
@@ -68,7 +71,7 @@ struct Facts {
     Nanos allowed_skew{0};
     CopyRecord copy;
     VerifyRecord verify;
-    journal::Owed owed;             ///< to the move's creditor
+    journal::Owed owed;  ///< to the move's creditor
     std::uint64_t owed_allowed = 0;
     std::optional<JobKind> running;
 };

@@ -18,7 +18,8 @@ Error damaged(const std::filesystem::path& path, Error error) {
     error.what = fmt::format("{}: {}", path.native(), error.what);
     if (error.code == Errc::corrupt) {
         error.what +=
-            "; writes that are owed to the shadow are lost with it. Restore the file from a copy; or move it out of the "
+            "; writes that are owed to the shadow are lost with it. Restore the file from a copy; or move it out of "
+            "the "
             "directory, start again, and copy and verify every scope that was shadowed";
     }
     return error;
@@ -28,7 +29,12 @@ Error damaged(const std::filesystem::path& path, Error error) {
 
 Chain::Chain(FileSystem& files, const Clock& clock, Index& index, std::filesystem::path directory, std::uint8_t stream,
              Limits limits)
-    : files_(&files), clock_(&clock), index_(&index), directory_(std::move(directory)), stream_(stream), limits_(limits) {}
+    : files_(&files),
+      clock_(&clock),
+      index_(&index),
+      directory_(std::move(directory)),
+      stream_(stream),
+      limits_(limits) {}
 
 Status Chain::recover(std::uint64_t& next_sequence) {
     // What a killed process deleted is gone from here on, before we delete what was kept because of it.
@@ -47,7 +53,8 @@ Status Chain::recover(std::uint64_t& next_sequence) {
     for (auto at = segments_.begin(); at != segments_.end(); ++at) {
         const auto after = std::next(at);
         if (at->second->header.first_sequence < above) {
-            return fail(damaged(at->second->path, {Errc::corrupt, "its records are older than those of the segment before"}));
+            return fail(
+                damaged(at->second->path, {Errc::corrupt, "its records are older than those of the segment before"}));
         }
         TRY(read_records(*at->second, after == segments_.end() ? nullptr : after->second.get(), above));
     }
@@ -66,8 +73,9 @@ Status Chain::recover_segment(const std::string& name, std::uint64_t& next_seque
     if (!header) return fail(damaged(segment->path, header.error()));
     const auto id = *segment_of(name);
     if (header.value().id != id || header.value().stream != stream_) {
-        return fail(damaged(segment->path, {Errc::corrupt, fmt::format("this is segment {} of stream {} under another's name",
-                                                                       header.value().id.value(), header.value().stream)}));
+        return fail(
+            damaged(segment->path, {Errc::corrupt, fmt::format("this is segment {} of stream {} under another's name",
+                                                               header.value().id.value(), header.value().stream)}));
     }
     segment->header = header.value();
     segment->opened_at = clock_->now();
@@ -95,12 +103,13 @@ Status Chain::read_records(Segment& segment, const Segment* next, std::uint64_t&
     segment.end = scanned.value().end;
     segment.clean = segment.end == segment.size;
     if (!next && !segment.clean) {
-        log_.warn("a torn tail, never acknowledged, is left out",
-                  {kv("file", segment.path.native()), kv("offset", segment.end), kv("bytes", segment.size - segment.end)});
+        log_.warn(
+            "a torn tail, never acknowledged, is left out",
+            {kv("file", segment.path.native()), kv("offset", segment.end), kv("bytes", segment.size - segment.end)});
     }
     if (!next && scanned.value().synced < segment.end) {
-        // In the page cache of a process that was killed, perhaps, and we count on it from now on. Written again and not
-        // only synced: when a sync failed then, these pages count as clean, and no sync of ours would write them.
+        // In the page cache of a process that was killed, perhaps, and we count on it from now on. Written again and
+        // not only synced: when a sync failed then, these pages count as clean, and no sync of ours would write them.
         const auto tail = BytesView(bytes).first(segment.end).subspan(scanned.value().synced);
         TRY(segment.file->write_at(scanned.value().synced, {&tail, 1}));
         TRY(segment.file->sync_data());
@@ -116,11 +125,11 @@ const char* Chain::apply(Segment& segment, const Record& record) {
     switch (header.kind) {
         case RecordKind::entry: {
             const bool added = index_->recover({.id = EntryId(header.sequence),
-                             .ledger = &index_->ledger(stream_, header.scope),
-                             .segment = &segment,
-                             .appended_at = header.appended_at,
-                             .offset = static_cast<std::uint32_t>(record.offset),
-                             .length = header.length});
+                                                .ledger = &index_->ledger(stream_, header.scope),
+                                                .segment = &segment,
+                                                .appended_at = header.appended_at,
+                                                .offset = static_cast<std::uint32_t>(record.offset),
+                                                .length = header.length});
             if (!added) return "its sequence is that of another record";
             break;
         }
@@ -141,7 +150,8 @@ const char* Chain::apply(Segment& segment, const Record& record) {
             segment.undoes.push_back(header.scope);
             index_->forget(stream_, header.scope);
             break;
-        case RecordKind::closed: break;
+        case RecordKind::closed:
+            break;
     }
     return nullptr;
 }
@@ -150,12 +160,14 @@ void Chain::failed(Error error) {
     ++failures_;
     // The first failure is answered by trying again with the next append, in a new segment; only a disk that fails that
     // too is left alone for a while.
-    const auto pause = failures_ < 2 ? Millis(0) : std::min(Millis(25) * (1 << std::min(failures_ - 2, 6)), Millis(1000));
+    const auto pause =
+        failures_ < 2 ? Millis(0) : std::min(Millis(25) * (1 << std::min(failures_ - 2, 6)), Millis(1000));
     retry_at_ = clock_->now() + pause;
     last_failure_ = std::move(error);
     std::uint64_t dropped = 0;
     if (failures_logged_.pass(clock_->now(), dropped)) {
-        log_.error("the journal cannot write", {kv("why", last_failure_.what), kv("stream", stream_), kv("not_logged", dropped)});
+        log_.error("the journal cannot write",
+                   {kv("why", last_failure_.what), kv("stream", stream_), kv("not_logged", dropped)});
     }
 }
 
@@ -283,7 +295,8 @@ bool Chain::delete_settled(bool& deleted) {
         if (!removed) {
             std::uint64_t dropped = 0;
             if (failures_logged_.pass(clock_->now(), dropped)) {
-                log_.warn("a settled segment could not be deleted; it is tried again", {kv("why", removed.error().what)});
+                log_.warn("a settled segment could not be deleted; it is tried again",
+                          {kv("why", removed.error().what)});
             }
             again = true;
             continue;
@@ -295,7 +308,8 @@ bool Chain::delete_settled(bool& deleted) {
     if (deleted) {
         if (auto synced = files_->sync_directory(directory_); !synced) {
             deletions_uncertain_ = true;
-            log_.warn("deleted segments may come back after a crash, and be replayed again", {kv("why", synced.error().what)});
+            log_.warn("deleted segments may come back after a crash, and be replayed again",
+                      {kv("why", synced.error().what)});
         }
     }
     return again;
@@ -304,7 +318,8 @@ bool Chain::delete_settled(bool& deleted) {
 bool Chain::clean_up(std::uint64_t next_sequence, Wants wants) {
     bool again = false;
     if (auto* last = newest(); last && last->end > kSegmentHeaderBytes) {
-        const bool due = wants.small || last->size >= limits_.idle_bytes || clock_->now() - last->opened_at >= limits_.idle_age;
+        const bool due =
+            wants.small || last->size >= limits_.idle_bytes || clock_->now() - last->opened_at >= limits_.idle_age;
         if (due && index_->live(*last) == 0) {
             if (failures_ > 0 && clock_->now() < retry_at_) {
                 again = true;

@@ -28,7 +28,8 @@ class Chain {
         bool small = false;  ///< replace the newest segment as soon as all of it is settled
     };
 
-    Chain(FileSystem& files, const Clock& clock, Index& index, std::filesystem::path directory, std::uint8_t stream, Limits limits);
+    Chain(FileSystem& files, const Clock& clock, Index& index, std::filesystem::path directory, std::uint8_t stream,
+          Limits limits);
     Chain(Chain&&) = default;
 
     /// Reads what there is into the index. `next_sequence` is raised above all that were ever used here.
@@ -40,14 +41,15 @@ class Chain {
     /// The newest segment holds records and takes more.
     bool is_open() const { return writable_ && newest()->end > kSegmentHeaderBytes; }
 
-    /// A segment with room for a record of `bytes`, a new one where the newest is full, failed, or from before a restart.
-    /// After repeated failures it answers from memory for a while: a full disk is asked a few times per second, not
-    /// once per append.
+    /// A segment with room for a record of `bytes`, a new one where the newest is full, failed, or from before a
+    /// restart. After repeated failures it answers from memory for a while: a full disk is asked a few times per
+    /// second, not once per append.
     Result<Segment*> writable(std::uint64_t bytes, std::uint64_t next_sequence);
     /// `parts` are on disk behind its end, or the error that says why the segment is not to be used any more.
     Status write(Segment& segment, std::span<const BytesView> parts, std::uint64_t bytes);
 
-    /// Deletes what may go, and makes the newest small when it may be. True: some of it failed and is to be tried again.
+    /// Deletes what may go, and makes the newest small when it may be. True: some of it failed and is to be tried
+    /// again.
     bool clean_up(std::uint64_t next_sequence, Wants wants);
     /// A segment was left behind that owes nothing: clean_up() has something to do without being told.
     bool wants_clean_up() const { return wants_clean_up_; }

@@ -48,7 +48,9 @@ std::uint32_t crc32c_by_table(BytesView bytes, std::uint32_t before) {
 
 #if defined(__x86_64__)
 
-bool crc32c_has_hardware() { return __builtin_cpu_supports("sse4.2"); }
+bool crc32c_has_hardware() {
+    return __builtin_cpu_supports("sse4.2");
+}
 
 __attribute__((target("sse4.2"))) std::uint32_t crc32c_by_hardware(BytesView bytes, std::uint32_t before) {
     std::uint64_t sum = static_cast<std::uint32_t>(~before);
@@ -66,9 +68,13 @@ __attribute__((target("sse4.2"))) std::uint32_t crc32c_by_hardware(BytesView byt
 
 #else
 
-bool crc32c_has_hardware() { return false; }
+bool crc32c_has_hardware() {
+    return false;
+}
 
-std::uint32_t crc32c_by_hardware(BytesView bytes, std::uint32_t before) { return crc32c_by_table(bytes, before); }
+std::uint32_t crc32c_by_hardware(BytesView bytes, std::uint32_t before) {
+    return crc32c_by_table(bytes, before);
+}
 
 #endif
 

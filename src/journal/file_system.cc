@@ -1,18 +1,17 @@
 #include "journal/file_system.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 namespace penumbra::journal {
 
@@ -46,7 +45,8 @@ class SystemFile final : public File {
                 const auto view = i == 0 ? parts[part].subspan(in_part) : parts[part + i];
                 vectors[i] = {const_cast<Byte*>(view.data()), view.size()};
             }
-            const auto written = ::pwritev(fd_.get(), vectors.data(), static_cast<int>(count), static_cast<off_t>(offset));
+            const auto written =
+                ::pwritev(fd_.get(), vectors.data(), static_cast<int>(count), static_cast<off_t>(offset));
             if (written < 0) {
                 if (errno == EINTR) continue;
                 return fail(system_error("write", path_, errno));
@@ -148,13 +148,15 @@ class SystemFileSystem final : public FileSystem {
             const auto got = ::pread(fd, text.data(), text.size() - 1, 0);
             std::string pid(text.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
             pid.erase(std::ranges::find_if(pid, [](char c) { return c < '0' || c > '9'; }), pid.end());
-            return fail(Errc::conflict, fmt::format("the journal in {} is in use by process {}; stop that process, or give this "
-                                                    "one a directory of its own with --state",
-                                                    path.parent_path().native(), pid.empty() ? "(unknown)" : pid));
+            return fail(Errc::conflict,
+                        fmt::format("the journal in {} is in use by process {}; stop that process, or give this "
+                                    "one a directory of its own with --state",
+                                    path.parent_path().native(), pid.empty() ? "(unknown)" : pid));
         }
         // Only for the message above. A pid that could not be written costs a better sentence, nothing else.
         const auto pid = fmt::format("{}\n", ::getpid());
-        if (::ftruncate(fd, 0) == 0) [[maybe_unused]] const auto n = ::pwrite(fd, pid.data(), pid.size(), 0);
+        if (::ftruncate(fd, 0) == 0) [[maybe_unused]]
+            const auto n = ::pwrite(fd, pid.data(), pid.size(), 0);
         return std::unique_ptr<FileLock>(std::move(lock));
     }
 
@@ -171,12 +173,17 @@ const char* remedy_for(int error) {
         case ENOSPC:
         case EDQUOT:
             return "free space on that file system; the journal goes on by itself once there is room";
-        case EROFS: return "the file system is mounted read-only: check the disk and the kernel's log, then remount it";
+        case EROFS:
+            return "the file system is mounted read-only: check the disk and the kernel's log, then remount it";
         case EACCES:
-        case EPERM: return "let the user that runs penumbra write there, or choose another directory with --state";
+        case EPERM:
+            return "let the user that runs penumbra write there, or choose another directory with --state";
         case EMFILE:
-        case ENFILE: return "raise the limit of open files (ulimit -n, LimitNOFILE)";
-        default: return "check the disk and the kernel's log; the journal goes on by itself, in a new segment, once writes succeed";
+        case ENFILE:
+            return "raise the limit of open files (ulimit -n, LimitNOFILE)";
+        default:
+            return "check the disk and the kernel's log; the journal goes on by itself, in a new segment, once writes "
+                   "succeed";
     }
 }
 

@@ -26,8 +26,8 @@ std::uint32_t record_header_crc(SegmentId id, std::uint64_t offset, BytesView he
 }
 
 /// What is wrong with the record at `offset`, or null. A pure look: nothing is believed before its checksum.
-const char* check_record(BytesView file, const SegmentHeader& segment, std::uint64_t offset, std::uint64_t last_sequence,
-                         Record& record) {
+const char* check_record(BytesView file, const SegmentHeader& segment, std::uint64_t offset,
+                         std::uint64_t last_sequence, Record& record) {
     const auto rest = file.subspan(offset);
     if (rest.size() < kRecordHeaderBytes) return "the record is cut short";
     if (const char* wrong = decode_record_header(rest, segment.id, offset, record.header)) return wrong;
@@ -47,7 +47,8 @@ bool was_synced(BytesView file, const SegmentHeader& segment, std::uint64_t brok
     RecordHeader header;
     for (auto at = broken + 8; at + kRecordHeaderBytes <= file.size(); at += 8) {
         if (load_be<std::uint32_t>(file.data() + at) != kRecordMagic) continue;
-        if (decode_record_header(file.subspan(at), segment.id, at, header) == nullptr && header.synced_end > broken) return true;
+        if (decode_record_header(file.subspan(at), segment.id, at, header) == nullptr && header.synced_end > broken)
+            return true;
     }
     return false;
 }
@@ -77,13 +78,15 @@ Result<SegmentHeader> decode_segment_header(BytesView bytes) {
         return fail(Errc::corrupt, "the checksum of the header does not hold");
     }
     if (const auto version = load_be<std::uint32_t>(bytes.data() + 8); version != kFormatVersion) {
-        return fail(Errc::unsupported, fmt::format("format version {} is not known to this penumbra, which writes version {}; "
-                                                   "start the version that wrote it and let it empty its journal first",
-                                                   version, kFormatVersion));
+        return fail(Errc::unsupported,
+                    fmt::format("format version {} is not known to this penumbra, which writes version {}; "
+                                "start the version that wrote it and let it empty its journal first",
+                                version, kFormatVersion));
     }
     const auto stream = load_be<std::uint32_t>(bytes.data() + 12);
     if (stream > 0xff) return fail(Errc::corrupt, "there is no such stream");
-    if (load_be<std::uint64_t>(bytes.data() + 16) > kMaxSequence || load_be<std::uint64_t>(bytes.data() + 24) > kMaxSequence) {
+    if (load_be<std::uint64_t>(bytes.data() + 16) > kMaxSequence ||
+        load_be<std::uint64_t>(bytes.data() + 24) > kMaxSequence) {
         return fail(Errc::corrupt, "the header has an impossible id or sequence");
     }
     return SegmentHeader{.stream = static_cast<std::uint8_t>(stream),
@@ -147,9 +150,10 @@ Result<SetAsideNote> decode_set_aside(BytesView payload) {
 }
 
 Result<Scanned> scan_segment(BytesView file, const SegmentHeader& header, std::optional<std::uint64_t> end,
-                                   const std::function<void(const Record&)>& show) {
+                             const std::function<void(const Record&)>& show) {
     if (end && (*end > file.size() || *end < kSegmentHeaderBytes)) {
-        return fail(Errc::corrupt, fmt::format("damaged at offset {} (the file should have {} bytes)", file.size(), *end));
+        return fail(Errc::corrupt,
+                    fmt::format("damaged at offset {} (the file should have {} bytes)", file.size(), *end));
     }
     const auto bytes = end ? file.first(*end) : file;
     Scanned scanned{.end = kSegmentHeaderBytes, .synced = kSegmentHeaderBytes};
@@ -171,7 +175,9 @@ Result<Scanned> scan_segment(BytesView file, const SegmentHeader& header, std::o
     return scanned;
 }
 
-std::string segment_name(SegmentId id) { return fmt::format("{:0{}}{}", id.value(), kNameDigits, kSuffix); }
+std::string segment_name(SegmentId id) {
+    return fmt::format("{:0{}}{}", id.value(), kNameDigits, kSuffix);
+}
 
 std::optional<SegmentId> segment_of(std::string_view name) {
     if (name.size() != kNameDigits + kSuffix.size() || !name.ends_with(kSuffix)) return std::nullopt;

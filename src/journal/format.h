@@ -48,7 +48,9 @@ struct RecordHeader {
 };
 
 /// A record with its header and what fills it up to a multiple of eight.
-constexpr std::size_t record_bytes(std::size_t payload) { return (kRecordHeaderBytes + payload + 7) / 8 * 8; }
+constexpr std::size_t record_bytes(std::size_t payload) {
+    return (kRecordHeaderBytes + payload + 7) / 8 * 8;
+}
 
 void encode(const SegmentHeader& header, MutableBytes out);
 /// Errc::corrupt, or Errc::unsupported for a version that is not ours; the text does not name the file.
@@ -79,9 +81,10 @@ struct Scanned {
     std::uint64_t synced = 0;  ///< up to where the writer had seen a sync succeed
 };
 /// Shows every record of a segment's bytes in order and returns where they end. `end` is where they must end; without
-/// one, this is the last segment of its stream, which may have a torn tail. Damage is Errc::corrupt and names the offset.
+/// one, this is the last segment of its stream, which may have a torn tail. Damage is Errc::corrupt and names the
+/// offset.
 Result<Scanned> scan_segment(BytesView file, const SegmentHeader& header, std::optional<std::uint64_t> end,
-                                   const std::function<void(const Record&)>& show);
+                             const std::function<void(const Record&)>& show);
 
 std::string segment_name(SegmentId id);
 std::optional<SegmentId> segment_of(std::string_view name);

@@ -163,7 +163,8 @@ bool Index::retry(std::uint8_t stream, std::uint32_t scope) {
     // Both are in the order of ids, so that one walk finds every place. An operator asked for it: it may take its time.
     for (auto& [id, note] : ledger.set_aside) {
         auto& entry = *find(id);
-        for (auto* next = before ? before->after : ledger.first; next && next->id < id; next = next->after) before = next;
+        for (auto* next = before ? before->after : ledger.first; next && next->id < id; next = next->after)
+            before = next;
         entry.state = EntryState::released;
         link(ledger, entry, before);
         before = &entry;
@@ -212,7 +213,8 @@ bool Index::forget(std::uint32_t scope, std::vector<std::uint8_t>& streams) {
     return drained;
 }
 
-std::vector<EntryInfo> Index::owed(std::uint8_t stream, std::size_t limit, const std::vector<std::uint32_t>& skip_scopes) const {
+std::vector<EntryInfo> Index::owed(std::uint8_t stream, std::size_t limit,
+                                   const std::vector<std::uint32_t>& skip_scopes) const {
     const auto younger = [](const Entry* a, const Entry* b) { return a->id > b->id; };
     const auto released_from = [](const Entry* entry) {
         while (entry && entry->state != EntryState::released) entry = entry->after;
@@ -273,7 +275,8 @@ Owed Index::owed_total(std::int64_t under_way_since) const {
         total.set_aside += ledger->set_aside.size();
         const auto aside = ledger->set_aside.empty() ? 0 : find(ledger->set_aside.begin()->first)->appended_at;
         const auto oldest = oldest_of(*ledger, aside);
-        if (oldest != 0 && (total.oldest_appended_at == 0 || oldest < total.oldest_appended_at)) total.oldest_appended_at = oldest;
+        if (oldest != 0 && (total.oldest_appended_at == 0 || oldest < total.oldest_appended_at))
+            total.oldest_appended_at = oldest;
     }
     if (total.oldest_appended_at == 0) total.oldest_appended_at = under_way_since;
     return total;

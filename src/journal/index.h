@@ -24,18 +24,18 @@ namespace penumbra::journal {
 struct Segment {
     SegmentHeader header;
     std::filesystem::path path;
-    std::shared_ptr<File> file;          ///< whoever reads keeps it open, also after the file was deleted
-    std::uint64_t size = 0;              ///< of the file, as far as we know
-    std::uint64_t end = 0;               ///< of what is on disk for certain and counts; a tail beyond it does not
-    bool clean = true;                   ///< nothing beyond `end` can be in the file
-    bool clean_before = true;            ///< so was the one before it
+    std::shared_ptr<File> file;  ///< whoever reads keeps it open, also after the file was deleted
+    std::uint64_t size = 0;      ///< of the file, as far as we know
+    std::uint64_t end = 0;       ///< of what is on disk for certain and counts; a tail beyond it does not
+    bool clean = true;           ///< nothing beyond `end` can be in the file
+    bool clean_before = true;    ///< so was the one before it
     SteadyTime opened_at{};
-    std::set<std::uint32_t> scopes;      ///< that have records in here, settled or not
-    std::vector<std::uint32_t> undoes;   ///< scopes of the retry and forget records in here
+    std::set<std::uint32_t> scopes;     ///< that have records in here, settled or not
+    std::vector<std::uint32_t> undoes;  ///< scopes of the retry and forget records in here
 
     // Guarded by Index::mutex_.
-    std::uint64_t live = 0;              ///< owed entries, and set-aside records in force
-    bool tell_when_drained = false;      ///< the writer wants to know when `live` becomes 0
+    std::uint64_t live = 0;          ///< owed entries, and set-aside records in force
+    bool tell_when_drained = false;  ///< the writer wants to know when `live` becomes 0
 };
 
 struct Ledger;
@@ -127,7 +127,8 @@ class Index {
     bool forget(std::uint32_t scope, std::vector<std::uint8_t>& streams);
     bool forget(std::uint8_t stream, std::uint32_t scope);
 
-    std::vector<EntryInfo> owed(std::uint8_t stream, std::size_t limit, const std::vector<std::uint32_t>& skip_scopes) const;
+    std::vector<EntryInfo> owed(std::uint8_t stream, std::size_t limit,
+                                const std::vector<std::uint32_t>& skip_scopes) const;
     std::optional<Place> place(EntryId id) const;
     /// `under_way_since`: what stands for the oldest where all that is owed is still on its way to the disk.
     Owed owed_of(std::uint8_t stream, std::uint32_t scope, std::int64_t under_way_since) const;

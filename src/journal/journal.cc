@@ -20,7 +20,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMinSegmentBytes = 512;
-constexpr std::uint64_t kMaxSegmentBytes = std::uint64_t{1} << 30;  // offsets in it are 32 bits, one record more included
+constexpr std::uint64_t kMaxSegmentBytes = std::uint64_t{1}
+                                           << 30;  // offsets in it are 32 bits, one record more included
 
 /// The directory and those above it, each known to its parent on disk.
 Status make_directories(FileSystem& files, const fs::path& directory) {
@@ -32,8 +33,8 @@ Status make_directories(FileSystem& files, const fs::path& directory) {
         if (!made) made = files.make_directory(directory);
     }
     if (!made) return fail(std::move(made).error());
-    // Also one that was there: a process that was killed may have made it and not come to this. Where that was not us, it
-    // may be a place of which we may read nothing, and which somebody else saw to.
+    // Also one that was there: a process that was killed may have made it and not come to this. Where that was not us,
+    // it may be a place of which we may read nothing, and which somebody else saw to.
     auto synced = files.sync_directory(parent);
     if (synced) return ok();
     constexpr std::array kNotOurs{EACCES, EPERM, EROFS, EINVAL, ENOTSUP};
@@ -43,15 +44,17 @@ Status make_directories(FileSystem& files, const fs::path& directory) {
 }
 
 Status check(const Options& options) {
-    if (options.directory.empty()) return fail(Errc::invalid_argument, "the journal needs a directory; name one with --state");
+    if (options.directory.empty())
+        return fail(Errc::invalid_argument, "the journal needs a directory; name one with --state");
     if (options.segment_bytes < kMinSegmentBytes || options.segment_bytes > kMaxSegmentBytes) {
         return fail(Errc::invalid_argument, fmt::format("journal.segment_bytes is {}; it must be from {} to {}",
                                                         options.segment_bytes, kMinSegmentBytes, kMaxSegmentBytes));
     }
     if (options.quota_bytes < options.segment_bytes) {
-        return fail(Errc::invalid_argument, fmt::format("journal.quota is {}, less than one segment; raise it to several times "
-                                                        "journal.segment_bytes ({}), or lower that",
-                                                        options.quota_bytes, options.segment_bytes));
+        return fail(Errc::invalid_argument,
+                    fmt::format("journal.quota is {}, less than one segment; raise it to several times "
+                                "journal.segment_bytes ({}), or lower that",
+                                options.quota_bytes, options.segment_bytes));
     }
     return ok();
 }
@@ -69,8 +72,9 @@ struct Journal::State {
 
     Status admit(std::size_t payload, std::size_t record) {
         if (payload > kMaxPayloadBytes) {
-            return fail(Errc::invalid_argument, fmt::format("a record of {} bytes does not fit the journal; the most is {}",
-                                                            payload, kMaxPayloadBytes));
+            return fail(Errc::invalid_argument,
+                        fmt::format("a record of {} bytes does not fit the journal; the most is {}", payload,
+                                    kMaxPayloadBytes));
         }
         const auto pending = writer->pending_bytes.fetch_add(record) + record;
         const auto on_disk = writer->bytes_on_disk();
@@ -80,15 +84,18 @@ struct Journal::State {
         writer->pending_bytes -= record;
         ++refused;
         if (too_fast) {
-            return fail(Errc::overloaded, fmt::format("{} bytes wait for the journal's disk, as many as journal.pending allows: the "
-                                                      "disk is slower than the writes; raise it, or give the journal a faster disk",
-                                                      pending - record));
+            return fail(Errc::overloaded,
+                        fmt::format("{} bytes wait for the journal's disk, as many as journal.pending allows: the "
+                                    "disk is slower than the writes; raise it, or give the journal a faster disk",
+                                    pending - record));
         }
         writer->shrink_soon();
-        return fail(Errc::overloaded,
-                    fmt::format("the journal is full: {} bytes of journal.quota ({}) are used, because the shadow has not taken "
-                                "what is owed to it; bring the shadow back, cancel the migration, or raise journal.quota",
-                                on_disk + pending - record, options.quota_bytes));
+        return fail(
+            Errc::overloaded,
+            fmt::format(
+                "the journal is full: {} bytes of journal.quota ({}) are used, because the shadow has not taken "
+                "what is owed to it; bring the shadow back, cancel the migration, or raise journal.quota",
+                on_disk + pending - record, options.quota_bytes));
     }
 };
 
@@ -120,14 +127,15 @@ Result<std::unique_ptr<Journal>> Journal::open(Options options, const Clock& clo
 
     const auto owed = index->owed_total(0);
     const Log log("journal");
-    log.info("journal open", {kv("directory", options.directory.native()), kv("owed", owed.entries), kv("set_aside", owed.set_aside),
-                              kv("bytes", writer->bytes_on_disk())});
+    log.info("journal open", {kv("directory", options.directory.native()), kv("owed", owed.entries),
+                              kv("set_aside", owed.set_aside), kv("bytes", writer->bytes_on_disk())});
     auto state = std::unique_ptr<State>(
         new State{std::move(options), clock, std::move(lock).value(), std::move(index), std::move(writer), {}});
     return std::unique_ptr<Journal>(new Journal(std::move(state)));
 }
 
-void Journal::append(std::uint8_t stream, std::uint32_t scope, BytesView payload, UniqueFunction<void(Result<EntryId>)> durable) {
+void Journal::append(std::uint8_t stream, std::uint32_t scope, BytesView payload,
+                     UniqueFunction<void(Result<EntryId>)> durable) {
     auto& state = *state_;
     auto& lane = state.writer->lane_here();
     if (auto admitted = state.admit(payload.size(), record_bytes(payload.size())); !admitted) {
@@ -151,7 +159,9 @@ void Journal::settle(EntryId id) {
     if (state_->index->settle(id)) state_->writer->clean_up_soon();
 }
 
-void Journal::release(EntryId id) { state_->index->release(id); }
+void Journal::release(EntryId id) {
+    state_->index->release(id);
+}
 
 void Journal::set_aside(EntryId id, std::string reason) {
     if (reason.size() > kMaxReasonBytes) reason.resize(kMaxReasonBytes);
@@ -183,7 +193,9 @@ std::vector<SetAsideEntry> Journal::set_aside_entries(std::optional<std::uint32_
     return state_->index->set_aside_entries(scope, limit);
 }
 
-std::vector<EntryInfo> Journal::owed(std::uint8_t stream, std::size_t limit) const { return owed(stream, limit, {}); }
+std::vector<EntryInfo> Journal::owed(std::uint8_t stream, std::size_t limit) const {
+    return owed(stream, limit, {});
+}
 
 std::vector<EntryInfo> Journal::owed(std::uint8_t stream, std::size_t limit,
                                      const std::vector<std::uint32_t>& skip_scopes) const {
@@ -208,9 +220,10 @@ Result<Bytes> Journal::read(EntryId id) const {
         wrong = "the checksum of the payload does not hold";
     }
     if (wrong) {
-        return fail(Errc::corrupt, fmt::format("{}: damaged at offset {} ({}); check the disk, and copy and verify scope {} again "
-                                               "before this entry is dropped",
-                                               place->path.native(), place->offset, wrong, place->info.scope));
+        return fail(Errc::corrupt,
+                    fmt::format("{}: damaged at offset {} ({}); check the disk, and copy and verify scope {} again "
+                                "before this entry is dropped",
+                                place->path.native(), place->offset, wrong, place->info.scope));
     }
     return payload;
 }
@@ -219,9 +232,13 @@ Owed Journal::owed_of(std::uint8_t stream, std::uint32_t scope) const {
     return state_->index->owed_of(stream, scope, state_->writer->under_way_since());
 }
 
-Owed Journal::owed_total() const { return state_->index->owed_total(state_->writer->under_way_since()); }
+Owed Journal::owed_total() const {
+    return state_->index->owed_total(state_->writer->under_way_since());
+}
 
-std::uint64_t Journal::bytes_on_disk() const { return state_->writer->bytes_on_disk(); }
+std::uint64_t Journal::bytes_on_disk() const {
+    return state_->writer->bytes_on_disk();
+}
 
 Figures Journal::figures() const {
     Figures figures;

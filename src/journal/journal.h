@@ -24,8 +24,10 @@ struct Options {
     std::filesystem::path directory;
     std::uint64_t segment_bytes = 64 << 20;
     std::uint64_t quota_bytes = std::uint64_t{8} << 30;  ///< past it append fails with Errc::overloaded
-    std::uint64_t pending_bytes = 256 << 20;  ///< accepted and not on disk yet; past it append fails with Errc::overloaded
-    /// The segment that is written to, once all of it is settled, is replaced by an empty one when it has this size or age.
+    std::uint64_t pending_bytes =
+        256 << 20;  ///< accepted and not on disk yet; past it append fails with Errc::overloaded
+    /// The segment that is written to, once all of it is settled, is replaced by an empty one when it has this size or
+    /// age.
     std::uint64_t idle_segment_bytes = 4 << 20;
     Millis idle_segment_age = Seconds(10);
 };
@@ -42,8 +44,8 @@ struct EntryInfo {
 /// Counts of what is owed, for gates, status and metrics.
 struct Owed {
     std::uint64_t entries = 0;
-    std::uint64_t set_aside = 0;            ///< of these: refused for good, waiting for an operator
-    std::int64_t oldest_appended_at = 0;    ///< wall clock, microseconds; 0 when nothing is owed
+    std::uint64_t set_aside = 0;          ///< of these: refused for good, waiting for an operator
+    std::int64_t oldest_appended_at = 0;  ///< wall clock, microseconds; 0 when nothing is owed
 };
 
 /// A record that the shadow refuses, and what it said.
@@ -80,30 +82,33 @@ class Journal {
     ~Journal();
 
     /// `durable` runs on the calling shard once the record is on disk (fdatasync returned), or with why it is not; then
-    /// nothing is owed. It never runs inside append(). Until release() or settle() the record counts as under way and is
-    /// not offered for replay.
-    void append(std::uint8_t stream, std::uint32_t scope, BytesView payload, UniqueFunction<void(Result<EntryId>)> durable);
+    /// nothing is owed. It never runs inside append(). Until release() or settle() the record counts as under way and
+    /// is not offered for replay.
+    void append(std::uint8_t stream, std::uint32_t scope, BytesView payload,
+                UniqueFunction<void(Result<EntryId>)> durable);
     /// The shadow has it: nothing is owed any more. Forgotten settles (a crash) only mean a replay.
     void settle(EntryId id);
     /// Whoever appended it gives up on it: offered for replay from now on.
     void release(EntryId id);
-    /// The shadow refuses it for good: kept, counted, not offered again until retry_set_aside(). Survives a restart with
-    /// its reason (of which the first kMaxReasonBytes are kept) once it was written, which is soon.
+    /// The shadow refuses it for good: kept, counted, not offered again until retry_set_aside(). Survives a restart
+    /// with its reason (of which the first kMaxReasonBytes are kept) once it was written, which is soon.
     void set_aside(EntryId id, std::string reason);
     void retry_set_aside(std::uint32_t scope);
     static constexpr std::size_t kMaxReasonBytes = 1024;
     /// Of one scope or of all. Any thread.
     std::vector<SetAsideEntry> set_aside_entries(std::optional<std::uint32_t> scope, std::size_t limit) const;
 
-    /// At most `limit` released entries of `stream`, oldest first, that are not in `skip_scopes`. Any thread; memory only.
+    /// At most `limit` released entries of `stream`, oldest first, that are not in `skip_scopes`. Any thread; memory
+    /// only.
     std::vector<EntryInfo> owed(std::uint8_t stream, std::size_t limit) const;
-    std::vector<EntryInfo> owed(std::uint8_t stream, std::size_t limit, const std::vector<std::uint32_t>& skip_scopes) const;
+    std::vector<EntryInfo> owed(std::uint8_t stream, std::size_t limit,
+                                const std::vector<std::uint32_t>& skip_scopes) const;
     /// The payload; checksum verified. Blocks on the disk: call it on a Worker or a background shard.
     Result<Bytes> read(EntryId id) const;
 
-    /// Under-way, released and set-aside entries of one scope and stream; an append counts from before append() returns.
-    /// Any thread, exact at some moment during the call; the oldest may be too old by one group commit while all that is
-    /// owed is still on its way to the disk.
+    /// Under-way, released and set-aside entries of one scope and stream; an append counts from before append()
+    /// returns. Any thread, exact at some moment during the call; the oldest may be too old by one group commit while
+    /// all that is owed is still on its way to the disk.
     Owed owed_of(std::uint8_t stream, std::uint32_t scope) const;
     Owed owed_total() const;
     std::uint64_t bytes_on_disk() const;

@@ -11,7 +11,8 @@ constexpr std::size_t kKeptBytes = 4 << 20;
 constexpr std::size_t kKeptAppends = 16 << 10;
 }  // namespace
 
-Batch::Append& Batch::add(RecordKind kind, std::uint8_t stream, std::uint32_t scope, std::int64_t now, BytesView payload) {
+Batch::Append& Batch::add(RecordKind kind, std::uint8_t stream, std::uint32_t scope, std::int64_t now,
+                          BytesView payload) {
     const auto at = bytes.size();
     bytes.resize(at + record_bytes(payload.size()));
     std::ranges::copy(payload, bytes.begin() + static_cast<std::ptrdiff_t>(at + kRecordHeaderBytes));
@@ -34,7 +35,9 @@ void Batch::clear() {
     if (appends.capacity() > kKeptAppends) appends.shrink_to_fit();
 }
 
-Lane::~Lane() { delete pending.load(); }
+Lane::~Lane() {
+    delete pending.load();
+}
 
 Ledger& Lane::ledger(std::uint8_t stream, std::uint32_t scope) {
     auto& known = ledgers[(std::uint64_t{stream} << 32) | scope];

@@ -36,8 +36,8 @@ struct Batch {
     void clear();
 };
 
-/// The way from one shard to the writer. A batch is handed over by swapping one pointer, so the shard never waits for the
-/// writer, and two batches go back and forth without an allocation.
+/// The way from one shard to the writer. A batch is handed over by swapping one pointer, so the shard never waits for
+/// the writer, and two batches go back and forth without an allocation.
 ///
 /// Whoever swapped a batch out of `pending` owns it. The shard takes its last one back to add to it as long as the
 /// writer has not: what is pending when the writer comes is the next group commit, and nothing waits for a timer.
@@ -49,7 +49,8 @@ struct Lane : std::enable_shared_from_this<Lane> {
     Shard& shard;
     const std::shared_ptr<Index> index;
     std::atomic<Batch*> pending{nullptr};
-    // When the oldest append under way came, of the batch that fills and of the one that is written; 0 for none. For status.
+    // When the oldest append under way came, of the batch that fills and of the one that is written; 0 for none. For
+    // status.
     std::atomic<std::int64_t> filling_since{0};
     std::atomic<std::int64_t> writing_since{0};
     // The shard's own.

@@ -1,15 +1,14 @@
 #include "journal/writer.h"
 
-#include <poll.h>
-#include <pthread.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <iterator>
 
 #include <fmt/format.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 
@@ -51,13 +50,14 @@ Chain& Writer::chain(std::uint8_t stream) {
     if (found != chains_.end()) return found->second;
     const Chain::Limits limits{options_.segment_bytes, options_.idle_segment_bytes, options_.idle_segment_age};
     return chains_
-        .emplace(stream, Chain(files_, clock_, *index_, options_.directory / fmt::format("{}{}", kStreamPrefix, stream), stream,
-                               limits))
+        .emplace(stream, Chain(files_, clock_, *index_, options_.directory / fmt::format("{}{}", kStreamPrefix, stream),
+                               stream, limits))
         .first->second;
 }
 
 Status Writer::recover() {
-    if (wakeup_ < 0) return fail(Errc::io, "cannot make an eventfd for the journal; raise the limit of open files (ulimit -n)");
+    if (wakeup_ < 0)
+        return fail(Errc::io, "cannot make an eventfd for the journal; raise the limit of open files (ulimit -n)");
     TRY(auto names, files_.list(options_.directory));
     for (const std::string_view name : names) {
         if (!name.starts_with(kStreamPrefix)) continue;
@@ -141,8 +141,10 @@ void Writer::run() {
     for (;;) {
         const bool stopping = stopping_;
         const bool wrote = write_pending();
-        const bool left_behind = std::ranges::any_of(chains_, [](const auto& at) { return at.second.wants_clean_up(); });
-        if (clean_up_asked_.exchange(false) || left_behind || clock_.now() >= next_clean_up_) try_again_ |= clean_up(false);
+        const bool left_behind =
+            std::ranges::any_of(chains_, [](const auto& at) { return at.second.wants_clean_up(); });
+        if (clean_up_asked_.exchange(false) || left_behind || clock_.now() >= next_clean_up_)
+            try_again_ |= clean_up(false);
         if (wrote) continue;
         if (stopping) break;
         wait();
@@ -253,7 +255,8 @@ void Writer::write_stream(Chain& chain, std::vector<Item>& items) {
         }
         // Those behind it fail with it: to try them on a disk that just refused is what the next append does.
         for (const auto& [batch, append] : std::span(items).subspan(first)) {
-            if (batch->errors.empty() || batch->errors.back() != written.error()) batch->errors.push_back(written.error());
+            if (batch->errors.empty() || batch->errors.back() != written.error())
+                batch->errors.push_back(written.error());
             append->error = batch->errors.size() - 1;
             if (append->ledger) ++failed_records_;
         }
@@ -319,7 +322,8 @@ void Writer::make_known(Segment& segment, std::span<const Item> items) {
             add_entries();
             const auto& note = taken_notes_[static_cast<std::size_t>(append - note_batch_.appends.data())];
             if (header.kind == RecordKind::set_aside) index_->noted(note.entry, segment);
-            if (header.kind == RecordKind::retry || header.kind == RecordKind::forget) segment.undoes.push_back(header.scope);
+            if (header.kind == RecordKind::retry || header.kind == RecordKind::forget)
+                segment.undoes.push_back(header.scope);
             if (header.kind == RecordKind::forget) index_->forget(header.stream, header.scope);
             clean_up_asked_ = true;
         }

@@ -29,8 +29,9 @@ struct Note {
     std::string reason;  ///< set_aside
 };
 
-/// The one thread that writes: takes what all lanes hold, writes it with one call and one sync per segment, makes it known
-/// to the index, and answers each shard with one message. Then it looks again; it sleeps only when there is nothing.
+/// The one thread that writes: takes what all lanes hold, writes it with one call and one sync per segment, makes it
+/// known to the index, and answers each shard with one message. Then it looks again; it sleeps only when there is
+/// nothing.
 class Writer {
   public:
     Writer(Options options, const Clock& clock, FileSystem& files, std::shared_ptr<Index> index);
@@ -100,8 +101,8 @@ class Writer {
     std::vector<Note> notes_;
     std::atomic<bool> has_notes_{false};
 
-    // The door of a writer that sleeps: it says so, looks once more, and sleeps; who brings work looks whether it sleeps.
-    // Both orders end awake, because both sides are sequentially consistent.
+    // The door of a writer that sleeps: it says so, looks once more, and sleeps; who brings work looks whether it
+    // sleeps. Both orders end awake, because both sides are sequentially consistent.
     std::atomic<bool> sleeping_{false};
     std::atomic<bool> clean_up_asked_{false};
     std::atomic<bool> shrink_asked_{false};

@@ -14,16 +14,20 @@ namespace penumbra::proxy {
 
 namespace {
 
-bool is_spoken(std::uint8_t version) { return version == 3 || version == 4; }
+bool is_spoken(std::uint8_t version) {
+    return version == 3 || version == 4;
+}
 
 /// An ERROR frame in the layout of the version that the client spoke, which we may not know otherwise: v1 and v2 have a
 /// one-byte stream id.
 Bytes version_error(std::uint8_t asked) {
-    const auto text = fmt::format("Invalid or unsupported protocol version ({}); supported versions are (3/v3, 4/v4)", asked);
+    const auto text =
+        fmt::format("Invalid or unsupported protocol version ({}); supported versions are (3/v3, 4/v4)", asked);
     Bytes frame;
     Writer out(frame);
     const bool old = asked == 1 || asked == 2;
-    out.u8(old ? static_cast<std::uint8_t>(cql::kResponseBit | asked) : static_cast<std::uint8_t>(cql::kResponseBit | 4));
+    out.u8(old ? static_cast<std::uint8_t>(cql::kResponseBit | asked)
+               : static_cast<std::uint8_t>(cql::kResponseBit | 4));
     out.u8(0);
     if (old) {
         out.u8(0);
@@ -53,12 +57,15 @@ void reply_outcome(ClientConnection& client, std::int16_t stream, const Result<B
 }
 
 bool is_result(const Result<Bytes>& reply) {
-    return reply && reply.value().size() > cql::kOpcodeAt && reply.value()[cql::kOpcodeAt] == static_cast<Byte>(cql::Opcode::result);
+    return reply && reply.value().size() > cql::kOpcodeAt &&
+           reply.value()[cql::kOpcodeAt] == static_cast<Byte>(cql::Opcode::result);
 }
 
 /// It did nothing: refused by the server, or sent nowhere.
 bool is_surely_refused(const Result<Bytes>& reply) {
-    if (!reply) return reply.error().code == Errc::unavailable || reply.error().code == Errc::overloaded || reply.error().code == Errc::shutting_down;
+    if (!reply)
+        return reply.error().code == Errc::unavailable || reply.error().code == Errc::overloaded ||
+               reply.error().code == Errc::shutting_down;
     const auto frame = cql::view_frame(reply.value(), cql::Direction::response);
     if (!frame) return false;
     const auto code = cql::peek_error_code(frame.value());
@@ -93,7 +100,8 @@ Task<Status> owe_tables(ProxyShard* shard, PlanPtr plan, std::vector<routing::Sc
             Bytes payload;
             sync::encode_owed_resync({part.keyspace, part.table, {}}, payload);
             const OneShot<Result<journal::EntryId>> durable;
-            journal->append(static_cast<std::uint8_t>(owed_to), scope.value(), payload, [durable](Result<journal::EntryId> entry) { durable.set(std::move(entry)); });
+            journal->append(static_cast<std::uint8_t>(owed_to), scope.value(), payload,
+                            [durable](Result<journal::EntryId> entry) { durable.set(std::move(entry)); });
             auto entry = co_await durable;
             CO_TRY(const auto id, std::move(entry));
             journal->release(id);
@@ -104,7 +112,8 @@ Task<Status> owe_tables(ProxyShard* shard, PlanPtr plan, std::vector<routing::Sc
 
 }  // namespace
 
-ClientConnection::ClientConnection(ProxyShard& shard, int fd, const Endpoint& peer) : shard_(shard), stream_(std::make_unique<Stream>(fd, peer)) {
+ClientConnection::ClientConnection(ProxyShard& shard, int fd, const Endpoint& peer)
+    : shard_(shard), stream_(std::make_unique<Stream>(fd, peer)) {
     ++references_;  // its own, while the socket is open
     shard_.client_opened(*this);
     stream_->start(*this);
@@ -167,19 +176,24 @@ std::size_t ClientConnection::on_data(MutableBytes data) {
         }
         const auto scan = cql::next_frame(rest, cql::Direction::request, shard_.options().max_frame_bytes);
         switch (scan.verdict) {
-            case cql::FrameVerdict::incomplete: stream_->expect(scan.total); return at;
-            case cql::FrameVerdict::unsupported_version: refuse_version(rest[0] & 0x7F); return data.size();
+            case cql::FrameVerdict::incomplete:
+                stream_->expect(scan.total);
+                return at;
+            case cql::FrameVerdict::unsupported_version:
+                refuse_version(rest[0] & 0x7F);
+                return data.size();
             case cql::FrameVerdict::wrong_direction:
                 reply_error(0, cql::ErrorCode::protocol_error, cql::frame_error(scan).what);
                 stream_->close_after_flush();
                 return data.size();
             case cql::FrameVerdict::too_long:
                 reply_error(scan.frame.header.stream, cql::ErrorCode::invalid,
-                            fmt::format("Request is too big: length {} exceeds maximum allowed length {}.", scan.frame.header.length,
-                                        shard_.options().max_frame_bytes));
+                            fmt::format("Request is too big: length {} exceeds maximum allowed length {}.",
+                                        scan.frame.header.length, shard_.options().max_frame_bytes));
                 skip_ = scan.total;
                 continue;
-            case cql::FrameVerdict::complete: break;
+            case cql::FrameVerdict::complete:
+                break;
         }
         at += scan.total;
         if (!handle(scan.frame)) return data.size();
@@ -202,12 +216,16 @@ bool ClientConnection::handle(const cql::FrameView& frame) {
     } else if (frame.version() != version_) {
         const auto asked = static_cast<int>(frame.version());
         const auto agreed = static_cast<int>(version_);
-        reply_error(stream, cql::ErrorCode::protocol_error,
-                    fmt::format("Invalid message version. Got {}/v{} but previous messages on this connection had version {}/v{}", asked, asked, agreed, agreed));
+        reply_error(
+            stream, cql::ErrorCode::protocol_error,
+            fmt::format(
+                "Invalid message version. Got {}/v{} but previous messages on this connection had version {}/v{}",
+                asked, asked, agreed, agreed));
         return true;
     }
     if (frame.is_compressed()) {
-        reply_error(stream, cql::ErrorCode::protocol_error, "the frame is compressed, but no compression was agreed in STARTUP");
+        reply_error(stream, cql::ErrorCode::protocol_error,
+                    "the frame is compressed, but no compression was agreed in STARTUP");
         return true;
     }
     const auto opcode = frame.header.opcode;
@@ -217,7 +235,8 @@ bool ClientConnection::handle(const cql::FrameView& frame) {
         if (topology && !topology->system_local.empty()) {
             if (auto text = topology->system_local[0].text("cql_version")) cql_version = text.value();
         }
-        const cql::StringLists options{{"CQL_VERSION", {cql_version}}, {"COMPRESSION", {}}, {"PROTOCOL_VERSIONS", {"3/v3", "4/v4"}}};
+        const cql::StringLists options{
+            {"CQL_VERSION", {cql_version}}, {"COMPRESSION", {}}, {"PROTOCOL_VERSIONS", {"3/v3", "4/v4"}}};
         respond(stream, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_supported(out, head, options); });
         return true;
     }
@@ -233,17 +252,21 @@ bool ClientConnection::handle(const cql::FrameView& frame) {
     }
     if (state_ != State::ready) {
         reply_error(stream, cql::ErrorCode::protocol_error,
-                    fmt::format("Unexpected message {}, expecting {}", cql::to_string(opcode), state_ == State::new_ ? "STARTUP or OPTIONS" : "AUTH_RESPONSE"));
+                    fmt::format("Unexpected message {}, expecting {}", cql::to_string(opcode),
+                                state_ == State::new_ ? "STARTUP or OPTIONS" : "AUTH_RESPONSE"));
         return true;
     }
     switch (opcode) {
-        case cql::Opcode::register_: handle_register(frame); return true;
+        case cql::Opcode::register_:
+            handle_register(frame);
+            return true;
         case cql::Opcode::query: {
             const auto query = cql::decode_query(frame);
             if (!query) break;
             const auto statement = cql::parse(query.value().query);
             if (statement.kind == cql::StatementKind::select || statement.is_dml()) {
-                const auto keyspace = statement.table.qualified() ? statement.table.keyspace : std::string_view(keyspace_);
+                const auto keyspace =
+                    statement.table.qualified() ? statement.table.keyspace : std::string_view(keyspace_);
                 if (keyspace != "system") break;
             }
             handle_text(frame, query.value().query, statement);
@@ -260,9 +283,11 @@ bool ClientConnection::handle(const cql::FrameView& frame) {
             return is_open();
         }
         case cql::Opcode::prepare:
-        case cql::Opcode::batch: break;
+        case cql::Opcode::batch:
+            break;
         default:
-            reply_error(stream, cql::ErrorCode::protocol_error, fmt::format("Unknown or unexpected opcode {}", static_cast<int>(opcode)));
+            reply_error(stream, cql::ErrorCode::protocol_error,
+                        fmt::format("Unknown or unexpected opcode {}", static_cast<int>(opcode)));
             return true;
     }
     shard_.take_exchange().begin(this, frame);
@@ -285,12 +310,15 @@ void ClientConnection::handle_startup(const cql::FrameView& frame) {
         return;
     }
     if (const auto compression = startup.value().option("COMPRESSION")) {
-        reply_error(stream, cql::ErrorCode::protocol_error, fmt::format("Unknown compression algorithm: {}", *compression));
+        reply_error(stream, cql::ErrorCode::protocol_error,
+                    fmt::format("Unknown compression algorithm: {}", *compression));
         return;
     }
     if (const auto authenticator = shard_.context().cluster(shard_.default_primary()).authenticator()) {
         state_ = State::authenticating;
-        respond(stream, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_authenticate(out, head, *authenticator); });
+        respond(stream, [&](Bytes& out, const cql::ResponseHead& head) {
+            cql::encode_authenticate(out, head, *authenticator);
+        });
         return;
     }
     state_ = State::ready;
@@ -311,14 +339,17 @@ Task<void> ClientConnection::authenticate(Ptr self, std::int16_t stream, Bytes t
             if (opened) {
                 Shard::here().dispose(std::move(opened).value());
                 self->state_ = State::ready;
-                self->respond(stream, [](Bytes& out, const cql::ResponseHead& head) { cql::encode_auth_success(out, head, cql::CellView::null()); });
+                self->respond(stream, [](Bytes& out, const cql::ResponseHead& head) {
+                    cql::encode_auth_success(out, head, cql::CellView::null());
+                });
                 co_return;
             }
             last = opened.error();
             if (last.code == Errc::server) break;  // it answered: that is the verdict
         }
     }
-    const auto code = last.code == Errc::server ? static_cast<cql::ErrorCode>(last.detail) : cql::ErrorCode::server_error;
+    const auto code =
+        last.code == Errc::server ? static_cast<cql::ErrorCode>(last.detail) : cql::ErrorCode::server_error;
     self->reply_error(stream, code, last.what);
 }
 
@@ -339,19 +370,28 @@ void ClientConnection::handle_register(const cql::FrameView& frame) {
     respond(stream, [](Bytes& out, const cql::ResponseHead& head) { cql::encode_ready(out, head); });
 }
 
-void ClientConnection::handle_text(const cql::FrameView& frame, std::string_view text, const cql::Statement& statement) {
+void ClientConnection::handle_text(const cql::FrameView& frame, std::string_view text,
+                                   const cql::Statement& statement) {
     const auto stream = frame.header.stream;
     const auto plan = make_plan(statement, keyspace_, shard_.router());
     switch (plan->kind) {
-        case Plan::Kind::use: shard_.tasks().spawn(use(this, stream, std::string(statement.keyspace))); return;
-        case Plan::Kind::virtual_table: answer_virtual(stream, statement); return;
+        case Plan::Kind::use:
+            shard_.tasks().spawn(use(this, stream, std::string(statement.keyspace)));
+            return;
+        case Plan::Kind::virtual_table:
+            answer_virtual(stream, statement);
+            return;
         case Plan::Kind::schema_change:
             shard_.tasks().spawn(change_schema(this, stream, text_request(version_, text)));
             return;
-        case Plan::Kind::truncate: shard_.tasks().spawn(truncate(this, stream, std::string(text), text_request(version_, text))); return;
+        case Plan::Kind::truncate:
+            shard_.tasks().spawn(truncate(this, stream, std::string(text), text_request(version_, text)));
+            return;
         case Plan::Kind::read:
         case Plan::Kind::write:
-        case Plan::Kind::primary_only: shard_.take_exchange().begin(this, frame); return;
+        case Plan::Kind::primary_only:
+            shard_.take_exchange().begin(this, frame);
+            return;
     }
 }
 
@@ -360,7 +400,8 @@ void ClientConnection::answer_virtual(std::int16_t stream, const cql::Statement&
     const auto topology = cluster.topology();
     const auto schema = cluster.schema();
     if (!topology || !schema) {
-        reply_error(stream, cql::ErrorCode::overloaded, fmt::format("the {} cluster has not answered yet", cluster.name()));
+        reply_error(stream, cql::ErrorCode::overloaded,
+                    fmt::format("the {} cluster has not answered yet", cluster.name()));
         return;
     }
     auto rows = shard_.virtual_tables().answer(statement, *topology, *schema);
@@ -382,7 +423,8 @@ Task<void> ClientConnection::use(Ptr self, std::int16_t stream, std::string keys
         co_return;
     }
     self->keyspace_ = keyspace;
-    self->respond(stream, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_set_keyspace(out, head, keyspace); });
+    self->respond(stream,
+                  [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_set_keyspace(out, head, keyspace); });
 }
 
 Task<void> ClientConnection::change_schema(Ptr self, std::int16_t stream, Bytes frame) {
@@ -391,15 +433,19 @@ Task<void> ClientConnection::change_schema(Ptr self, std::int16_t stream, Bytes 
     const auto by = Deadline::in(Shard::here().clock(), shard.options().request_timeout);
     auto reply = co_await shard.session(primary).send(frame, self->keyspace_, by);
     if (is_result(reply)) {
-        // Both clusters need the schema before rows come, whatever the phase: a tenant's first step must not wait for it.
+        // Both clusters need the schema before rows come, whatever the phase: a tenant's first step must not wait for
+        // it.
         auto shadowed = co_await shard.session(routing::other(primary)).send(std::move(frame), self->keyspace_, by);
         if (!is_result(shadowed)) {
-            shard.log().error("a schema change was refused by the other cluster; migrations of its tables will not pass their gates until it is made there too",
-                              {kv("cluster", routing::other(primary)), kv("error", error_text(shadowed))});
+            shard.log().error(
+                "a schema change was refused by the other cluster; migrations of its tables will not pass their gates "
+                "until it is made there too",
+                {kv("cluster", routing::other(primary)), kv("error", error_text(shadowed))});
         }
         // Routing knows the new schema before the client does: its next write may be for the new table.
         auto refreshed = co_await shard.context().refresh_schema();
-        if (!refreshed) shard.log().warn("cannot load the schema after a change", {kv("error", refreshed.error().what)});
+        if (!refreshed)
+            shard.log().warn("cannot load the schema after a change", {kv("error", refreshed.error().what)});
     }
     reply_outcome(*self, stream, reply, primary);
 }
@@ -411,8 +457,8 @@ Task<void> ClientConnection::truncate(Ptr self, std::int16_t stream, std::string
     PlanPtr plan;
     std::vector<routing::Phase> phases;
     std::vector<routing::ScopeId> scopes;
-    // It goes through the fences of its scopes like any write: in flight over a change of phase, it would take away on the
-    // new shadow what the new primary has acknowledged since.
+    // It goes through the fences of its scopes like any write: in flight over a change of phase, it would take away on
+    // the new shadow what the new primary has acknowledged since.
     for (;;) {
         plan = make_plan(statement, self->keyspace_, shard.router());
         phases.clear();
@@ -420,7 +466,8 @@ Task<void> ClientConnection::truncate(Ptr self, std::int16_t stream, std::string
         collect_routes(*plan, {}, phases, scopes);
         if (std::ranges::none_of(scopes, [&](const auto scope) { return shard.gate(scope).is_held(); })) break;
         if (by.passed(Shard::here().now())) {
-            self->reply_error(stream, cql::ErrorCode::overloaded, "the request waited too long for a change of phase; it was not executed");
+            self->reply_error(stream, cql::ErrorCode::overloaded,
+                              "the request waited too long for a change of phase; it was not executed");
             co_return;
         }
         co_await sleep(kFenceLook);
@@ -435,9 +482,12 @@ Task<void> ClientConnection::truncate(Ptr self, std::int16_t stream, std::string
         bool same = false;
         if (is_result(reply)) {
             const auto shadow_by = Deadline::in(Shard::here().clock(), shard.options().request_timeout);
-            auto shadowed = co_await shard.session(routing::other(primary)).send(std::move(frame), self->keyspace_, shadow_by);
+            auto shadowed =
+                co_await shard.session(routing::other(primary)).send(std::move(frame), self->keyspace_, shadow_by);
             same = is_result(shadowed);
-            if (!same) shard.log().error("TRUNCATE failed on the shadow; the table will be resynced", {kv("error", error_text(shadowed))});
+            if (!same)
+                shard.log().error("TRUNCATE failed on the shadow; the table will be resynced",
+                                  {kv("error", error_text(shadowed))});
         }
         if (!same) {
             auto owed = co_await owe_tables(&shard, plan, scopes, routing::other(primary));
@@ -463,7 +513,8 @@ void ClientConnection::reply(std::int16_t stream, const cql::FrameView& frame, r
                 const auto length = load_be<std::int32_t>(out.data() + length_at);
                 out.insert(out.begin() + static_cast<std::ptrdiff_t>(length_at + 4), tag.begin(), tag.end());
                 store_be<std::int32_t>(out.data() + length_at, length + static_cast<std::int32_t>(tag.size()));
-                store_be<std::uint32_t>(out.data() + at + cql::kLengthAt, frame.header.length + static_cast<std::uint32_t>(tag.size()));
+                store_be<std::uint32_t>(out.data() + at + cql::kLengthAt,
+                                        frame.header.length + static_cast<std::uint32_t>(tag.size()));
             }
         }
     }
@@ -471,7 +522,8 @@ void ClientConnection::reply(std::int16_t stream, const cql::FrameView& frame, r
     stream_->flush_soon();
 }
 
-void ClientConnection::reply_error(std::int16_t stream, cql::ErrorCode code, std::string_view message, cql::ErrorDetail detail) {
+void ClientConnection::reply_error(std::int16_t stream, cql::ErrorCode code, std::string_view message,
+                                   cql::ErrorDetail detail) {
     cql::ErrorMessage error;
     error.code = code;
     error.message = message;

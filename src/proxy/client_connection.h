@@ -30,7 +30,8 @@ class ClientConnection final : Stream::Handler {
     cql::ProtocolVersion version() const { return version_; }
     const std::string& keyspace() const { return keyspace_; }
 
-    /// Sends a backend's response frame under the client's stream id. Rows with a paging state get it tagged with `side`.
+    /// Sends a backend's response frame under the client's stream id. Rows with a paging state get it tagged with
+    /// `side`.
     void reply(std::int16_t stream, const cql::FrameView& frame, routing::Side side);
     void reply_error(std::int16_t stream, cql::ErrorCode code, std::string_view message, cql::ErrorDetail detail = {});
     /// Encodes a response of our own into the outgoing buffer.

@@ -16,8 +16,8 @@ struct Traffic {
     std::uint64_t connections = 0;
     std::uint64_t connections_total = 0;
     std::uint64_t requests = 0;
-    std::uint64_t errors = 0;          ///< ERROR answers given to clients
-    std::uint64_t held = 0;            ///< requests that waited for a fence
+    std::uint64_t errors = 0;  ///< ERROR answers given to clients
+    std::uint64_t held = 0;    ///< requests that waited for a fence
     std::uint64_t longest_hold_nanos = 0;
     std::uint64_t shadow_writes = 0;
     std::uint64_t shadow_failures = 0;

@@ -30,8 +30,9 @@ void recycle(Bytes& buffer) {
 
 /// Whether sending the same statement again can only be refused again.
 bool refuses_the_statement(cql::ErrorCode code) {
-    return code == cql::ErrorCode::syntax_error || code == cql::ErrorCode::invalid || code == cql::ErrorCode::config_error ||
-           code == cql::ErrorCode::protocol_error || code == cql::ErrorCode::function_failure;
+    return code == cql::ErrorCode::syntax_error || code == cql::ErrorCode::invalid ||
+           code == cql::ErrorCode::config_error || code == cql::ErrorCode::protocol_error ||
+           code == cql::ErrorCode::function_failure;
 }
 
 }  // namespace
@@ -48,8 +49,10 @@ bool surely_refused(cql::ErrorCode code) {
         case cql::ErrorCode::config_error:
         case cql::ErrorCode::already_exists:
         case cql::ErrorCode::unprepared:
-        case cql::ErrorCode::function_failure: return true;
-        default: return false;
+        case cql::ErrorCode::function_failure:
+            return true;
+        default:
+            return false;
     }
 }
 
@@ -121,7 +124,8 @@ bool Exchange::add_prepared(BytesView id, const cql::ValuesView& values) {
     auto prepared = shard_.statements().find(id);
     if (!prepared) {
         // Prepared before our restart, or so long ago that it was dropped: every driver prepares again on this answer.
-        client_->reply_error(stream_, cql::ErrorCode::unprepared, fmt::format("Prepared query with ID {} not found", to_hex(id)), cql::Unprepared{id});
+        client_->reply_error(stream_, cql::ErrorCode::unprepared,
+                             fmt::format("Prepared query with ID {} not found", to_hex(id)), cql::Unprepared{id});
         answered_ = true;
         finish();
         return false;
@@ -193,7 +197,9 @@ void Exchange::start() {
     phases_.clear();
     scopes_.clear();
     if (opcode_ == cql::Opcode::prepare) {
-        phases_.push_back(routing::primary_of(shard_.router()->default_phase()) == routing::Side::source ? routing::Phase::source_only : routing::Phase::target_only);
+        phases_.push_back(routing::primary_of(shard_.router()->default_phase()) == routing::Side::source
+                              ? routing::Phase::source_only
+                              : routing::Phase::target_only);
         kind_ = Plan::Kind::read;
     } else {
         const bool unknown = std::ranges::any_of(pieces_, [](const auto& piece) { return piece.plan->unknown_table; });
@@ -207,10 +213,12 @@ void Exchange::start() {
         for (const auto& piece : pieces_) collect_routes(*piece.plan, piece.values, phases_, scopes_);
         if (!pass_gates()) return;
     }
-    phase_ = phases_.empty() ? shard_.router()->default_phase() : phases_.size() == 1 ? phases_.front() : routing::meet(phases_);
+    phase_ = phases_.empty()       ? shard_.router()->default_phase()
+             : phases_.size() == 1 ? phases_.front()
+                                   : routing::meet(phases_);
     mirrored_ = kind_ == Plan::Kind::write && routing::is_shadowed(phase_);
-    // Also where one cluster takes the write alone: a server orders its own timestamps per connection and by milliseconds,
-    // and one client's writes leave on several of ours.
+    // Also where one cluster takes the write alone: a server orders its own timestamps per connection and by
+    // milliseconds, and one client's writes leave on several of ours.
     if (kind_ == Plan::Kind::write && !parameters_.timestamp && !timestamp_) timestamp_ = shard_.next_timestamp();
 
     advancing_ = true;  // a send that fails at once must not answer before both legs have been looked at
@@ -241,7 +249,8 @@ void Exchange::Leg::reset() {
 void Exchange::Leg::send(routing::Side to) {
     side = to;
     outcome = Outcome::pending;
-    if (!prepare_missing(nullptr)) submit({exchange_.version_, exchange_.needs_keyspace_ ? exchange_.session_keyspace_ : std::string()}, nullptr);
+    if (!prepare_missing(nullptr))
+        submit({exchange_.version_, exchange_.needs_keyspace_ ? exchange_.session_keyspace_ : std::string()}, nullptr);
 }
 
 bool Exchange::Leg::prepare_missing(const Endpoint* node) {
@@ -275,7 +284,9 @@ void Exchange::Leg::on_reply(const cql::FrameView& frame) {
     const auto answering = node();
     if (preparing_) {
         auto prepared = std::exchange(preparing_, nullptr);
-        const auto kind = frame.header.opcode == cql::Opcode::result ? cql::peek_result_kind(frame) : Result<cql::ResultKind>(fail(Errc::malformed, ""));
+        const auto kind = frame.header.opcode == cql::Opcode::result
+                              ? cql::peek_result_kind(frame)
+                              : Result<cql::ResultKind>(fail(Errc::malformed, ""));
         if (!kind || kind.value() != cql::ResultKind::prepared) {
             const auto code = cql::peek_error_code(frame);
             if (!is_primary_ && code) exchange_.shadow_refused_text_ = refuses_the_statement(code.value());
@@ -288,7 +299,9 @@ void Exchange::Leg::on_reply(const cql::FrameView& frame) {
             return;
         }
         prepared->id_on(side).assign(peek.value().id.begin(), peek.value().id.end());
-        if (!prepare_missing(&answering)) submit({exchange_.version_, exchange_.needs_keyspace_ ? exchange_.session_keyspace_ : std::string()}, &answering);
+        if (!prepare_missing(&answering))
+            submit({exchange_.version_, exchange_.needs_keyspace_ ? exchange_.session_keyspace_ : std::string()},
+                   &answering);
         return;
     }
     if (frame.header.opcode == cql::Opcode::result && !frame.is_compressed()) {
@@ -296,7 +309,9 @@ void Exchange::Leg::on_reply(const cql::FrameView& frame) {
         return;
     }
     if (frame.header.opcode != cql::Opcode::error || frame.is_compressed()) {
-        const Error strange(Errc::malformed, fmt::format("{} answered a request with {}", penumbra::to_string(answering), cql::to_string(frame.header.opcode)));
+        const Error strange(Errc::malformed,
+                            fmt::format("{} answered a request with {}", penumbra::to_string(answering),
+                                        cql::to_string(frame.header.opcode)));
         end(Outcome::unknown, nullptr, &strange);
         return;
     }
@@ -372,7 +387,8 @@ void Exchange::primary_ended(const cql::FrameView* frame, const Error* error) {
             answer_failure(*error, primary_.outcome == Outcome::unknown ? Applied::unknown : Applied::no);
         }
     } else if (frame) {
-        if (primary_.outcome == Outcome::ok && mirroring_ == Mirroring::resync) nothing_changed_ = changed_nothing(*frame);
+        if (primary_.outcome == Outcome::ok && mirroring_ == Mirroring::resync)
+            nothing_changed_ = changed_nothing(*frame);
         // When the shadow has it already, the answer can go out from where it was read.
         if (primary_.outcome == Outcome::ok && shadow_.outcome == Outcome::ok) {
             answer_with(*frame);
@@ -395,7 +411,8 @@ void Exchange::shadow_ended(const cql::FrameView* frame, const Error* error) {
 
 bool Exchange::changed_nothing(const cql::FrameView& frame) {
     const auto rows = cql::decode_rows(frame);
-    if (!rows || rows.value().metadata.columns.empty() || rows.value().metadata.columns[0].name != "[applied]") return false;
+    if (!rows || rows.value().metadata.columns.empty() || rows.value().metadata.columns[0].name != "[applied]")
+        return false;
     bool applied = rows.value().row_count() == 0;
     rows.value().for_each([&](std::span<const cql::CellView> row) {
         applied |= !row[0].has_value() || row[0].bytes().size() != 1 || row[0].bytes()[0] != 0;
@@ -437,7 +454,8 @@ void Exchange::advance() {
                 }
             }
             const bool shadow_untouched = shadow_.outcome == Outcome::unused || shadow_.outcome == Outcome::refused;
-            if (!shadow_pending && owing_ == Owing::no && !(primary_.outcome == Outcome::refused && shadow_untouched)) owe(true);
+            if (!shadow_pending && owing_ == Owing::no && !(primary_.outcome == Outcome::refused && shadow_untouched))
+                owe(true);
         }
         if (shadow_.is_pending_outcome() || owing_ == Owing::appending) return;
         settle_or_release();
@@ -476,10 +494,13 @@ void Exchange::owe(bool as_resync) {
         edit.append_to(frame);
         std::vector<sync::OwedPreparedView> prepared;
         for (const auto& piece : pieces_) {
-            if (piece.prepared) prepared.push_back({piece.prepared->text->id, piece.prepared->text->text(), piece.prepared->text->keyspace});
+            if (piece.prepared)
+                prepared.push_back(
+                    {piece.prepared->text->id, piece.prepared->text->text(), piece.prepared->text->keyspace});
         }
         Bytes payload;
-        sync::encode_owed_statement(needs_keyspace_ ? std::string_view(session_keyspace_) : std::string_view(), prepared, frame, payload);
+        sync::encode_owed_statement(needs_keyspace_ ? std::string_view(session_keyspace_) : std::string_view(),
+                                    prepared, frame, payload);
         payloads.push_back(std::move(payload));
     }
     appends_ = payloads.size() * scopes.size();
@@ -498,7 +519,8 @@ void Exchange::append(routing::ScopeId scope, BytesView payload) {
         }
         if (--appends_ > 0) return;
         owing_ = owe_error_.what.empty() ? Owing::durable : Owing::failed;
-        if (owing_ == Owing::failed) shard_.log().error("a write could not be journalled", {kv("error", owe_error_.what)});
+        if (owing_ == Owing::failed)
+            shard_.log().error("a write could not be journalled", {kv("error", owe_error_.what)});
         advance();
     });
 }
@@ -523,7 +545,8 @@ void Exchange::on_request_deadline() {
         if (waiting_at_) waiting_at_->forget(*this);
         waiting_at_ = nullptr;
         waiting_for_schema_ = false;
-        client_->reply_error(stream_, cql::ErrorCode::overloaded, "the request waited too long for a change of phase or schema; it was not executed");
+        client_->reply_error(stream_, cql::ErrorCode::overloaded,
+                             "the request waited too long for a change of phase or schema; it was not executed");
         answered_ = true;
         finish();
         return;
@@ -531,7 +554,8 @@ void Exchange::on_request_deadline() {
     if (primary_.is_pending_outcome()) {
         primary_.cancel();
         primary_.outcome = Outcome::unknown;
-        const Error late(Errc::timeout, fmt::format("the {} cluster did not answer in time", routing::to_string(primary_.side)));
+        const Error late(Errc::timeout,
+                         fmt::format("the {} cluster did not answer in time", routing::to_string(primary_.side)));
         primary_ended(nullptr, &late);
     }
 }
@@ -540,7 +564,8 @@ void Exchange::on_shadow_deadline() {
     if (!shadow_.is_pending_outcome()) return;
     shadow_.cancel();
     shadow_.outcome = Outcome::unknown;
-    const Error late(Errc::timeout, fmt::format("the {} cluster did not answer in time", routing::to_string(shadow_.side)));
+    const Error late(Errc::timeout,
+                     fmt::format("the {} cluster did not answer in time", routing::to_string(shadow_.side)));
     shadow_ended(nullptr, &late);
 }
 
@@ -555,7 +580,8 @@ void Exchange::answer_with(const cql::FrameView& frame) {
         for (const auto& piece : pieces_) {
             if (!piece.prepared) continue;
             const auto& id = piece.prepared->text->id;
-            client_->reply_error(stream_, cql::ErrorCode::unprepared, fmt::format("Prepared query with ID {} not found", to_hex(id)), cql::Unprepared{id});
+            client_->reply_error(stream_, cql::ErrorCode::unprepared,
+                                 fmt::format("Prepared query with ID {} not found", to_hex(id)), cql::Unprepared{id});
             return;
         }
     }
@@ -582,13 +608,17 @@ void Exchange::answer_failure(const Error& error, Applied applied) {
     } else if (kind_ == Plan::Kind::read) {
         client_->reply_error(stream_, cql::ErrorCode::read_timeout, error.what, cql::ReadTimeout{consistency, 0, 1, 0});
     } else {
-        client_->reply_error(stream_, cql::ErrorCode::write_timeout, error.what, cql::WriteTimeout{consistency, 0, 1, "SIMPLE", std::nullopt});
+        client_->reply_error(stream_, cql::ErrorCode::write_timeout, error.what,
+                             cql::WriteTimeout{consistency, 0, 1, "SIMPLE", std::nullopt});
     }
 }
 
 void Exchange::answer_prepared(const cql::FrameView& frame) {
-    const auto kind = frame.header.opcode == cql::Opcode::result ? cql::peek_result_kind(frame) : Result<cql::ResultKind>(fail(Errc::malformed, ""));
-    const auto peek = kind && kind.value() == cql::ResultKind::prepared ? cql::peek_prepared(frame) : Result<cql::PreparedPeek>(fail(Errc::malformed, ""));
+    const auto kind = frame.header.opcode == cql::Opcode::result ? cql::peek_result_kind(frame)
+                                                                 : Result<cql::ResultKind>(fail(Errc::malformed, ""));
+    const auto peek = kind && kind.value() == cql::ResultKind::prepared
+                          ? cql::peek_prepared(frame)
+                          : Result<cql::PreparedPeek>(fail(Errc::malformed, ""));
     if (!peek) {
         answer_with(frame);
         return;
@@ -599,7 +629,8 @@ void Exchange::answer_prepared(const cql::FrameView& frame) {
     // The same frame with our id in the place of the cluster's.
     Bytes ours(frame.whole.begin(), frame.whole.end());
     const auto at = cql::kHeaderSize + peek.value().id_at + 2;
-    ours.erase(ours.begin() + static_cast<std::ptrdiff_t>(at), ours.begin() + static_cast<std::ptrdiff_t>(at + peek.value().id.size()));
+    ours.erase(ours.begin() + static_cast<std::ptrdiff_t>(at),
+               ours.begin() + static_cast<std::ptrdiff_t>(at + peek.value().id.size()));
     ours.insert(ours.begin() + static_cast<std::ptrdiff_t>(at), text->id.begin(), text->id.end());
     store_be<std::uint16_t>(ours.data() + at - 2, static_cast<std::uint16_t>(text->id.size()));
     store_be<std::uint32_t>(ours.data() + cql::kLengthAt, static_cast<std::uint32_t>(ours.size() - cql::kHeaderSize));

@@ -41,9 +41,9 @@ class Exchange {
     /// One statement of the request: all of it, or a child of a BATCH.
     struct Piece {
         PlanPtr plan;
-        cql::ValuesView values;   ///< views of our own copy of the frame
-        PreparedPtr prepared;     ///< null for text
-        std::string_view text;    ///< in our copy of the frame; empty for prepared ones
+        cql::ValuesView values;  ///< views of our own copy of the frame
+        PreparedPtr prepared;    ///< null for text
+        std::string_view text;   ///< in our copy of the frame; empty for prepared ones
     };
     /// Takes a copy of a QUERY, EXECUTE, BATCH or PREPARE frame and starts. A frame that makes no sense, or an id that
     /// nobody prepared, is answered at once.
@@ -82,7 +82,7 @@ class Exchange {
 
         Exchange& exchange_;
         bool is_primary_;
-        PreparedPtr preparing_;   ///< not null while a PREPARE is on its way
+        PreparedPtr preparing_;  ///< not null while a PREPARE is on its way
         int sent_again_ = 0;
     };
 
@@ -118,7 +118,7 @@ class Exchange {
     std::int16_t stream_ = 0;
     cql::ProtocolVersion version_ = cql::ProtocolVersion::v4;
     cql::Opcode opcode_ = cql::Opcode::query;
-    Bytes frame_;        ///< the request as the client sent it
+    Bytes frame_;  ///< the request as the client sent it
     cql::FrameView view_;
     cql::ParametersView parameters_;
     cql::RequestPrefix prefix_;
@@ -148,8 +148,8 @@ class Exchange {
     bool shadow_refused_text_ = false;  ///< invalid there: sending it again would be refused again
     bool nothing_changed_ = false;      ///< a condition that did not hold
     bool advancing_ = false;
-    Bytes reply_;                       ///< the primary's answer, while the shadow or the journal is waited for
-    Error failure_;                     ///< or why there is none
+    Bytes reply_;    ///< the primary's answer, while the shadow or the journal is waited for
+    Error failure_;  ///< or why there is none
     Bytes payload_;
 
     enum class Owing : std::uint8_t { no, appending, durable, failed };

@@ -43,14 +43,17 @@ Mirroring mirroring_of(const Statement& statement, const cql::Table* table) {
     if (table->is_counter) at_least(Mirroring::once);
     for (const auto& assignment : statement.assignments) {
         if (!is_list(table->column(assignment.column))) continue;
-        const bool by_state = assignment.kind != cql::AssignmentKind::set && assignment.kind != cql::AssignmentKind::add &&
+        const bool by_state = assignment.kind != cql::AssignmentKind::set &&
+                              assignment.kind != cql::AssignmentKind::add &&
                               assignment.kind != cql::AssignmentKind::prepend;
         at_least(by_state ? Mirroring::resync : Mirroring::once);
     }
     for (const auto& deletion : statement.deletions) {
-        if (deletion.kind == cql::Deletion::Kind::element && is_list(table->column(deletion.column))) at_least(Mirroring::resync);
+        if (deletion.kind == cql::Deletion::Kind::element && is_list(table->column(deletion.column)))
+            at_least(Mirroring::resync);
     }
-    if (statement.json && std::ranges::any_of(table->columns, [](const auto& column) { return is_list(&column); })) at_least(Mirroring::once);
+    if (statement.json && std::ranges::any_of(table->columns, [](const auto& column) { return is_list(&column); }))
+        at_least(Mirroring::once);
     return worst;
 }
 
@@ -81,25 +84,34 @@ void add_part(const Statement& statement, std::string_view session_keyspace, Pla
 
 bool is_virtual(const Statement& statement, std::string_view session_keyspace) {
     const auto keyspace = statement.table.qualified() ? statement.table.keyspace : session_keyspace;
-    return keyspace == "system" && (statement.table.name == "local" || statement.table.name == "peers" || statement.table.name == "peers_v2");
+    return keyspace == "system" &&
+           (statement.table.name == "local" || statement.table.name == "peers" || statement.table.name == "peers_v2");
 }
 
 Plan::Kind kind_of(const Statement& statement, std::string_view session_keyspace) {
     switch (statement.kind) {
-        case StatementKind::select: return is_virtual(statement, session_keyspace) ? Plan::Kind::virtual_table : Plan::Kind::read;
+        case StatementKind::select:
+            return is_virtual(statement, session_keyspace) ? Plan::Kind::virtual_table : Plan::Kind::read;
         case StatementKind::insert:
         case StatementKind::update:
         case StatementKind::delete_:
-        case StatementKind::batch: return Plan::Kind::write;
-        case StatementKind::truncate: return Plan::Kind::truncate;
-        case StatementKind::use: return Plan::Kind::use;
-        case StatementKind::schema_change: return Plan::Kind::schema_change;
+        case StatementKind::batch:
+            return Plan::Kind::write;
+        case StatementKind::truncate:
+            return Plan::Kind::truncate;
+        case StatementKind::use:
+            return Plan::Kind::use;
+        case StatementKind::schema_change:
+            return Plan::Kind::schema_change;
         case StatementKind::access_control:
         case StatementKind::service_level:
-        case StatementKind::prune: return Plan::Kind::primary_only;
+        case StatementKind::prune:
+            return Plan::Kind::primary_only;
         case StatementKind::list:
-        case StatementKind::describe: return Plan::Kind::read;
-        case StatementKind::unknown: return statement.access() == cql::Access::read ? Plan::Kind::read : Plan::Kind::write;
+        case StatementKind::describe:
+            return Plan::Kind::read;
+        case StatementKind::unknown:
+            return statement.access() == cql::Access::read ? Plan::Kind::read : Plan::Kind::write;
     }
     return Plan::Kind::write;
 }
@@ -108,9 +120,12 @@ Plan::Kind kind_of(const Statement& statement, std::string_view session_keyspace
 
 std::string_view to_string(Mirroring mirroring) {
     switch (mirroring) {
-        case Mirroring::exact: return "exact";
-        case Mirroring::once: return "once";
-        case Mirroring::resync: return "resync";
+        case Mirroring::exact:
+            return "exact";
+        case Mirroring::once:
+            return "once";
+        case Mirroring::resync:
+            return "resync";
     }
     return "unknown";
 }
@@ -131,14 +146,17 @@ PlanPtr make_plan(const cql::Statement& statement, std::string_view keyspace, ro
         for (const auto& part : statement.parts()) {
             if (part.table) add_part(part, keyspace, *plan);
         }
-        const bool system = !plan->parts.empty() && std::ranges::all_of(plan->parts, [](const auto& part) { return routing::is_system_keyspace(part.keyspace); });
+        const bool system = !plan->parts.empty() && std::ranges::all_of(plan->parts, [](const auto& part) {
+            return routing::is_system_keyspace(part.keyspace);
+        });
         if (system && plan->kind != Plan::Kind::read) plan->kind = Plan::Kind::primary_only;
     }
     if (plan->kind == Plan::Kind::read) plan->mirroring = Mirroring::exact;
     return plan;
 }
 
-void collect_routes(const Plan& plan, const cql::ValuesView& values, std::vector<routing::Phase>& phases, std::vector<routing::ScopeId>& scopes) {
+void collect_routes(const Plan& plan, const cql::ValuesView& values, std::vector<routing::Phase>& phases,
+                    std::vector<routing::ScopeId>& scopes) {
     const auto add_scope = [&](routing::ScopeId scope) {
         if (std::ranges::find(scopes, scope) == scopes.end()) scopes.push_back(scope);
     };

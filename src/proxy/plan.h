@@ -75,7 +75,8 @@ struct Routed {
     bool operator==(const Routed&) const = default;
 };
 /// Adds what `plan` says of a request with these values. `phases` collects one phase per part.
-void collect_routes(const Plan& plan, const cql::ValuesView& values, std::vector<routing::Phase>& phases, std::vector<routing::ScopeId>& scopes);
+void collect_routes(const Plan& plan, const cql::ValuesView& values, std::vector<routing::Phase>& phases,
+                    std::vector<routing::ScopeId>& scopes);
 
 /// The serialized partition key of a part, or nothing when it is not all there.
 std::optional<Bytes> partition_key(const PlanPart& part, const cql::ValuesView& values);

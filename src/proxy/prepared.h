@@ -47,8 +47,8 @@ class PreparedRegistry {
 /// One shard's knowledge of one prepared statement.
 struct Prepared {
     PreparedTextPtr text;
-    PlanPtr plan;             ///< under plan->router; worked out anew when the shard's router has changed
-    Bytes backend_id[2];      ///< by Side: what that cluster calls it; empty until it was prepared there by this shard
+    PlanPtr plan;         ///< under plan->router; worked out anew when the shard's router has changed
+    Bytes backend_id[2];  ///< by Side: what that cluster calls it; empty until it was prepared there by this shard
     Bytes& id_on(routing::Side side) { return backend_id[static_cast<std::size_t>(side)]; }
 };
 using PreparedPtr = std::shared_ptr<Prepared>;

@@ -76,7 +76,8 @@ Task<Traffic> Proxy::traffic() {
     Traffic sum;
     for (auto& one : shards_) {
         auto* slot = &one;
-        const auto part = co_await call_on(*one.shard, [slot] { return slot->proxy ? slot->proxy->traffic() : Traffic{}; });
+        const auto part =
+            co_await call_on(*one.shard, [slot] { return slot->proxy ? slot->proxy->traffic() : Traffic{}; });
         sum.connections += part.connections;
         sum.connections_total += part.connections_total;
         sum.requests += part.requests;
@@ -113,8 +114,8 @@ bool Proxy::take_hold(routing::ScopeId scope) {
 }
 
 Task<Status> Proxy::hold(routing::ScopeId scope, Deadline by) {
-    // One at a time: a switch, a copy of lists and a resync may want the same scope. Holds last milliseconds, so whoever comes
-    // second looks again shortly; the waiter may be on any shard.
+    // One at a time: a switch, a copy of lists and a resync may want the same scope. Holds last milliseconds, so
+    // whoever comes second looks again shortly; the waiter may be on any shard.
     while (!take_hold(scope)) {
         if (by.passed(Clock::system().now())) co_return fail(Errc::timeout, "the scope stayed held by another change");
         co_await sleep(std::chrono::milliseconds(1));

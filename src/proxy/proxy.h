@@ -15,7 +15,8 @@ class Proxy final : public DataPlane {
     Proxy(ProxyContext& context, std::vector<Shard*> shards);
     ~Proxy() override;
 
-    /// Takes clients from now on, by the router published before. The address bound (port 0 takes a free one, with one shard).
+    /// Takes clients from now on, by the router published before. The address bound (port 0 takes a free one, with one
+    /// shard).
     Task<Result<Endpoint>> listen();
     Task<void> stop(Deadline by);
 

@@ -24,7 +24,9 @@ ProxyShard::ProxyShard(ProxyContext& context, routing::RouterPtr router)
     sweep_timer_ = shard_.call_in(kSweepEvery, [this] { sweep(); });
 }
 
-ProxyShard::~ProxyShard() { shard_.cancel(sweep_timer_); }
+ProxyShard::~ProxyShard() {
+    shard_.cancel(sweep_timer_);
+}
 
 Result<Endpoint> ProxyShard::listen() {
     return listener_.listen(context_.options.listen, [this](int fd, const Endpoint& peer) {
@@ -75,7 +77,9 @@ Exchange& ProxyShard::take_exchange() {
     return *exchange;
 }
 
-void ProxyShard::give_back(Exchange& exchange) { free_.push_back(&exchange); }
+void ProxyShard::give_back(Exchange& exchange) {
+    free_.push_back(&exchange);
+}
 
 void ProxyShard::watch_deadlines(Exchange& exchange, bool shadowed) {
     if (shadowed) {
@@ -88,7 +92,8 @@ void ProxyShard::watch_deadlines(Exchange& exchange, bool shadowed) {
 void ProxyShard::sweep() {
     const auto now = shard_.now();
     const auto take_due = [now](std::deque<Due>& queue) -> Exchange* {
-        while (!queue.empty() && (queue.front().at <= now || queue.front().serial != queue.front().exchange->serial() || queue.front().exchange->is_free())) {
+        while (!queue.empty() && (queue.front().at <= now || queue.front().serial != queue.front().exchange->serial() ||
+                                  queue.front().exchange->is_free())) {
             const auto due = queue.front();
             queue.pop_front();
             if (due.serial == due.exchange->serial() && !due.exchange->is_free()) return due.exchange;
@@ -122,7 +127,8 @@ Task<void> ProxyShard::refresh_and_start(ProxyShard* self) {
     while (!self->waiting_for_schema_.empty()) {
         const auto waiting = std::exchange(self->waiting_for_schema_, {});
         auto refreshed = co_await self->context_.refresh_schema();
-        if (!refreshed) self->log_.warn("cannot load the schema for an unknown table", {kv("error", refreshed.error().what)});
+        if (!refreshed)
+            self->log_.warn("cannot load the schema for an unknown table", {kv("error", refreshed.error().what)});
         for (const auto& [exchange, serial] : waiting) {
             if (exchange->serial() == serial && !exchange->is_free()) exchange->start();
         }

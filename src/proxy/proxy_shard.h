@@ -28,7 +28,7 @@ struct ProxyOptions {
     Nanos shadow_timeout = std::chrono::seconds(2);    ///< how long a write waits for the shadow before it is owed
     std::uint32_t max_frame_bytes = 16u << 20;
     std::size_t max_in_flight_per_client = 2048;
-    std::size_t max_unsent_per_client = 4u << 20;      ///< bytes; past it nothing more is read from that client
+    std::size_t max_unsent_per_client = 4u << 20;  ///< bytes; past it nothing more is read from that client
     std::size_t max_prepared = 65536;
 };
 
@@ -44,7 +44,8 @@ struct ProxyContext {
     cluster::Cluster& cluster(routing::Side side) const { return *clusters[static_cast<std::size_t>(side)]; }
 };
 
-/// One shard of the proxy: its listener, clients, exchanges, gates and counters. Built, used and destroyed on its shard.
+/// One shard of the proxy: its listener, clients, exchanges, gates and counters. Built, used and destroyed on its
+/// shard.
 class ProxyShard {
   public:
     ProxyShard(ProxyContext& context, routing::RouterPtr router);
@@ -83,7 +84,10 @@ class ProxyShard {
     /// Starts the exchange again once the schema has been loaded anew.
     void start_after_refresh(Exchange& exchange);
 
-    void client_opened(ClientConnection& client) { clients_.insert(&client); ++counters_.connections_total; }
+    void client_opened(ClientConnection& client) {
+        clients_.insert(&client);
+        ++counters_.connections_total;
+    }
     void client_closed(ClientConnection& client) { clients_.erase(&client); }
 
     Traffic& counters() { return counters_; }

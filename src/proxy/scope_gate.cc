@@ -30,7 +30,8 @@ Task<Status> ScopeGate::hold(Deadline by) {
         if (!drained) {
             const auto left = in_flight();
             release();
-            co_return fail(Errc::timeout, fmt::format("{} requests of the scope were still under way when the wait ended", left));
+            co_return fail(Errc::timeout,
+                           fmt::format("{} requests of the scope were still under way when the wait ended", left));
         }
     }
     co_return ok();
@@ -51,8 +52,8 @@ Task<Status> ScopeGate::settle(Deadline by) {
     }
     settling_ = true;
     Status status = ok();
-    // Twice: a wait before that ended by its deadline may have left some behind in the counter that new ones enter next,
-    // where they could not be told apart.
+    // Twice: a wait before that ended by its deadline may have left some behind in the counter that new ones enter
+    // next, where they could not be told apart.
     for (int round = 0; round < 2 && status; ++round) {
         const auto old = static_cast<Turn>(round == 0 ? turn_ ^ 1 : turn_);
         if (round == 1) turn_ ^= 1;
@@ -62,7 +63,8 @@ Task<Status> ScopeGate::settle(Deadline by) {
         const auto timer = shard.call_at(by.at, [done] { done.set(false); });
         const bool settled = co_await done;
         shard.cancel(timer);
-        if (!settled) status = fail(Errc::timeout, fmt::format("{} requests of the scope did not end in time", in_flight_[old]));
+        if (!settled)
+            status = fail(Errc::timeout, fmt::format("{} requests of the scope did not end in time", in_flight_[old]));
     }
     settling_ = false;
     co_return status;

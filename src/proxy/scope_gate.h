@@ -16,7 +16,8 @@ class Exchange;
 /// The requests of one scope on one shard: counts those under way, and holds new ones while a fence is up.
 class ScopeGate {
   public:
-    /// Which of two counters a request was entered in, so that "those under way now" can be waited for while new ones come.
+    /// Which of two counters a request was entered in, so that "those under way now" can be waited for while new ones
+    /// come.
     using Turn = std::uint8_t;
 
     bool is_held() const { return held_; }
@@ -31,7 +32,10 @@ class ScopeGate {
     Task<Status> hold(Deadline by);
     /// Lets the waiting ones start, in the order they came.
     void release();
-    void wait(Exchange& exchange) { waiting_.push_back(&exchange); ++waited_; }
+    void wait(Exchange& exchange) {
+        waiting_.push_back(&exchange);
+        ++waited_;
+    }
     void forget(Exchange& exchange) { std::erase(waiting_, &exchange); }
     /// Requests that waited during the last hold.
     std::uint64_t waited() const { return waited_; }
@@ -46,8 +50,8 @@ class ScopeGate {
     std::deque<Exchange*> waiting_;
     std::uint64_t waited_ = 0;
     bool settling_ = false;
-    std::vector<OneShot<bool>> drained_;   ///< told when nothing is under way
-    std::vector<OneShot<bool>> turned_;    ///< told when the other turn's count reached zero
+    std::vector<OneShot<bool>> drained_;  ///< told when nothing is under way
+    std::vector<OneShot<bool>> turned_;   ///< told when the other turn's count reached zero
 };
 
 }  // namespace penumbra::proxy

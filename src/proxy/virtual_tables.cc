@@ -36,14 +36,16 @@ std::optional<Bytes> VirtualTables::local_value(std::string_view column, const c
         return Bytes(id.bytes.begin(), id.bytes.end());
     }
     if (column == "tokens") return cql::encode_text_list({std::string(kToken)});
-    if (column == "schema_version") return Bytes(topology.schema_version.bytes.begin(), topology.schema_version.bytes.end());
+    if (column == "schema_version")
+        return Bytes(topology.schema_version.bytes.begin(), topology.schema_version.bytes.end());
     if (column == "bootstrapped") return cql::encode_text("COMPLETED");
     const auto cell = topology.system_local[0][column];
     if (!cell.has_value()) return std::nullopt;
     return Bytes(cell.bytes().begin(), cell.bytes().end());
 }
 
-Result<cql::RowsBuilder> VirtualTables::answer(const cql::Statement& statement, const cluster::Topology& topology, const cql::Schema& schema) const {
+Result<cql::RowsBuilder> VirtualTables::answer(const cql::Statement& statement, const cluster::Topology& topology,
+                                               const cql::Schema& schema) const {
     const auto name = statement.table.name;
     const auto* table = schema.table("system", name);
     if (table == nullptr) return fail(Errc::not_found, fmt::format("unconfigured table {}", name));
@@ -61,10 +63,14 @@ Result<cql::RowsBuilder> VirtualTables::answer(const cql::Statement& statement, 
             for (const auto& column : table->columns) selected.push_back({column.name, column.name, column.type});
         } else if (expression.is(cql::TermKind::column)) {
             const auto* column = table->column(expression.text);
-            if (column == nullptr) return fail(Errc::not_found, fmt::format("Undefined column name {} in table system.{}", expression.text, name));
-            selected.push_back({column->name, std::string(selector.alias.empty() ? expression.text : selector.alias), column->type});
+            if (column == nullptr)
+                return fail(Errc::not_found,
+                            fmt::format("Undefined column name {} in table system.{}", expression.text, name));
+            selected.push_back(
+                {column->name, std::string(selector.alias.empty() ? expression.text : selector.alias), column->type});
         } else if (expression.is(cql::TermKind::function) && expression.text == "count") {
-            selected.push_back({"", std::string(selector.alias.empty() ? "count" : selector.alias), cql::scalar(cql::TypeKind::bigint)});
+            selected.push_back({"", std::string(selector.alias.empty() ? "count" : selector.alias),
+                                cql::scalar(cql::TypeKind::bigint)});
         } else {
             return fail(Errc::unsupported, "an expression over system.local");
         }
@@ -78,7 +84,9 @@ Result<cql::RowsBuilder> VirtualTables::answer(const cql::Statement& statement, 
     }
     bool matches = is_local;  // nobody but us: peers is empty
     for (const auto& restriction : statement.where) {
-        if (restriction.column != "key" || restriction.op != cql::Operator::eq || !restriction.value.is(cql::TermKind::string)) continue;
+        if (restriction.column != "key" || restriction.op != cql::Operator::eq ||
+            !restriction.value.is(cql::TermKind::string))
+            continue;
         matches = matches && restriction.value.text == "local";
     }
     if (!matches && !counts) return rows;

@@ -98,8 +98,8 @@ Detached run_into(Task<R> task, std::shared_ptr<std::vector<std::optional<R>>> r
 
 /// Runs `work()` on `there` and brings its value back here. `work` and its result cross by value.
 ///
-/// Name a `work` that owns something before the co_await and move it in: GCC 12 destroys the captures of a lambda that is
-/// a temporary of a co_await expression twice (GCC bug 99576).
+/// Name a `work` that owns something before the co_await and move it in: GCC 12 destroys the captures of a lambda that
+/// is a temporary of a co_await expression twice (GCC bug 99576).
 template <class F>
 Task<std::invoke_result_t<F>> call_on(Shard& there, F work) {
     using R = std::invoke_result_t<F>;
@@ -110,7 +110,8 @@ Task<std::invoke_result_t<F>> call_on(Shard& there, F work) {
     OneShot<R> done;
     Shard& home = Shard::here();
     // OneShot's reference count is atomic and its value is set at home, so sharing the handle is safe.
-    there.post([work = std::move(work), done, &home]() mutable { detail::run_and_tell<F>(std::move(work), home, done); });
+    there.post(
+        [work = std::move(work), done, &home]() mutable { detail::run_and_tell<F>(std::move(work), home, done); });
     R result = co_await done;
     co_return result;
 }
@@ -120,7 +121,8 @@ template <class R>
 Task<R> run_on(Shard& there, UniqueFunction<Task<R>()> work) {
     OneShot<R> done;
     Shard& home = Shard::here();
-    there.post([work = std::move(work), done, &home]() mutable { detail::run_task_and_tell<R>(std::move(work), home, done); });
+    there.post(
+        [work = std::move(work), done, &home]() mutable { detail::run_task_and_tell<R>(std::move(work), home, done); });
     R result = co_await done;
     co_return result;
 }
@@ -156,7 +158,8 @@ class Worker {
         using R = std::invoke_result_t<F>;
         OneShot<R> done;
         Shard& home = Shard::here();
-        submit([work = std::move(work), done, &home]() mutable { detail::run_and_tell<F>(std::move(work), home, done); });
+        submit(
+            [work = std::move(work), done, &home]() mutable { detail::run_and_tell<F>(std::move(work), home, done); });
         R result = co_await done;
         co_return result;
     }

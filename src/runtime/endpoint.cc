@@ -1,13 +1,12 @@
 #include "runtime/endpoint.h"
 
-#include <arpa/inet.h>
-#include <netdb.h>
-
 #include <charconv>
 #include <cstring>
 #include <tuple>
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <netdb.h>
 
 namespace penumbra {
 
@@ -54,9 +53,13 @@ Bytes Endpoint::address() const {
     return {bytes, bytes + 4};
 }
 
-std::uint16_t Endpoint::port() const { return ntohs(storage_.sin6_port); }  // the same place in sockaddr_in
+std::uint16_t Endpoint::port() const {
+    return ntohs(storage_.sin6_port);
+}  // the same place in sockaddr_in
 
-socklen_t Endpoint::raw_size() const { return storage_.sin6_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in); }
+socklen_t Endpoint::raw_size() const {
+    return storage_.sin6_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+}
 
 std::string Endpoint::host() const {
     char text[INET6_ADDRSTRLEN] = {};
@@ -71,7 +74,8 @@ bool Endpoint::operator<(const Endpoint& other) const {
 
 std::string to_string(const Endpoint& endpoint) {
     const auto host = endpoint.host();
-    return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, endpoint.port()) : fmt::format("[{}]:{}", host, endpoint.port());
+    return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, endpoint.port())
+                                               : fmt::format("[{}]:{}", host, endpoint.port());
 }
 
 Result<HostPort> HostPort::parse(std::string_view text, std::uint16_t default_port) {
@@ -79,22 +83,27 @@ Result<HostPort> HostPort::parse(std::string_view text, std::uint16_t default_po
     std::string_view port;
     if (text.starts_with('[')) {
         const auto close = text.find(']');
-        if (close == std::string_view::npos) return fail(Errc::invalid_argument, fmt::format("'{}' has '[' without ']'", text));
+        if (close == std::string_view::npos)
+            return fail(Errc::invalid_argument, fmt::format("'{}' has '[' without ']'", text));
         made.host = text.substr(1, close - 1);
         const auto rest = text.substr(close + 1);
-        if (!rest.empty() && rest[0] != ':') return fail(Errc::invalid_argument, fmt::format("'{}': ':PORT' belongs behind ']'", text));
+        if (!rest.empty() && rest[0] != ':')
+            return fail(Errc::invalid_argument, fmt::format("'{}': ':PORT' belongs behind ']'", text));
         if (!rest.empty()) port = rest.substr(1);
     } else {
         const auto colon = text.rfind(':');
         made.host = text.substr(0, colon);
         if (colon != std::string_view::npos) port = text.substr(colon + 1);
         if (made.host.find(':') != std::string::npos) {
-            return fail(Errc::invalid_argument, fmt::format("'{}': write an IPv6 address in brackets, [::1]:9042", text));
+            return fail(Errc::invalid_argument,
+                        fmt::format("'{}': write an IPv6 address in brackets, [::1]:9042", text));
         }
     }
-    if (made.host.empty()) return fail(Errc::invalid_argument, fmt::format("'{}' names no host; HOST:PORT is wanted", text));
+    if (made.host.empty())
+        return fail(Errc::invalid_argument, fmt::format("'{}' names no host; HOST:PORT is wanted", text));
     if (port.empty()) {
-        if (default_port == 0) return fail(Errc::invalid_argument, fmt::format("'{}' names no port; HOST:PORT is wanted", text));
+        if (default_port == 0)
+            return fail(Errc::invalid_argument, fmt::format("'{}' names no port; HOST:PORT is wanted", text));
         made.port = default_port;
         return made;
     }
@@ -113,7 +122,9 @@ Result<std::vector<Endpoint>> resolve(const HostPort& name) {
     addrinfo* found = nullptr;
     const int error = getaddrinfo(name.host.c_str(), std::to_string(name.port).c_str(), &hints, &found);
     if (error != 0) {
-        return fail(Errc::unavailable, fmt::format("cannot resolve '{}': {}. Check the name and the resolver of this host", name.host, gai_strerror(error)));
+        return fail(Errc::unavailable,
+                    fmt::format("cannot resolve '{}': {}. Check the name and the resolver of this host", name.host,
+                                gai_strerror(error)));
     }
     std::vector<Endpoint> endpoints;
     for (const auto* at = found; at != nullptr; at = at->ai_next) {

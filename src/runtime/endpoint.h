@@ -1,11 +1,11 @@
 #pragma once
 
-#include <netinet/in.h>
-
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <netinet/in.h>
 
 #include "base/bytes.h"
 #include "base/result.h"

@@ -1,12 +1,11 @@
 #include "runtime/listener.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
 
 #include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace penumbra {
 
@@ -60,7 +59,9 @@ void Listener::close() {
     fd_ = -1;
 }
 
-void Listener::on_events(std::uint32_t) { accept_some(); }
+void Listener::on_events(std::uint32_t) {
+    accept_some();
+}
 
 void Listener::accept_some() {
     while (fd_ >= 0) {

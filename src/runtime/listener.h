@@ -18,7 +18,8 @@ class Listener final : Watcher {
     ~Listener() { close(); }
     Listener(const Listener&) = delete;
 
-    /// Port 0 takes a free one; see local(). A taken port, a foreign address or a missing right is an error that says so.
+    /// Port 0 takes a free one; see local(). A taken port, a foreign address or a missing right is an error that says
+    /// so.
     Result<Endpoint> listen(const Endpoint& at, Accepted accepted);
     void close();
     /// The kernel lets two processes of one user share an address by SO_REUSEPORT, and spreads clients over both: asked

@@ -1,13 +1,13 @@
 #include "runtime/shard.h"
 
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <stdexcept>
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 
@@ -20,7 +20,8 @@ Shard::Shard(std::string name, const Clock& clock)
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
     wakeup_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (epoll_ < 0 || wakeup_ < 0) {
-        throw std::runtime_error("cannot make an event loop for shard " + name_ + ": " + system_error("epoll", "eventfd", errno).what);
+        throw std::runtime_error("cannot make an event loop for shard " + name_ + ": " +
+                                 system_error("epoll", "eventfd", errno).what);
     }
     epoll_event event{};
     event.events = EPOLLIN | EPOLLET;

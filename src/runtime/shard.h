@@ -44,11 +44,11 @@ class Deferred {
 
 using TimerId = std::uint64_t;
 
-/// One thread with its own event loop. An object is built, used and destroyed on its shard; work crosses shards by value
-/// through post(). start() makes the thread, stop() ends the loop after what was posted before it and joins.
+/// One thread with its own event loop. An object is built, used and destroyed on its shard; work crosses shards by
+/// value through post(). start() makes the thread, stop() ends the loop after what was posted before it and joins.
 ///
-/// The engine is edge-triggered epoll: a descriptor is registered once, an idle connection costs no buffer (all reads of a
-/// shard share one), and a turn is epoll_wait, the reads, what they caused, and one write per stream. Nobody above
+/// The engine is edge-triggered epoll: a descriptor is registered once, an idle connection costs no buffer (all reads
+/// of a shard share one), and a turn is epoll_wait, the reads, what they caused, and one write per stream. Nobody above
 /// `runtime` sees it (docs/architecture.md, "Engine", says why it is not Asio).
 class Shard {
   public:
@@ -97,7 +97,8 @@ class Shard {
     MutableBytes read_buffer() { return {read_buffer_.get(), kReadBuffer}; }
     static constexpr std::size_t kReadBuffer = 256 * 1024;
 
-    /// Runs the loop on the calling thread until stop() is called from elsewhere or `until` says so: for tests and main.
+    /// Runs the loop on the calling thread until stop() is called from elsewhere or `until` says so: for tests and
+    /// main.
     void run(UniqueFunction<bool()> until = {});
 
   private:

@@ -1,15 +1,14 @@
 #include "runtime/stream.h"
 
-#include <netinet/tcp.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include <fmt/format.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "runtime/async.h"
@@ -32,7 +31,9 @@ Stream::Stream(int fd, Endpoint peer) : fd_(fd), peer_(peer) {
     setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // we gather by ourselves; Nagle would only add a wait
 }
 
-Stream::~Stream() { close(); }
+Stream::~Stream() {
+    close();
+}
 
 void Stream::start(Handler& handler) {
     handler_ = &handler;
@@ -100,7 +101,8 @@ void Stream::read_some() {
                 return;
             }
             if (error == EINTR) continue;
-            fail_with({Errc::closed, fmt::format("connection with {} broke: {}", to_string(peer_), std::strerror(error)), error});
+            fail_with({Errc::closed,
+                       fmt::format("connection with {} broke: {}", to_string(peer_), std::strerror(error)), error});
             return;
         }
         if (got == 0) {
@@ -108,8 +110,8 @@ void Stream::read_some() {
             fail_with({Errc::closed, fmt::format("{} closed the connection", to_string(peer_))});
             return;
         }
-        // A short read means that the socket is empty: no second call just to hear EAGAIN. What comes later is a new edge;
-        // but an end that came together with these bytes shared their edge, and only another read shows it.
+        // A short read means that the socket is empty: no second call just to hear EAGAIN. What comes later is a new
+        // edge; but an end that came together with these bytes shared their edge, and only another read shows it.
         if (static_cast<std::size_t>(got) < space.size() && !ended_) readable_ = false;
         std::size_t dealt = 0;
         if (kept > 0) {
@@ -158,7 +160,8 @@ void Stream::flush() {
                 writable_ = false;
                 break;
             }
-            fail_with({Errc::closed, fmt::format("connection with {} broke: {}", to_string(peer_), std::strerror(errno)), errno});
+            fail_with({Errc::closed,
+                       fmt::format("connection with {} broke: {}", to_string(peer_), std::strerror(errno)), errno});
             return;
         }
         sent_ += static_cast<std::size_t>(sent);
@@ -225,7 +228,8 @@ Task<Result<int>> connect(Endpoint to, Deadline by) {
     if (errno != EINPROGRESS) {
         const int error = errno;
         ::close(fd);
-        co_return fail(Errc::unavailable, fmt::format("cannot connect to {}: {}", to_string(to), std::strerror(error)), error);
+        co_return fail(Errc::unavailable, fmt::format("cannot connect to {}: {}", to_string(to), std::strerror(error)),
+                       error);
     }
     auto& shard = Shard::here();
     const OneShot<Result<int>> done;
@@ -247,7 +251,8 @@ Task<Result<int>> connect(Endpoint to, Deadline by) {
     getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
     if (error != 0) {
         ::close(fd);
-        co_return fail(Errc::unavailable, fmt::format("cannot connect to {}: {}", to_string(to), std::strerror(error)), error);
+        co_return fail(Errc::unavailable, fmt::format("cannot connect to {}: {}", to_string(to), std::strerror(error)),
+                       error);
     }
     co_return fd;
 }

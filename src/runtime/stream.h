@@ -11,10 +11,11 @@
 namespace penumbra {
 
 /// One TCP connection, on one shard. Bytes that arrive are shown to the handler where they were read; bytes written are
-/// gathered and leave in one system call at the end of the turn. TLS has its place between the socket and the two buffers.
+/// gathered and leave in one system call at the end of the turn. TLS has its place between the socket and the two
+/// buffers.
 ///
-/// The owner keeps it alive until after on_closed() or its own close(), and destroys it with Shard::dispose() when it may
-/// be on the call stack.
+/// The owner keeps it alive until after on_closed() or its own close(), and destroys it with Shard::dispose() when it
+/// may be on the call stack.
 class Stream final : Watcher, Deferred {
   public:
     class Handler {
@@ -48,7 +49,10 @@ class Stream final : Watcher, Deferred {
     void flush_soon() { Shard::here().defer(*this); }
     std::size_t unsent() const { return out_.size() - sent_; }
     /// One on_drained() when unsent() is next at or below `mark`.
-    void tell_when_below(std::size_t mark) { drain_mark_ = mark; waiting_drain_ = true; }
+    void tell_when_below(std::size_t mark) {
+        drain_mark_ = mark;
+        waiting_drain_ = true;
+    }
 
     /// Stops reading: the peer's window fills and it waits. What was read and not dealt with is kept.
     void pause() { paused_ = true; }
@@ -77,14 +81,14 @@ class Stream final : Watcher, Deferred {
     int fd_;
     Endpoint peer_;
     Handler* handler_ = nullptr;
-    Bytes in_;   // what the handler left; empty for an idle connection
+    Bytes in_;  // what the handler left; empty for an idle connection
     Bytes out_;
     std::size_t sent_ = 0;
     std::size_t expected_ = 0;
     std::size_t drain_mark_ = 0;
     bool waiting_drain_ = false;
     bool paused_ = false;
-    bool readable_ = false;   // the socket may hold bytes that we have not read
+    bool readable_ = false;  // the socket may hold bytes that we have not read
     bool ended_ = false;     // the other side sends no more: the next read to find nothing finds the end
     bool writable_ = true;
     bool closing_ = false;

@@ -13,7 +13,8 @@ using namespace testing;
 using cql::Opcode;
 
 Result<cql::SchemaPtr> build(const SchemaRows& rows) {
-    return build_schema(as_rows(rows.keyspace_rows()), as_rows(rows.table_rows()), as_rows(rows.column_rows()), as_rows(rows.type_rows()), as_rows(rows.view_rows()));
+    return build_schema(as_rows(rows.keyspace_rows()), as_rows(rows.table_rows()), as_rows(rows.column_rows()),
+                        as_rows(rows.type_rows()), as_rows(rows.view_rows()));
 }
 
 TEST(BuildSchema, TypesInAnyOrderViewsCountersAndDescendingColumns) {

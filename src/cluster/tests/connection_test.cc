@@ -1,8 +1,8 @@
 #include "cluster/connection.h"
 
-#include <gtest/gtest.h>
-
 #include <set>
+
+#include <gtest/gtest.h>
 
 #include "cluster/tests/support/loop.h"
 #include "cluster/tests/support/lying_server.h"
@@ -67,7 +67,9 @@ TEST(StreamIds, TakeAllLeavesOutTheOrphans) {
 
 class ConnectionTest : public ::testing::Test, Connection::Owner {
   protected:
-    ConnectionTest() { server = loop.on([] { return std::make_unique<LyingServer>("node"); }); }
+    ConnectionTest() {
+        server = loop.on([] { return std::make_unique<LyingServer>("node"); });
+    }
     ~ConnectionTest() override {
         loop.on([this] {
             connection.reset();
@@ -177,7 +179,9 @@ TEST_F(ConnectionTest, HalfAFrameThenCloseIsALoss) {
 
 TEST_F(ConnectionTest, GarbageEndsIt) {
     open();
-    server->on_request = [](const auto& asked) { asked.server->raw(asked, bytes_of("HTTP/1.1 400 Bad Request\r\n\r\n")); };
+    server->on_request = [](const auto& asked) {
+        asked.server->raw(asked, bytes_of("HTTP/1.1 400 Bad Request\r\n\r\n"));
+    };
     Probe probe;
     send(probe);
     loop.until([&] { return lost.has_value(); });
@@ -261,7 +265,8 @@ TEST_F(ConnectionTest, ACallEndsByItsDeadlineAndItsIdStaysTaken) {
     server->on_request = [](const auto&) {};
     Bytes frame;
     cql::encode_query(frame, {}, "SELECT 1", {});
-    const auto result = loop.run<Result<Bytes>>([&] { return connection->call(frame, Deadline::in(Clock::system(), 20ms)); });
+    const auto result =
+        loop.run<Result<Bytes>>([&] { return connection->call(frame, Deadline::in(Clock::system(), 20ms)); });
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, Errc::timeout);
     EXPECT_EQ(connection->in_flight(), 1U);
@@ -298,9 +303,12 @@ TEST_F(ConnectionTest, EventsGoToTheOwner) {
     Bytes request;
     const std::string_view all[] = {"STATUS_CHANGE"};
     cql::encode_register(request, {}, all);
-    const auto registered = loop.run<Result<Bytes>>([&] { return connection->call(request, Deadline::in(Clock::system(), 5s)); });
+    const auto registered =
+        loop.run<Result<Bytes>>([&] { return connection->call(request, Deadline::in(Clock::system(), 5s)); });
     ASSERT_TRUE(registered);
-    loop.on([&] { server->push(cql::NodeEvent{"STATUS_CHANGE", "DOWN", {cql::InetAddress::parse("127.0.0.1").value(), 9042}}); });
+    loop.on([&] {
+        server->push(cql::NodeEvent{"STATUS_CHANGE", "DOWN", {cql::InetAddress::parse("127.0.0.1").value(), 9042}});
+    });
     loop.until([&] { return events == 1; });
     EXPECT_FALSE(lost);
 }

@@ -9,15 +9,15 @@ namespace penumbra::control {
 namespace {
 
 using namespace std::chrono_literals;
+using routing::Phase;
+using routing::Side;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-using ::testing::SizeIs;
-using routing::Phase;
-using routing::Side;
 using testing::run_here;
+using ::testing::SizeIs;
 using testing::TempDirectory;
 using testing::World;
 
@@ -102,8 +102,9 @@ TEST(Coordinator, TakesATenantAllTheWay) {
         auto log = co_await w.coordinator->audit("acme", 100);
         std::vector<std::string> commands;
         for (const auto& entry : log.value()) commands.push_back(entry.command + " " + entry.outcome);
-        EXPECT_THAT(commands, ElementsAre("cancel refused", "complete done", "switch done", "reverse done", "switch done", "verify done", "switch done",
-                                          "copy done", "switch done", "create done"));
+        EXPECT_THAT(commands,
+                    ElementsAre("cancel refused", "complete done", "switch done", "reverse done", "switch done",
+                                "verify done", "switch done", "copy done", "switch done", "create done"));
         EXPECT_EQ(log.value()[1].wait, 1900us);
     });
 }
@@ -116,7 +117,8 @@ TEST(Coordinator, AClosedGateChangesNothing) {
         const auto epoch = w.coordinator->epoch();
         auto report = co_await w.switch_to("acme", Phase::shadow_sync);
         EXPECT_EQ(report.refusal->code, Errc::conflict);
-        EXPECT_THAT(report.refusal->what, HasSubstr("acme stays in shadow_async: copied: not copied since shadowing began"));
+        EXPECT_THAT(report.refusal->what,
+                    HasSubstr("acme stays in shadow_async: copied: not copied since shadowing began"));
         EXPECT_FALSE(gate(report, MoveGate::copied)->passed);
         EXPECT_TRUE(gate(report, MoveGate::clusters_reachable)->passed);
         EXPECT_EQ(w.data_plane.holds, holds) << "nobody waited for it";
@@ -154,7 +156,8 @@ TEST(Coordinator, GatesSeeTheWorld) {
         w.target.tables = std::make_shared<cql::Schema>();
         w.source.tables = std::make_shared<cql::Schema>();
         report = co_await w.coordinator->change(dry);
-        EXPECT_THAT(gate(report, MoveGate::schemas_agree)->detail, HasSubstr("no table in scope has the tenant column"));
+        EXPECT_THAT(gate(report, MoveGate::schemas_agree)->detail,
+                    HasSubstr("no table in scope has the tenant column"));
         auto log = co_await w.coordinator->audit("acme", 100);
         EXPECT_THAT(log.value(), SizeIs(1)) << "looking is not a command";
     });
@@ -209,7 +212,9 @@ TEST(Coordinator, TheFenceWaitsForTheJournal) {
             EXPECT_EQ(log.value()[0].outcome, "failed");
 
             // Paid while the fence stands: the switch goes through.
-            w.data_plane.on_hold = [&w, id] { Shard::here().call_in(20ms, [&w, id] { w.owed.set(Side::target, id, 0); }); };
+            w.data_plane.on_hold = [&w, id] {
+                Shard::here().call_in(20ms, [&w, id] { w.owed.set(Side::target, id, 0); });
+            };
             w.owed.set(Side::target, id, 5);
             report = co_await w.switch_to("acme", Phase::target_primary);
             EXPECT_FALSE(report.refusal);

@@ -5,8 +5,8 @@
 
 #include "control/tests/fakes.h"
 
-/// A process that dies at each step of each change, for real: a child runs the change and leaves by _exit() at the step; the
-/// parent then lives on in the same state directory.
+/// A process that dies at each step of each change, for real: a child runs the change and leaves by _exit() at the
+/// step; the parent then lives on in the same state directory.
 namespace penumbra::control {
 namespace {
 
@@ -93,7 +93,8 @@ Task<void> check_after(World& w, Change change, std::uint64_t epoch_before, bool
     EXPECT_EQ(w.data_plane.router->epoch(), w.coordinator->epoch());
     EXPECT_EQ(w.data_plane.router->table("shop", "orders").of_tenant(bytes_of("acme-id")).phase, found.phase);
     // A scope that is not shadowed is owed nothing, even if we died before the journal heard of it.
-    EXPECT_EQ(std::ranges::find(w.owed.forgotten, found.id) != w.owed.forgotten.end(), !routing::is_shadowed(found.phase));
+    EXPECT_EQ(std::ranges::find(w.owed.forgotten, found.id) != w.owed.forgotten.end(),
+              !routing::is_shadowed(found.phase));
     if (recorded) {
         auto log = co_await w.coordinator->audit("acme", 1);
         EXPECT_EQ(log.value()[0].outcome, "interrupted");
@@ -118,7 +119,8 @@ TEST(Crash, AtEveryStepOfEveryChange) {
                                       {Phase::target_primary, Command::complete, Phase::target_only},
                                       {Phase::shadow_sync, Command::cancel, Phase::source_only},
                                       {Phase::target_primary, Command::cancel, Phase::source_only}};
-    const std::vector<std::string> steps{"audited", "held", "drained", "deciding", "persisted", "published", "forgotten", "released"};
+    const std::vector<std::string> steps{"audited",   "held",      "drained",   "deciding",
+                                         "persisted", "published", "forgotten", "released"};
     int deaths = 0;
     for (const auto& change : changes) {
         const TempDirectory prepared;
@@ -130,7 +132,8 @@ TEST(Crash, AtEveryStepOfEveryChange) {
         const auto epoch = StateStore::open(prepared.path()).value().epoch().value().value();
         bool persisted = false;
         for (const auto& step : steps) {
-            SCOPED_TRACE(std::string(routing::to_string(change.from)) + " " + std::string(to_string(change.command)) + " at " + step);
+            SCOPED_TRACE(std::string(routing::to_string(change.from)) + " " + std::string(to_string(change.command)) +
+                         " at " + step);
             const TempDirectory directory;
             std::filesystem::copy(prepared.path(), directory.path(), std::filesystem::copy_options::recursive);
             persisted = persisted || step == "persisted";

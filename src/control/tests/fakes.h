@@ -123,7 +123,7 @@ class FakeCluster final : public ClusterView {
 /// What movers of the test do; shared with them, and they run on the background shard.
 struct FakeWork {
     std::atomic<int> portions{4};
-    std::atomic<bool> waits{false};     ///< after half of the portions, until told to stop or to go on
+    std::atomic<bool> waits{false};  ///< after half of the portions, until told to stop or to go on
     std::atomic<bool> fails{false};
     std::atomic<std::uint64_t> differences{0};
     std::atomic<std::uint64_t> started{0};
@@ -235,7 +235,8 @@ inline void run_here(Shard& shard, Task<void> task) {
 class TempDirectory {
   public:
     TempDirectory() {
-        // In memory where there is such a place: what a dead process leaves behind is the same, and a sync costs nothing.
+        // In memory where there is such a place: what a dead process leaves behind is the same, and a sync costs
+        // nothing.
         const std::filesystem::path memory("/dev/shm");
         const auto parent = std::filesystem::is_directory(memory) ? memory : std::filesystem::temp_directory_path();
         std::string name = (parent / "penumbra-control-XXXXXX").string();
@@ -252,10 +253,11 @@ class TempDirectory {
     std::filesystem::path path_;
 };
 
-/// A coordinator with everything around it played. Built, used and destroyed on the control shard's thread; the store is
-/// opened by start().
+/// A coordinator with everything around it played. Built, used and destroyed on the control shard's thread; the store
+/// is opened by start().
 struct World {
-    explicit World(std::filesystem::path state, CoordinatorOptions given = {}) : directory(std::move(state)), options(std::move(given)) {
+    explicit World(std::filesystem::path state, CoordinatorOptions given = {})
+        : directory(std::move(state)), options(std::move(given)) {
         source.tables = shop_schema();
         target.tables = shop_schema();
         background.start();
@@ -267,8 +269,9 @@ struct World {
         auto opened = StateStore::open(directory);
         CO_TRY(auto made, std::move(opened));
         store = std::make_unique<StateStore>(std::move(made));
-        Surroundings surroundings{*store, data_plane, owed, source, target, background,
-                                  [this](MoverOrder order) { return std::make_unique<FakeMover>(work, std::move(order)); }};
+        Surroundings surroundings{*store, data_plane, owed, source, target, background, [this](MoverOrder order) {
+                                      return std::make_unique<FakeMover>(work, std::move(order));
+                                  }};
         coordinator = std::make_unique<Coordinator>(options, std::move(surroundings));
         auto started = co_await coordinator->start();
         co_return started;

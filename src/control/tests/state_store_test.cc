@@ -1,9 +1,9 @@
 #include "control/state_store.h"
 
+#include <fstream>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <fstream>
 
 #include "control/sqlite.h"
 #include "control/tests/fakes.h"
@@ -11,10 +11,10 @@
 namespace penumbra::control {
 namespace {
 
+using routing::Phase;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-using routing::Phase;
 using testing::TempDirectory;
 
 Migration acme() {
@@ -38,7 +38,8 @@ TEST(StateStore, KeepsEverythingOverReopening) {
         EXPECT_EQ(expected.epoch.value(), 1u);
         expected.phase = Phase::shadow_async;
         expected.shadow_since = 1'700'000'001'000'000;
-        expected.last_switch = LastSwitch{Phase::source_only, Phase::shadow_async, Nanos(1'900'000), 3, 1'700'000'001'000'000};
+        expected.last_switch =
+            LastSwitch{Phase::source_only, Phase::shadow_async, Nanos(1'900'000), 3, 1'700'000'001'000'000};
         expected.epoch = store.advance(expected, StateStore::Work::keep).value();
         ASSERT_TRUE(store.set_note("tenant_column", "t"));
     }
@@ -84,7 +85,8 @@ TEST(StateStore, OneProcessAtATime) {
         const auto second = StateStore::open(directory.path());
         ASSERT_FALSE(second);
         EXPECT_EQ(second.error().code, Errc::conflict);
-        EXPECT_THAT(second.error().what, HasSubstr("in use by another penumbra (process " + std::to_string(getpid()) + ")"));
+        EXPECT_THAT(second.error().what,
+                    HasSubstr("in use by another penumbra (process " + std::to_string(getpid()) + ")"));
     }
     EXPECT_TRUE(StateStore::open(directory.path()));
 }
@@ -107,7 +109,8 @@ TEST(StateStore, BadFilesAreNamed) {
     EXPECT_EQ(refused.error().code, Errc::unsupported);
     EXPECT_THAT(refused.error().what, HasSubstr("written by a newer penumbra"));
 
-    EXPECT_THAT(StateStore::open("/proc/nowhere").error().what, HasSubstr("cannot make the state directory /proc/nowhere"));
+    EXPECT_THAT(StateStore::open("/proc/nowhere").error().what,
+                HasSubstr("cannot make the state directory /proc/nowhere"));
 }
 
 TEST(StateStore, JobsAndTheirPortions) {
@@ -120,7 +123,8 @@ TEST(StateStore, JobsAndTheirPortions) {
     job.started_at = 5;
     migration.copy.state = CopyState::running;
     job.id = store.begin_job(job, migration).value();
-    const std::vector<sync::Portion> portions{{"shop", "orders", {cql::Token(-5), cql::Token(7)}, ""}, {"shop", "orders", {cql::kMinToken, cql::kMaxToken}, "acme"}};
+    const std::vector<sync::Portion> portions{{"shop", "orders", {cql::Token(-5), cql::Token(7)}, ""},
+                                              {"shop", "orders", {cql::kMinToken, cql::kMaxToken}, "acme"}};
     job.done = 2;
     job.total = 9;
     job.report.rows = 40;

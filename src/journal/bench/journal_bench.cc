@@ -33,7 +33,8 @@ struct Appenders {
                 return;
             }
             ++done;
-            micros.push_back(std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - began).count());
+            micros.push_back(
+                std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - began).count());
             journal.settle(id.value());
             if (more) next();
         });
@@ -60,10 +61,13 @@ void measure(const std::filesystem::path& directory, int at_once) {
     const auto took = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     const auto figures = journal->figures();
     std::ranges::sort(appenders.micros);
-    const auto at = [&](double part) { return appenders.micros[static_cast<std::size_t>(part * static_cast<double>(appenders.micros.size() - 1))]; };
-    fmt::print("{:>5} at once: {:>8.0f} appends/s of {} bytes, {:>6.1f} per sync, p50 {:.0f} us, p99 {:.0f} us\n", at_once,
-               static_cast<double>(appenders.done) / took, kPayload,
-               static_cast<double>(figures.records) / static_cast<double>(std::max<std::uint64_t>(figures.syncs, 1)), at(0.5), at(0.99));
+    const auto at = [&](double part) {
+        return appenders.micros[static_cast<std::size_t>(part * static_cast<double>(appenders.micros.size() - 1))];
+    };
+    fmt::print("{:>5} at once: {:>8.0f} appends/s of {} bytes, {:>6.1f} per sync, p50 {:.0f} us, p99 {:.0f} us\n",
+               at_once, static_cast<double>(appenders.done) / took, kPayload,
+               static_cast<double>(figures.records) / static_cast<double>(std::max<std::uint64_t>(figures.syncs, 1)),
+               at(0.5), at(0.99));
     journal.reset();
     std::filesystem::remove_all(directory);
 }

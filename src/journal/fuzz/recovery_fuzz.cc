@@ -1,7 +1,8 @@
 // Any bytes as the files of a stream: recovery ends without a crash, and offers no record whose checksum does not hold.
 //
-// A sum that holds is out of a mutation's reach. The first byte therefore says which sums are made right before recovery sees
-// the bytes, so that it also meets records that are whole and nonsense. The second byte cuts the input into two segments.
+// A sum that holds is out of a mutation's reach. The first byte therefore says which sums are made right before
+// recovery sees the bytes, so that it also meets records that are whole and nonsense. The second byte cuts the input
+// into two segments.
 
 #include <cstdlib>
 #include <cstring>
@@ -81,14 +82,16 @@ void recover(BytesView input) {
     MemoryFileSystem disk;
     disk.add_directory(kDirectory);
     const auto put = [&](std::uint64_t id, BytesView bytes) {
-        disk.set_contents(std::string(kDirectory) + "/" + segment_name(SegmentId(id)), mended(bytes, SegmentId(id), mend));
+        disk.set_contents(std::string(kDirectory) + "/" + segment_name(SegmentId(id)),
+                          mended(bytes, SegmentId(id), mend));
     };
     put(3, cut == 0 ? input : input.first(cut));
     if (cut != 0) put(4, input.subspan(cut));
 
     const ManualClock clock;
     Index index;
-    Chain chain(disk, clock, index, kDirectory, 1, {.segment_bytes = 4096, .idle_bytes = 1024, .idle_age = Seconds(10)});
+    Chain chain(disk, clock, index, kDirectory, 1,
+                {.segment_bytes = 4096, .idle_bytes = 1024, .idle_age = Seconds(10)});
     std::uint64_t next_sequence = 1;
     const auto recovered = chain.recover(next_sequence);
     if (!recovered) {

@@ -32,10 +32,14 @@ class CrashTest : public JournalFixture {
         if (!try_open()) return;
         for (int step = 0; step < steps && journal; ++step) {
             switch (any(12)) {
-                case 0: case 1: case 2: case 3: {
+                case 0:
+                case 1:
+                case 2:
+                case 3: {
                     Strings payloads;
                     for (auto n = 1 + any(4); n > 0; --n) {
-                        payloads.push_back(fmt::format("{}:{}", appended_.size() + payloads.size(), std::string(any(200), '.')));
+                        payloads.push_back(
+                            fmt::format("{}:{}", appended_.size() + payloads.size(), std::string(any(200), '.')));
                     }
                     const auto scope = static_cast<std::uint32_t>(next_scope_ + any(2));
                     const auto stream = static_cast<std::uint8_t>(any(4) == 0 ? 0 : 1);
@@ -50,7 +54,10 @@ class CrashTest : public JournalFixture {
                     if (!answers[0]) clock.advance(Seconds(2));
                     break;
                 }
-                case 4: case 5: case 6: case 7:
+                case 4:
+                case 5:
+                case 6:
+                case 7:
                     for (auto& [payload, promise] : promises_) {
                         if (!promise.owed || any(2)) continue;
                         promise.owed = false;
@@ -62,10 +69,13 @@ class CrashTest : public JournalFixture {
                         if (promise.owed && any(5) == 0) journal->set_aside(promise.id, "because");
                     }
                     break;
-                case 9: journal->retry_set_aside(next_scope_); break;
+                case 9:
+                    journal->retry_set_aside(next_scope_);
+                    break;
                 case 10:
                     journal->forget_scope(next_scope_);
-                    for (auto& [payload, promise] : promises_) promise.owed = promise.owed && promise.scope != next_scope_;
+                    for (auto& [payload, promise] : promises_)
+                        promise.owed = promise.owed && promise.scope != next_scope_;
                     ++next_scope_;  // never used again, as in life
                     break;
                 case 11:
@@ -125,14 +135,14 @@ class CrashTest : public JournalFixture {
 };
 
 /// The state of one run, made anew for each call number.
-#define FRESH_RUN()                                        \
-    do {                                                   \
-        close();                                           \
-        disk = std::make_unique<MemoryFileSystem>();       \
-        appended_.clear();                                 \
-        promises_.clear();                                 \
-        next_scope_ = 1;                                   \
-        highest_ = EntryId();                              \
+#define FRESH_RUN()                                  \
+    do {                                             \
+        close();                                     \
+        disk = std::make_unique<MemoryFileSystem>(); \
+        appended_.clear();                           \
+        promises_.clear();                           \
+        next_scope_ = 1;                             \
+        highest_ = EntryId();                        \
     } while (false)
 
 TEST_F(CrashTest, AtEveryCallNothingAcknowledgedIsLost) {

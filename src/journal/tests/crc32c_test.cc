@@ -1,8 +1,8 @@
 #include "journal/crc32c.h"
 
-#include <gtest/gtest.h>
-
 #include <random>
+
+#include <gtest/gtest.h>
 
 namespace penumbra::journal {
 namespace {

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "journal/journal.h"
 #include "journal/tests/memory_file_system.h"
@@ -112,7 +112,10 @@ class JournalFixture : public ::testing::Test {
     }
 
     ManualClock clock;
-    Options options{.segment_bytes = 1024, .quota_bytes = 1 << 20, .idle_segment_bytes = 1 << 20, .idle_segment_age = Seconds(3600)};
+    Options options{.segment_bytes = 1024,
+                    .quota_bytes = 1 << 20,
+                    .idle_segment_bytes = 1 << 20,
+                    .idle_segment_age = Seconds(3600)};
     std::unique_ptr<MemoryFileSystem> disk = std::make_unique<MemoryFileSystem>();
     Shard shard{"test"};
     std::unique_ptr<Journal> journal;

@@ -1,11 +1,10 @@
 #include "journal/format.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <random>
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "journal/crc32c.h"
 
@@ -14,7 +13,12 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr SegmentHeader kHeader{.stream = 1, .id = SegmentId(7), .first_sequence = 40, .created_at = 12, .previous = SegmentId(6), .previous_end = 99};
+constexpr SegmentHeader kHeader{.stream = 1,
+                                .id = SegmentId(7),
+                                .first_sequence = 40,
+                                .created_at = 12,
+                                .previous = SegmentId(6),
+                                .previous_end = 99};
 
 /// A segment's bytes, record by record, as the writer makes them.
 class SegmentBytes {
@@ -58,7 +62,8 @@ struct Found {
 };
 Found scan(BytesView bytes, std::optional<std::uint64_t> end = {}) {
     Found found;
-    found.end = scan_segment(bytes, kHeader, end, [&](const Record& record) { found.payloads.emplace_back(text_of(record.payload)); });
+    found.end = scan_segment(bytes, kHeader, end,
+                             [&](const Record& record) { found.payloads.emplace_back(text_of(record.payload)); });
     return found;
 }
 using Payloads = std::vector<std::string>;
@@ -107,7 +112,8 @@ TEST(Scan, EveryTruncationOfTheLastSegmentIsATornTail) {
     for (auto length = kSegmentHeaderBytes; length <= bytes.size(); ++length) {
         const auto found = scan(BytesView(bytes).first(length));
         ASSERT_TRUE(found.end) << length;
-        const auto whole = std::ranges::count_if(segment.offsets, [&](auto at) { return at + record_bytes(at == segment.offsets[2] ? 5 : 3) <= length; });
+        const auto whole = std::ranges::count_if(
+            segment.offsets, [&](auto at) { return at + record_bytes(at == segment.offsets[2] ? 5 : 3) <= length; });
         EXPECT_EQ(found.payloads.size(), static_cast<std::size_t>(whole)) << length;
     }
 }
@@ -210,16 +216,23 @@ TEST(Scan, SaysWhatIsWrong) {
         encode(header, kHeader.id, at, record);
         return scan(segment.bytes(), segment.bytes().size()).end.error().what;
     };
-    EXPECT_EQ(wrong_with([](RecordHeader& h) { h.stream = 0; }), "damaged at offset 120 (the record belongs to another stream)");
+    EXPECT_EQ(wrong_with([](RecordHeader& h) { h.stream = 0; }),
+              "damaged at offset 120 (the record belongs to another stream)");
     EXPECT_EQ(wrong_with([](RecordHeader& h) { h.length = 100; }), "damaged at offset 120 (the payload is cut short)");
-    EXPECT_EQ(wrong_with([](RecordHeader& h) { h.length = 2; }), "damaged at offset 120 (the checksum of the payload does not hold)");
-    EXPECT_EQ(wrong_with([](RecordHeader& h) { h.length = 0xffffffff; }), "damaged at offset 120 (the record is longer than any can be)");
-    EXPECT_EQ(wrong_with([](RecordHeader& h) { h.sequence = 40; }), "damaged at offset 120 (the record is out of order)");
-    EXPECT_EQ(wrong_with([](RecordHeader& h) { h.sequence = 39; }), "damaged at offset 120 (the record is out of order)");
-    EXPECT_EQ(wrong_with([](RecordHeader& h) { h.sequence = ~0ull; }), "damaged at offset 120 (the record has an impossible sequence)");
+    EXPECT_EQ(wrong_with([](RecordHeader& h) { h.length = 2; }),
+              "damaged at offset 120 (the checksum of the payload does not hold)");
+    EXPECT_EQ(wrong_with([](RecordHeader& h) { h.length = 0xffffffff; }),
+              "damaged at offset 120 (the record is longer than any can be)");
+    EXPECT_EQ(wrong_with([](RecordHeader& h) { h.sequence = 40; }),
+              "damaged at offset 120 (the record is out of order)");
+    EXPECT_EQ(wrong_with([](RecordHeader& h) { h.sequence = 39; }),
+              "damaged at offset 120 (the record is out of order)");
+    EXPECT_EQ(wrong_with([](RecordHeader& h) { h.sequence = ~0ull; }),
+              "damaged at offset 120 (the record has an impossible sequence)");
     EXPECT_EQ(wrong_with([](RecordHeader& h) { h.kind = RecordKind(9); }),
               "damaged at offset 120 (the record is of a kind that this version does not know)");
-    EXPECT_EQ(wrong_with([](RecordHeader& h) { h.synced_end = 128; }), "damaged at offset 120 (the record vouches for what comes after it)");
+    EXPECT_EQ(wrong_with([](RecordHeader& h) { h.synced_end = 128; }),
+              "damaged at offset 120 (the record vouches for what comes after it)");
 }
 
 TEST(SetAsideNote, ComesBack) {

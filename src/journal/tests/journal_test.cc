@@ -316,8 +316,9 @@ TEST_F(JournalTest, PastTheQuotaAppendsFailAndGoOnWhenThereIsRoom) {
     Result<EntryId> answer = EntryId();
     while ((answer = try_append(std::string(400, 'x')))) ids.push_back(answer.value());
     EXPECT_EQ(answer.error().code, Errc::overloaded);
-    EXPECT_THAT(answer.error().what, AllOf(StartsWith("the journal is full: "), HasSubstr("bytes of journal.quota (4096) are used"),
-                                           HasSubstr("bring the shadow back, cancel the migration, or raise journal.quota")));
+    EXPECT_THAT(answer.error().what,
+                AllOf(StartsWith("the journal is full: "), HasSubstr("bytes of journal.quota (4096) are used"),
+                      HasSubstr("bring the shadow back, cancel the migration, or raise journal.quota")));
     EXPECT_GT(ids.size(), 5u);
     EXPECT_EQ(journal->owed_total().entries, ids.size()) << "what failed is not owed";
     EXPECT_LE(journal->bytes_on_disk(), 4096u);
@@ -335,9 +336,8 @@ TEST_F(JournalTest, MemoryForASlowDiskIsBounded) {
     int good = 0;
     on_shard([&] {
         for (int i = 0; i < 10; ++i) {
-            journal->append(1, 1, bytes_of(std::string(200, 'x')), [&](Result<EntryId> id) {
-                id ? void(++good) : errors.push_back(id.error());
-            });
+            journal->append(1, 1, bytes_of(std::string(200, 'x')),
+                            [&](Result<EntryId> id) { id ? void(++good) : errors.push_back(id.error()); });
         }
     });
     shard.run([&] { return errors.size() == 6; });
@@ -373,8 +373,9 @@ TEST_F(JournalTest, AFullDiskFailsAppendsAndTheJournalGoesOnWhenThereIsRoom) {
         }
         EXPECT_EQ(answer.error().code, Errc::io);
         EXPECT_EQ(answer.error().detail, ENOSPC);
-        EXPECT_THAT(answer.error().what, AllOf(StartsWith("write /state/journal/stream-1/"), HasSubstr("No space left on device"),
-                                               HasSubstr("free space on that file system; the journal goes on by itself")));
+        EXPECT_THAT(answer.error().what,
+                    AllOf(StartsWith("write /state/journal/stream-1/"), HasSubstr("No space left on device"),
+                          HasSubstr("free space on that file system; the journal goes on by itself")));
         if (i % 3 == 0) clock.advance(Seconds(2));
     }
     EXPECT_EQ(journal->owed_of(1, 1).entries, owed_now.size());
@@ -401,7 +402,8 @@ TEST_F(JournalTest, AfterAFailedSyncTheSegmentIsNotTrusted) {
     const auto answer = try_append("lost");
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().what,
-              "fdatasync /state/journal/stream-1/00000000000000000001.segment: Input/output error; check the disk and the kernel's "
+              "fdatasync /state/journal/stream-1/00000000000000000001.segment: Input/output error; check the disk and "
+              "the kernel's "
               "log; the journal goes on by itself, in a new segment, once writes succeed");
     append_released("next");
     EXPECT_THAT(segments(), ElementsAre("1", "2"));
@@ -426,8 +428,10 @@ TEST_F(JournalTest, ASegmentThatCannotBeMadeFailsTheAppend) {
         });
         const auto answer = try_append("x");
         ASSERT_FALSE(answer) << call;
-        EXPECT_THAT(answer.error().what, AllOf(HasSubstr("/state/journal"), HasSubstr("Permission denied; let the user that runs "
-                                                                                       "penumbra write there"))) << call;
+        EXPECT_THAT(answer.error().what,
+                    AllOf(HasSubstr("/state/journal"), HasSubstr("Permission denied; let the user that runs "
+                                                                 "penumbra write there")))
+            << call;
         EXPECT_EQ(journal->owed_total().entries, 0u);
         append("y");
         crash(Loses::everything);
@@ -481,8 +485,10 @@ TEST_F(JournalTest, ADamagedRecordIsNotReturned) {
     disk->set_contents(file, bytes);
     const auto read = journal->read(id);
     EXPECT_EQ(read.error().code, Errc::corrupt);
-    EXPECT_EQ(read.error().what, file + ": damaged at offset 64 (the checksum of the payload does not hold); check the disk, and "
-                                        "copy and verify scope 1 again before this entry is dropped");
+    EXPECT_EQ(read.error().what,
+              file +
+                  ": damaged at offset 64 (the checksum of the payload does not hold); check the disk, and "
+                  "copy and verify scope 1 again before this entry is dropped");
     bytes = whole;
     bytes[kSegmentHeaderBytes + 9] ^= 1;
     disk->set_contents(file, bytes);
@@ -522,10 +528,13 @@ TEST_F(DamageTest, InAnOlderSegmentIsAnErrorThatNamesFileOffsetAndRemedy) {
     damage(1, 200);
     const auto error = open_error();
     EXPECT_EQ(error.code, Errc::corrupt);
-    EXPECT_EQ(error.what, "cannot open the journal: " + file(1) +
-                              ": damaged at offset 64 (the checksum of the payload does not hold); writes that are owed to the shadow are "
-                              "lost with it. Restore the file from a copy; or move it out of the directory, start again, and copy and "
-                              "verify every scope that was shadowed");
+    EXPECT_EQ(
+        error.what,
+        "cannot open the journal: " + file(1) +
+            ": damaged at offset 64 (the checksum of the payload does not hold); writes that are owed to the shadow "
+            "are "
+            "lost with it. Restore the file from a copy; or move it out of the directory, start again, and copy and "
+            "verify every scope that was shadowed");
     disk->erase(file(1));
     open();
     EXPECT_EQ(owed().size(), 2u) << "the remedy works";
@@ -564,7 +573,8 @@ TEST_F(DamageTest, ATornTailIsTheEnd) {
 TEST_F(DamageTest, OfAHeaderIsAnError) {
     close();
     damage(3, 20);
-    EXPECT_THAT(open_error().what, StartsWith("cannot open the journal: " + file(3) + ": the checksum of the header does not hold; writes"));
+    EXPECT_THAT(open_error().what, StartsWith("cannot open the journal: " + file(3) +
+                                              ": the checksum of the header does not hold; writes"));
 }
 
 TEST_F(DamageTest, ASegmentUnderAnothersNameIsAnError) {
@@ -616,7 +626,8 @@ TEST_F(OpenTest, OptionsThatCannotBeAreNamed) {
     EXPECT_EQ(error_of({.directory = "/j", .segment_bytes = 100}).what,
               "cannot open the journal: journal.segment_bytes is 100; it must be from 512 to 1073741824");
     EXPECT_EQ(error_of({.directory = "/j", .segment_bytes = 4096, .quota_bytes = 1000}).what,
-              "cannot open the journal: journal.quota is 1000, less than one segment; raise it to several times journal.segment_bytes "
+              "cannot open the journal: journal.quota is 1000, less than one segment; raise it to several times "
+              "journal.segment_bytes "
               "(4096), or lower that");
     EXPECT_EQ(error_of({}).code, Errc::invalid_argument);
 }
@@ -645,8 +656,9 @@ TEST_F(OpenTest, EveryCallThatFailsIsAnErrorWithAPath) {
         }
         EXPECT_TRUE(hit);
         EXPECT_EQ(opened.error().code, Errc::io);
-        EXPECT_THAT(opened.error().what, AllOf(StartsWith("cannot open the journal: "), HasSubstr("/state/journal"),
-                                               HasSubstr(": Permission denied; let the user that runs penumbra write there")));
+        EXPECT_THAT(opened.error().what,
+                    AllOf(StartsWith("cannot open the journal: "), HasSubstr("/state/journal"),
+                          HasSubstr(": Permission denied; let the user that runs penumbra write there")));
         ASSERT_LT(failing, 40u);
     }
     open();
@@ -658,7 +670,8 @@ TEST_F(OpenTest, UnreadableContentsAreAnError) {
     append("x");
     close();
     disk->fail_reads(EIO);
-    EXPECT_THAT(try_open().error().what, AllOf(HasSubstr("read /state/journal/stream-1/"), HasSubstr("Input/output error; check the disk")));
+    EXPECT_THAT(try_open().error().what,
+                AllOf(HasSubstr("read /state/journal/stream-1/"), HasSubstr("Input/output error; check the disk")));
 }
 
 }  // namespace

@@ -164,7 +164,8 @@ class MemoryFileSystem final : public FileSystem {
     Result<bool> make_directory(const std::filesystem::path& path) override {
         const std::lock_guard lock(mutex_);
         if (directories_.contains(path.native())) return false;
-        if (const int error = enter("mkdir", path.native())) return fail(system_error("make directory", path.native(), error));
+        if (const int error = enter("mkdir", path.native()))
+            return fail(system_error("make directory", path.native(), error));
         const auto parent = directories_.find(parent_of(path));
         if (parent == directories_.end()) return fail(system_error("make directory", path.native(), ENOENT));
         parent->second.change({name_of(path), nullptr, ""});
@@ -173,7 +174,8 @@ class MemoryFileSystem final : public FileSystem {
     }
     Status sync_directory(const std::filesystem::path& path) override {
         const std::lock_guard lock(mutex_);
-        if (const int error = enter("fsync directory", path.native())) return fail(system_error("fsync directory", path.native(), error));
+        if (const int error = enter("fsync directory", path.native()))
+            return fail(system_error("fsync directory", path.native(), error));
         auto& directory = directories_.at(path.native());
         directory.durable = directory.now;
         directory.unsynced.clear();
@@ -296,7 +298,8 @@ class MemoryFileSystem final : public FileSystem {
         for (std::size_t at = 0; at < bytes.size(); at += kSector) {
             if (random() % 2 == 0) continue;
             const auto end = std::min(at + kSector, bytes.size());
-            std::copy(inode.now.begin() + static_cast<std::ptrdiff_t>(at), inode.now.begin() + static_cast<std::ptrdiff_t>(end),
+            std::copy(inode.now.begin() + static_cast<std::ptrdiff_t>(at),
+                      inode.now.begin() + static_cast<std::ptrdiff_t>(end),
                       bytes.begin() + static_cast<std::ptrdiff_t>(at));
         }
         return bytes;

@@ -1,12 +1,5 @@
 // On the real file system, with real threads and a real kill.
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -15,6 +8,12 @@
 #include <thread>
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "journal/file_system.h"
@@ -58,7 +57,9 @@ std::unique_ptr<Journal> open_or_die(Options options) {
 
 Result<EntryId> append(Shard& shard, Journal& journal, std::string_view payload, std::uint32_t scope = 1) {
     std::optional<Result<EntryId>> answer;
-    shard.post([&] { journal.append(1, scope, bytes_of(payload), [&](Result<EntryId> id) { answer.emplace(std::move(id)); }); });
+    shard.post([&] {
+        journal.append(1, scope, bytes_of(payload), [&](Result<EntryId> id) { answer.emplace(std::move(id)); });
+    });
     shard.run([&] { return answer.has_value(); });
     return std::move(*answer);
 }
@@ -83,9 +84,10 @@ TEST(SystemJournal, ASecondOwnerIsToldAboutTheFirst) {
     const auto second = Journal::open({.directory = temporary.path() / ""}, Clock::system());
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().code, Errc::conflict);
-    EXPECT_EQ(second.error().what, fmt::format("cannot open the journal: the journal in {} is in use by process {}; stop that process, or "
-                                               "give this one a directory of its own with --state",
-                                               temporary.path().native(), ::getpid()));
+    EXPECT_EQ(second.error().what,
+              fmt::format("cannot open the journal: the journal in {} is in use by process {}; stop that process, or "
+                          "give this one a directory of its own with --state",
+                          temporary.path().native(), ::getpid()));
     journal.reset();
     EXPECT_TRUE(Journal::open({.directory = temporary.path()}, Clock::system()));
 }
@@ -94,9 +96,10 @@ TEST(SystemJournal, ADirectoryThatCannotBeIsNamed) {
     const TemporaryDirectory temporary;
     std::ofstream(temporary.path() / "file") << "x";
     const auto opened = Journal::open({.directory = temporary.path() / "file"}, Clock::system());
-    EXPECT_EQ(opened.error().what, fmt::format("cannot open the journal: make directory {}/file: File exists; check the disk and the "
-                                               "kernel's log; the journal goes on by itself, in a new segment, once writes succeed",
-                                               temporary.path().native()));
+    EXPECT_EQ(opened.error().what,
+              fmt::format("cannot open the journal: make directory {}/file: File exists; check the disk and the "
+                          "kernel's log; the journal goes on by itself, in a new segment, once writes succeed",
+                          temporary.path().native()));
     const auto below = Journal::open({.directory = temporary.path() / "file" / "journal"}, Clock::system());
     EXPECT_THAT(below.error().what, HasSubstr("Not a directory"));
 }
@@ -110,7 +113,8 @@ TEST(SystemJournal, SurvivesARestartATornTailAndRefusesDamage) {
         auto journal = open_or_die(options);
         ASSERT_TRUE(append(shard, *journal, payload));
     }
-    std::ofstream(temporary.path() / "stream-1" / "00000000000000000002.segment", std::ios::app) << "PREC, and then the power went";
+    std::ofstream(temporary.path() / "stream-1" / "00000000000000000002.segment", std::ios::app)
+        << "PREC, and then the power went";
     {
         auto journal = open_or_die(options);
         const auto owed = journal->owed(1, 10);
@@ -125,7 +129,8 @@ TEST(SystemJournal, SurvivesARestartATornTailAndRefusesDamage) {
     }
     const auto opened = Journal::open(options, Clock::system());
     ASSERT_FALSE(opened);
-    EXPECT_THAT(opened.error().what, HasSubstr(file.native() + ": damaged at offset 64 (the checksum of the payload does not hold)"));
+    EXPECT_THAT(opened.error().what,
+                HasSubstr(file.native() + ": damaged at offset 64 (the checksum of the payload does not hold)"));
 }
 
 TEST(SystemJournal, AWriteThatTheKernelCutsShortIsAnErrorAndTheNextSegmentWorks) {
@@ -143,7 +148,8 @@ TEST(SystemJournal, AWriteThatTheKernelCutsShortIsAnErrorAndTheNextSegmentWorks)
     const auto answer = append(shard, *journal, std::string(2 << 20, 'x'));
     ::setrlimit(RLIMIT_FSIZE, &before);
     ASSERT_FALSE(answer);
-    EXPECT_THAT(answer.error().what, AllOf(StartsWith("write " + temporary.path().native()), HasSubstr("File too large; check the disk")));
+    EXPECT_THAT(answer.error().what,
+                AllOf(StartsWith("write " + temporary.path().native()), HasSubstr("File too large; check the disk")));
     ASSERT_TRUE(append(shard, *journal, std::string(2 << 20, 'y')));
     journal.reset();
     journal = open_or_die(options);
@@ -172,7 +178,9 @@ TEST(SystemFile, ErrorsNameCallAndPath) {
     const TemporaryDirectory temporary;
     auto& files = FileSystem::system();
     const auto nowhere = temporary.path() / "nowhere" / "f";
-    const auto text = [&](const char* what) { return fmt::format("{}: No such file or directory", fmt::format(fmt::runtime(what), nowhere.native())); };
+    const auto text = [&](const char* what) {
+        return fmt::format("{}: No such file or directory", fmt::format(fmt::runtime(what), nowhere.native()));
+    };
     EXPECT_EQ(files.open(nowhere).error().what, text("open {}"));
     EXPECT_EQ(files.create(nowhere).error().what, text("create {}"));
     EXPECT_EQ(files.remove(nowhere).error().what, text("remove {}"));
@@ -186,10 +194,12 @@ TEST(SystemFile, ErrorsNameCallAndPath) {
 
 TEST(SystemFile, RemediesFitTheirCause) {
     const auto remedy = [](int error) { return with_remedy(system_error("write", "f", error)).what; };
-    EXPECT_THAT(remedy(ENOSPC), HasSubstr("free space on that file system; the journal goes on by itself once there is room"));
+    EXPECT_THAT(remedy(ENOSPC),
+                HasSubstr("free space on that file system; the journal goes on by itself once there is room"));
     EXPECT_THAT(remedy(EDQUOT), HasSubstr("free space"));
     EXPECT_THAT(remedy(EROFS), HasSubstr("mounted read-only: check the disk and the kernel's log, then remount it"));
-    EXPECT_THAT(remedy(EACCES), HasSubstr("let the user that runs penumbra write there, or choose another directory with --state"));
+    EXPECT_THAT(remedy(EACCES),
+                HasSubstr("let the user that runs penumbra write there, or choose another directory with --state"));
     EXPECT_THAT(remedy(EMFILE), HasSubstr("raise the limit of open files"));
     EXPECT_THAT(remedy(EIO), HasSubstr("check the disk and the kernel's log"));
     EXPECT_EQ(with_remedy({Errc::corrupt, "x"}).what, "x");
@@ -224,7 +234,8 @@ TEST(SystemJournal, AKilledProcessLosesNothingThatItWasToldIsOnDisk) {
         }
         ::close(pipe_ends[1]);
         std::uint64_t id = 0;
-        for (int i = 0; i < 200 && ::read(pipe_ends[0], &id, sizeof id) == sizeof id; ++i) EXPECT_TRUE(told.insert(id).second);
+        for (int i = 0; i < 200 && ::read(pipe_ends[0], &id, sizeof id) == sizeof id; ++i)
+            EXPECT_TRUE(told.insert(id).second);
         ::kill(child, SIGKILL);
         while (::read(pipe_ends[0], &id, sizeof id) == sizeof id) told.insert(id);
         ::close(pipe_ends[0]);
@@ -250,8 +261,8 @@ class Client {
         for (int i = 0; i < at_once; ++i) next();
     }
     bool done() const { return done_; }
-    std::set<std::uint64_t> kept;      // under way for ever
-    std::set<std::uint64_t> refused;   // set aside
+    std::set<std::uint64_t> kept;     // under way for ever
+    std::set<std::uint64_t> refused;  // set aside
 
   private:
     void next() {
@@ -259,20 +270,29 @@ class Client {
         --left_;
         ++under_way_;
         const auto payload = fmt::format("{} {}", scope_, std::string(static_cast<std::size_t>(left_ % 700), 'p'));
-        journal_.append(static_cast<std::uint8_t>(left_ % 2), scope_, bytes_of(payload), [this, n = left_](Result<EntryId> id) {
-            ASSERT(id.has_value());
-            next();  // before the settle: this scope always owes something until the end
-            switch (n % 50) {
-                case 0: kept.insert(id.value().value()); break;
-                case 1:
-                    refused.insert(id.value().value());
-                    journal_.set_aside(id.value(), "refused");
-                    break;
-                case 2: case 3: case 4: case 5: journal_.release(id.value()); break;  // the replayer's
-                default: journal_.settle(id.value());
-            }
-            if (--under_way_ == 0 && left_ == 0) done_ = true;
-        });
+        journal_.append(static_cast<std::uint8_t>(left_ % 2), scope_, bytes_of(payload),
+                        [this, n = left_](Result<EntryId> id) {
+                            ASSERT(id.has_value());
+                            next();  // before the settle: this scope always owes something until the end
+                            switch (n % 50) {
+                                case 0:
+                                    kept.insert(id.value().value());
+                                    break;
+                                case 1:
+                                    refused.insert(id.value().value());
+                                    journal_.set_aside(id.value(), "refused");
+                                    break;
+                                case 2:
+                                case 3:
+                                case 4:
+                                case 5:
+                                    journal_.release(id.value());
+                                    break;  // the replayer's
+                                default:
+                                    journal_.settle(id.value());
+                            }
+                            if (--under_way_ == 0 && left_ == 0) done_ = true;
+                        });
     }
 
     Journal& journal_;
@@ -324,7 +344,9 @@ TEST(SystemJournal, ManyShardsAtOnce) {
     constexpr int kShards = 4;
     constexpr int kEach = 2000;
     const TemporaryDirectory temporary;
-    const Options options{.directory = temporary.path(), .segment_bytes = 64 << 10, .idle_segment_bytes = 32 << 10,
+    const Options options{.directory = temporary.path(),
+                          .segment_bytes = 64 << 10,
+                          .idle_segment_bytes = 32 << 10,
                           .idle_segment_age = Millis(5)};
     std::set<std::uint64_t> kept;
     std::set<std::uint64_t> refused;
@@ -375,7 +397,8 @@ TEST(SystemJournal, ManyShardsAtOnce) {
             while (journal->owed_of(0, scope).entries + journal->owed_of(1, scope).entries != kept_count(*clients[i])) {
                 std::this_thread::sleep_for(Millis(1));  // the replayer is still at it
             }
-            EXPECT_EQ(journal->owed_of(0, scope).set_aside + journal->owed_of(1, scope).set_aside, clients[i]->refused.size());
+            EXPECT_EQ(journal->owed_of(0, scope).set_aside + journal->owed_of(1, scope).set_aside,
+                      clients[i]->refused.size());
             kept.insert(clients[i]->kept.begin(), clients[i]->kept.end());
             refused.insert(clients[i]->refused.begin(), clients[i]->refused.end());
         }

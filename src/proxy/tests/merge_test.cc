@@ -1,6 +1,6 @@
-#include <gtest/gtest.h>
-
 #include <random>
+
+#include <gtest/gtest.h>
 
 #include "proxy/tests/support/world.h"
 
@@ -17,11 +17,16 @@ void act(Does what, const LyingServer::Asked& asked) {
     if (asked.opcode == cql::Opcode::prepare) return server.prepare(asked);
     if (!asked.is_write()) return server.obey(asked);
     switch (what) {
-        case Does::takes: return server.obey(asked);
-        case Does::refuses: return server.error(asked, ErrorCode::invalid);
-        case Does::times_out: return server.error(asked, ErrorCode::write_timeout);
-        case Does::silent: return;
-        case Does::drops: return server.hang_up(asked);
+        case Does::takes:
+            return server.obey(asked);
+        case Does::refuses:
+            return server.error(asked, ErrorCode::invalid);
+        case Does::times_out:
+            return server.error(asked, ErrorCode::write_timeout);
+        case Does::silent:
+            return;
+        case Does::drops:
+            return server.hang_up(asked);
     }
 }
 
@@ -50,11 +55,17 @@ TEST_P(MergeRule, OneAnswerAndNothingForgotten) {
     // What the client hears is what the primary said or left unsaid.
     const bool taken = primary_does == Does::takes;
     switch (primary_does) {
-        case Does::takes: EXPECT_TRUE(Client::is_result(answer)); break;
-        case Does::refuses: EXPECT_EQ(Client::error(answer), ErrorCode::invalid); break;
+        case Does::takes:
+            EXPECT_TRUE(Client::is_result(answer));
+            break;
+        case Does::refuses:
+            EXPECT_EQ(Client::error(answer), ErrorCode::invalid);
+            break;
         case Does::times_out:
         case Does::silent:
-        case Does::drops: EXPECT_EQ(Client::error(answer), ErrorCode::write_timeout); break;
+        case Does::drops:
+            EXPECT_EQ(Client::error(answer), ErrorCode::write_timeout);
+            break;
     }
 
     const auto owed = world.owed(world.shadow_side());
@@ -75,7 +86,8 @@ TEST_P(MergeRule, OneAnswerAndNothingForgotten) {
         EXPECT_TRUE(owed.empty()) << "neither has it";
     } else {
         ASSERT_EQ(owed.size(), 1U);
-        const bool again = taken && (shadow_does == Does::times_out || shadow_does == Does::silent || shadow_does == Does::drops);
+        const bool again =
+            taken && (shadow_does == Does::times_out || shadow_does == Does::silent || shadow_does == Does::drops);
         if (again) {
             ASSERT_TRUE(std::holds_alternative<sync::OwedStatement>(owed[0]));
             const auto frame = std::get<sync::OwedStatement>(owed[0]).frame;
@@ -91,14 +103,15 @@ TEST_P(MergeRule, OneAnswerAndNothingForgotten) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Table, MergeRule,
-                         ::testing::Combine(::testing::ValuesIn(routing::kPhases),
-                                            ::testing::Values(Does::takes, Does::refuses, Does::times_out, Does::silent, Does::drops),
-                                            ::testing::Values(Does::takes, Does::refuses, Does::times_out, Does::silent, Does::drops)),
-                         [](const auto& one) {
-                             return std::string(routing::to_string(std::get<0>(one.param))) + "_primary_" + name(std::get<1>(one.param)) + "_shadow_" +
-                                    name(std::get<2>(one.param));
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Table, MergeRule,
+    ::testing::Combine(::testing::ValuesIn(routing::kPhases),
+                       ::testing::Values(Does::takes, Does::refuses, Does::times_out, Does::silent, Does::drops),
+                       ::testing::Values(Does::takes, Does::refuses, Does::times_out, Does::silent, Does::drops)),
+    [](const auto& one) {
+        return std::string(routing::to_string(std::get<0>(one.param))) + "_primary_" + name(std::get<1>(one.param)) +
+               "_shadow_" + name(std::get<2>(one.param));
+    });
 
 class MergeTest : public ::testing::Test {
   protected:
@@ -108,9 +121,11 @@ class MergeTest : public ::testing::Test {
 TEST_F(MergeTest, EveryErrorOfThePrimaryReachesTheClientAsItIs) {
     world.set_phase(Phase::shadow_sync);
     auto client = world.client();
-    for (const auto code : {ErrorCode::server_error, ErrorCode::protocol_error, ErrorCode::unavailable, ErrorCode::overloaded, ErrorCode::is_bootstrapping,
-                            ErrorCode::write_timeout, ErrorCode::write_failure, ErrorCode::function_failure, ErrorCode::syntax_error, ErrorCode::unauthorized,
-                            ErrorCode::invalid, ErrorCode::config_error, ErrorCode::already_exists}) {
+    for (const auto code :
+         {ErrorCode::server_error, ErrorCode::protocol_error, ErrorCode::unavailable, ErrorCode::overloaded,
+          ErrorCode::is_bootstrapping, ErrorCode::write_timeout, ErrorCode::write_failure, ErrorCode::function_failure,
+          ErrorCode::syntax_error, ErrorCode::unauthorized, ErrorCode::invalid, ErrorCode::config_error,
+          ErrorCode::already_exists}) {
         world.source->on_request = [code](const auto& asked) { asked.server->error(asked, code); };
         const auto answer = client->run("INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, 'x')");
         EXPECT_EQ(Client::error(answer), code);
@@ -180,7 +195,8 @@ TEST_F(MergeTest, APrimaryThatIsDownLeavesTheShadowAlone) {
     auto client = world.client();
     world.loop.on([&] { world.source->stop(); });
     std::optional<ErrorCode> last;
-    for (int i = 0; i < 5; ++i) last = Client::error(client->run("INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, 'x')"));
+    for (int i = 0; i < 5; ++i)
+        last = Client::error(client->run("INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, 'x')"));
     EXPECT_EQ(last, ErrorCode::unavailable);
     world.settle();
     const auto before = world.target->applied.size();
@@ -247,8 +263,8 @@ TEST_F(MergeTest, StopEndsWhatIsInFlightAndOwesIt) {
     EXPECT_EQ(world.owed(Side::target).size(), 1U);
 }
 
-/// Seeds: peers that misbehave at random. Every request has exactly one answer, and what was acknowledged is on the shadow
-/// or in the journal.
+/// Seeds: peers that misbehave at random. Every request has exactly one answer, and what was acknowledged is on the
+/// shadow or in the journal.
 class Weather : public ::testing::TestWithParam<unsigned> {};
 
 TEST_P(Weather, NothingAcknowledgedIsLost) {
@@ -260,11 +276,18 @@ TEST_P(Weather, NothingAcknowledgedIsLost) {
     const auto weather = [&](const LyingServer::Asked& asked) {
         auto& server = *asked.server;
         switch (random() % 12) {
-            case 0: return server.error(asked, ErrorCode::write_timeout);
-            case 1: return server.error(asked, ErrorCode::overloaded);
-            case 2: server.apply(asked); return;  // took it, never says so
-            case 3: return;
-            case 4: kept.push_back(asked); return;  // later, out of order
+            case 0:
+                return server.error(asked, ErrorCode::write_timeout);
+            case 1:
+                return server.error(asked, ErrorCode::overloaded);
+            case 2:
+                server.apply(asked);
+                return;  // took it, never says so
+            case 3:
+                return;
+            case 4:
+                kept.push_back(asked);
+                return;  // later, out of order
             case 5: {
                 server.obey(asked);
                 for (const auto& one : std::exchange(kept, {})) one.server->obey(one);
@@ -276,8 +299,10 @@ TEST_P(Weather, NothingAcknowledgedIsLost) {
             case 7:
                 if (random() % 8 == 0) return server.raw(asked, bytes_of("garbage, surely"));
                 return server.obey(asked);
-            case 8: return server.error(asked, ErrorCode::invalid);
-            default: return server.obey(asked);
+            case 8:
+                return server.error(asked, ErrorCode::invalid);
+            default:
+                return server.obey(asked);
         }
     };
     world.source->on_request = weather;
@@ -289,17 +314,21 @@ TEST_P(Weather, NothingAcknowledgedIsLost) {
         asked[client->query(text)] = text;
         if (random() % 3 == 0) world.loop.turn();
     }
-    world.loop.until([&] { return std::ranges::all_of(asked, [&](const auto& one) { return !client->answers[one.first].empty(); }); });
+    world.loop.until([&] {
+        return std::ranges::all_of(asked, [&](const auto& one) { return !client->answers[one.first].empty(); });
+    });
     world.settle();
     world.loop.turn();
 
     const auto owed = world.owed(world.shadow_side());
-    const bool resync_of_all = std::ranges::any_of(owed, [](const auto& one) { return std::holds_alternative<sync::OwedResync>(one); });
+    const bool resync_of_all =
+        std::ranges::any_of(owed, [](const auto& one) { return std::holds_alternative<sync::OwedResync>(one); });
     std::set<std::string> safe;
     for (const auto& one : world.shadow().applied) safe.insert(one.text);
     for (const auto& one : owed) {
         if (const auto* statement = std::get_if<sync::OwedStatement>(&one)) {
-            safe.insert(std::string(cql::decode_query(cql::view_frame(statement->frame, cql::Direction::request).value()).value().query));
+            safe.insert(std::string(
+                cql::decode_query(cql::view_frame(statement->frame, cql::Direction::request).value()).value().query));
         }
     }
     int acknowledged = 0;
@@ -307,7 +336,8 @@ TEST_P(Weather, NothingAcknowledgedIsLost) {
         ASSERT_EQ(client->answers[stream].size(), 1U) << text;
         if (!Client::is_result(client->answers[stream][0])) continue;
         ++acknowledged;
-        EXPECT_TRUE(std::ranges::any_of(world.primary().applied, [&](const auto& one) { return one.text == text; })) << text;
+        EXPECT_TRUE(std::ranges::any_of(world.primary().applied, [&](const auto& one) { return one.text == text; }))
+            << text;
         EXPECT_TRUE(resync_of_all || safe.contains(text)) << text;
     }
     EXPECT_GT(acknowledged, 0);

@@ -13,8 +13,8 @@ namespace {
 cql::SchemaPtr schema() {
     const auto rows = cluster::testing::sample_schema();
     using cluster::testing::as_rows;
-    return cluster::build_schema(as_rows(rows.keyspace_rows()), as_rows(rows.table_rows()), as_rows(rows.column_rows()), as_rows(rows.type_rows()),
-                                 as_rows(rows.view_rows()))
+    return cluster::build_schema(as_rows(rows.keyspace_rows()), as_rows(rows.table_rows()), as_rows(rows.column_rows()),
+                                 as_rows(rows.type_rows()), as_rows(rows.view_rows()))
         .value();
 }
 
@@ -25,7 +25,8 @@ class PlanTest : public ::testing::Test {
         return make_plan(cql::parse(text_), keyspace, router_);
     }
     /// Phase and scopes of the request that binds these values.
-    Routed route(const Plan& of, const std::vector<Bytes>& values = {}, const std::vector<std::string_view>& names = {}) {
+    Routed route(const Plan& of, const std::vector<Bytes>& values = {},
+                 const std::vector<std::string_view>& names = {}) {
         std::vector<cql::CellView> cells(values.begin(), values.end());
         cql::Parameters parameters;
         parameters.values = cells;
@@ -77,7 +78,10 @@ TEST_F(PlanTest, HowAWriteGetsToTheShadow) {
         {"UPDATE app.rows SET v = 'x'" + where + " IF v = 'y'", Mirroring::resync},
         {"DELETE FROM app.rows" + where + " IF EXISTS", Mirroring::resync},
         {"INSERT INTO app.settings (name, value) VALUES (toJson(now()), 'x')", Mirroring::resync},
-        {"BEGIN BATCH INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, 'x'); UPDATE app.rows SET tags = tags + ['a']" + where + "; APPLY BATCH", Mirroring::once},
+        {"BEGIN BATCH INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, 'x'); UPDATE app.rows SET tags = tags + "
+         "['a']" +
+             where + "; APPLY BATCH",
+         Mirroring::once},
     };
     for (const auto& [text, expected] : cases) EXPECT_EQ(plan(text)->mirroring, expected) << text;
     EXPECT_EQ(plan("SELECT v, now() FROM app.rows")->mirroring, Mirroring::exact);
@@ -91,8 +95,10 @@ TEST_F(PlanTest, TheTenantIsFoundWhereverItStands) {
     EXPECT_EQ(route(*plan("SELECT * FROM app.rows WHERE tenant = 'acme'")), acme);
     EXPECT_EQ(route(*plan("SELECT * FROM app.rows WHERE tenant = 'zeta'")), other);
     EXPECT_EQ(route(*plan("SELECT * FROM app.rows WHERE id = ? AND tenant = ?"), {one, tenant}), acme);
-    EXPECT_EQ(route(*plan("SELECT * FROM app.rows WHERE id = ? AND tenant = ?"), {one, cql::encode_text("zeta")}), other);
-    EXPECT_EQ(route(*plan("SELECT * FROM app.rows WHERE tenant = :who AND id = :n"), {one, tenant}, {"n", "who"}), acme);
+    EXPECT_EQ(route(*plan("SELECT * FROM app.rows WHERE id = ? AND tenant = ?"), {one, cql::encode_text("zeta")}),
+              other);
+    EXPECT_EQ(route(*plan("SELECT * FROM app.rows WHERE tenant = :who AND id = :n"), {one, tenant}, {"n", "who"}),
+              acme);
     EXPECT_EQ(route(*plan("INSERT INTO app.rows (id, tenant) VALUES (?, ?)"), {one, tenant}), acme);
     EXPECT_EQ(route(*plan("SELECT * FROM rows WHERE tenant = 'acme'", "app")), acme) << "completed by the session";
     EXPECT_EQ(route(*plan("SELECT * FROM other.rows WHERE tenant = 'acme'")), other) << "no table of the migration";
@@ -103,7 +109,9 @@ TEST_F(PlanTest, WithoutATenantEveryScopeOfTheTableCounts) {
     EXPECT_EQ(route(*plan("SELECT * FROM app.rows")), all);
     EXPECT_EQ(route(*plan("DELETE FROM app.rows WHERE tenant = ? AND id = 1")), all) << "not bound";
     EXPECT_EQ(route(*plan("SELECT * FROM app.rows WHERE tenant IN ('acme', 'zeta')")), all);
-    const auto batch = plan("BEGIN BATCH INSERT INTO app.rows (tenant, id) VALUES ('zeta', 1); INSERT INTO app.rows (tenant, id) VALUES ('acme', 1); APPLY BATCH");
+    const auto batch = plan(
+        "BEGIN BATCH INSERT INTO app.rows (tenant, id) VALUES ('zeta', 1); INSERT INTO app.rows (tenant, id) VALUES "
+        "('acme', 1); APPLY BATCH");
     EXPECT_EQ(route(*batch), (Routed{Phase::shadow_sync, {routing::kDefaultScope, kAcme}}));
 }
 

@@ -19,7 +19,8 @@ class ProxyTest : public ::testing::Test {
   protected:
     std::vector<Bytes> row(int id) { return {cql::encode_text("acme"), cql::encode_int(id), cql::encode_text("x")}; }
     Status hold(Nanos within = 2s) {
-        return world.loop.run<Status>([=, this] { return world.proxy->hold(kAcme, Deadline::in(Clock::system(), within)); });
+        return world.loop.run<Status>(
+            [=, this] { return world.proxy->hold(kAcme, Deadline::in(Clock::system(), within)); });
     }
     void release() {
         world.loop.run_void([this] { return world.proxy->release(kAcme); });
@@ -105,7 +106,9 @@ TEST_F(ProxyTest, WhatNobodyPreparedIsUnprepared) {
 TEST_F(ProxyTest, ThePageAfterASwitchComesFromWhereTheFirstOneCame) {
     const Bytes state{1, 2, 3};
     for (auto* server : {world.source.get(), world.target.get()}) {
-        server->on_request = [state](const auto& asked) { asked.server->rows(asked, asked.server->name(), asked.paging_state ? std::nullopt : std::optional(state)); };
+        server->on_request = [state](const auto& asked) {
+            asked.server->rows(asked, asked.server->name(), asked.paging_state ? std::nullopt : std::optional(state));
+        };
     }
     world.set_phase(Phase::shadow_sync);
     auto client = world.client();
@@ -156,7 +159,9 @@ TEST_F(ProxyTest, AFenceWaitsForWhatIsInFlightAndHoldsWhatComes) {
         }(&world, &held));
     });
     std::vector<std::int16_t> after;
-    for (int i = 0; i < 5; ++i) after.push_back(client->query("INSERT INTO app.rows (tenant, id, v) VALUES ('acme', " + std::to_string(i) + ", 'new')"));
+    for (int i = 0; i < 5; ++i)
+        after.push_back(
+            client->query("INSERT INTO app.rows (tenant, id, v) VALUES ('acme', " + std::to_string(i) + ", 'new')"));
     const auto stranger = client->query("INSERT INTO app.settings (name, value) VALUES ('a', 'b')");
     world.loop.until([&] { return world.source->asked.size() == 2; });
     EXPECT_FALSE(held);
@@ -173,7 +178,8 @@ TEST_F(ProxyTest, AFenceWaitsForWhatIsInFlightAndHoldsWhatComes) {
     release();
     for (const auto stream : after) EXPECT_TRUE(Client::is_result(client->wait(stream)));
     ASSERT_EQ(world.target->applied.size(), 6U);
-    for (int i = 0; i < 5; ++i) EXPECT_NE(world.target->applied[i + 1].text.find(", " + std::to_string(i) + ", 'new'"), std::string::npos);
+    for (int i = 0; i < 5; ++i)
+        EXPECT_NE(world.target->applied[i + 1].text.find(", " + std::to_string(i) + ", 'new'"), std::string::npos);
     const auto report = world.loop.run<HoldReport>([this] { return world.proxy->last_hold(kAcme); });
     EXPECT_EQ(report.requests_held, 5U);
 }
@@ -249,7 +255,8 @@ TEST_F(ProxyTest, SettleWaitsForThoseThatAnEarlierOneLeftBehind) {
     client->query(kInsert);
     world.loop.until([&] { return world.source->asked.size() == 1; });
     for (int i = 0; i < 3; ++i) {
-        const auto settled = world.loop.run<Status>([this] { return world.proxy->settle(kAcme, Deadline::in(Clock::system(), 10ms)); });
+        const auto settled =
+            world.loop.run<Status>([this] { return world.proxy->settle(kAcme, Deadline::in(Clock::system(), 10ms)); });
         EXPECT_FALSE(settled) << "the request is still under way";
     }
     world.loop.on([&] { world.source->obey(world.source->asked[0]); });
@@ -269,7 +276,8 @@ TEST_F(ProxyTest, AnUnknownVersionIsRefusedWithThoseWeSpeak) {
 
 TEST_F(ProxyTest, GarbageAndResponsesEndThatConnectionAlone) {
     auto good = world.client();
-    for (const auto& bytes : {Bytes{0xFF, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0}, Bytes{0x84, 0, 0, 1, 8, 0, 0, 0, 4, 0, 0, 0, 1}}) {
+    for (const auto& bytes :
+         {Bytes{0xFF, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0}, Bytes{0x84, 0, 0, 1, 8, 0, 0, 0, 4, 0, 0, 0, 1}}) {
         Client bad(world.loop, world.address);
         bad.raw(bytes);
         world.loop.until([&] { return bad.closed; });
@@ -279,7 +287,8 @@ TEST_F(ProxyTest, GarbageAndResponsesEndThatConnectionAlone) {
 
 TEST_F(ProxyTest, AnOversizeFrameIsRefusedAndTheNextOneServed) {
     auto client = world.client();
-    const auto big = client->query("INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, '" + std::string(100'000, 'x') + "')");
+    const auto big =
+        client->query("INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, '" + std::string(100'000, 'x') + "')");
     EXPECT_EQ(Client::error(client->wait(big)), ErrorCode::invalid);
     EXPECT_TRUE(Client::is_result(client->run(kInsert)));
     EXPECT_EQ(world.source->applied.size(), 1U);
@@ -327,7 +336,8 @@ TEST_F(ProxyTest, UseCompletesNamesAndIsRefusedForWhatIsNotThere) {
 TEST_F(ProxyTest, TheClientSeesOneNodeWhichIsUs) {
     auto client = world.client();
     EXPECT_EQ(Client::rows(client->run("SELECT * FROM system.peers")).size(), 0U);
-    const auto local = Client::rows(client->run("SELECT cluster_name, rpc_address FROM system.local WHERE key='local'"));
+    const auto local =
+        Client::rows(client->run("SELECT cluster_name, rpc_address FROM system.local WHERE key='local'"));
     ASSERT_EQ(local.size(), 1U);
     EXPECT_EQ(local[0].text("cluster_name").value(), "Test Cluster");
 }

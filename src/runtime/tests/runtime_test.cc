@@ -174,7 +174,8 @@ TEST(Listener, SaysWhyItCannotListen) {
         Listener listener;
         auto foreign = listener.listen(Endpoint::parse("203.0.113.1:9042").value(), [](int, const Endpoint&) {});
         EXPECT_EQ(foreign.error().what,
-                  "cannot listen on 203.0.113.1:9042: Cannot assign requested address. No interface of this host has that address");
+                  "cannot listen on 203.0.113.1:9042: Cannot assign requested address. No interface of this host has "
+                  "that address");
         co_return;
     }());
 }
@@ -183,7 +184,8 @@ TEST(Endpoint, ParsesAndPrints) {
     EXPECT_EQ(to_string(Endpoint::parse("127.0.0.1:9042").value()), "127.0.0.1:9042");
     EXPECT_EQ(to_string(Endpoint::parse("[::1]:1").value()), "[::1]:1");
     EXPECT_EQ(to_string(Endpoint::parse("10.0.0.1", 9042).value()), "10.0.0.1:9042");
-    EXPECT_EQ(HostPort::parse("db.example:70000").error().what, "'db.example:70000': '70000' is not a port (0 to 65535)");
+    EXPECT_EQ(HostPort::parse("db.example:70000").error().what,
+              "'db.example:70000': '70000' is not a port (0 to 65535)");
     EXPECT_EQ(HostPort::parse("::1:9042").error().what, "'::1:9042': write an IPv6 address in brackets, [::1]:9042");
     EXPECT_EQ(HostPort::parse("db").error().what, "'db' names no port; HOST:PORT is wanted");
 }

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <chrono>
 #include <functional>
 #include <optional>
 #include <utility>
+
+#include <gtest/gtest.h>
 
 #include "runtime/async.h"
 

@@ -69,10 +69,13 @@ struct SchemaRows {
     }
     cql::RowsBuilder column_rows() const {
         cql::RowsBuilder rows("system_schema", "columns");
-        for (const auto* name : {"keyspace_name", "table_name", "column_name", "kind", "type", "clustering_order"}) rows.add_column(name, text());
+        for (const auto* name : {"keyspace_name", "table_name", "column_name", "kind", "type", "clustering_order"})
+            rows.add_column(name, text());
         rows.add_column("position", cql::scalar(cql::TypeKind::int_));
         for (const auto& column : columns) {
-            for (const auto& cell : {column.keyspace, column.table, column.name, column.kind, column.type, column.order}) rows.add(cql::encode_text(cell));
+            for (const auto& cell :
+                 {column.keyspace, column.table, column.name, column.kind, column.type, column.order})
+                rows.add(cql::encode_text(cell));
             rows.add(cql::encode_int(column.position));
         }
         return rows;
@@ -115,8 +118,10 @@ inline cql::Rows as_rows(const cql::RowsBuilder& built) {
 inline SchemaRows sample_schema() {
     SchemaRows schema;
     schema.keyspaces = {"app", "other", "system"};
-    const auto add = [&](const char* keyspace, const char* table, const char* name, const char* kind, int position, const char* type) {
-        schema.columns.push_back({keyspace, table, name, kind, type, position, kind == std::string("clustering") ? "asc" : "none"});
+    const auto add = [&](const char* keyspace, const char* table, const char* name, const char* kind, int position,
+                         const char* type) {
+        schema.columns.push_back(
+            {keyspace, table, name, kind, type, position, kind == std::string("clustering") ? "asc" : "none"});
     };
     for (const auto* keyspace : {"app", "other"}) {
         add(keyspace, "rows", "tenant", "partition_key", 0, "text");
@@ -128,19 +133,24 @@ inline SchemaRows sample_schema() {
     add("app", "hits", "n", "regular", -1, "counter");
     add("app", "settings", "name", "partition_key", 0, "text");
     add("app", "settings", "value", "regular", -1, "text");
-    for (const auto& [column, type] : {std::pair("key", "text"), {"cluster_name", "text"}, {"data_center", "text"}, {"host_id", "uuid"}, {"rpc_address", "inet"}}) {
-        add("system", "local", column, column == std::string("key") ? "partition_key" : "regular", column == std::string("key") ? 0 : -1, type);
+    for (const auto& [column, type] : {std::pair("key", "text"),
+                                       {"cluster_name", "text"},
+                                       {"data_center", "text"},
+                                       {"host_id", "uuid"},
+                                       {"rpc_address", "inet"}}) {
+        add("system", "local", column, column == std::string("key") ? "partition_key" : "regular",
+            column == std::string("key") ? 0 : -1, type);
     }
     add("system", "peers", "peer", "partition_key", 0, "inet");
     add("system", "peers", "data_center", "regular", -1, "text");
     return schema;
 }
 
-/// One CQL node that does what a test tells it: answers, or says nothing, or says what no server should. Speaks the real
-/// codec over a loopback socket (port 0) and lives on the shard that made it.
+/// One CQL node that does what a test tells it: answers, or says nothing, or says what no server should. Speaks the
+/// real codec over a loopback socket (port 0) and lives on the shard that made it.
 ///
-/// OPTIONS, STARTUP, REGISTER, USE and reads of system tables are answered as a server does. Everything else is `Asked`,
-/// and goes to on_request (by default obey()).
+/// OPTIONS, STARTUP, REGISTER, USE and reads of system tables are answered as a server does. Everything else is
+/// `Asked`, and goes to on_request (by default obey()).
 class LyingServer {
     class Peer;
 
@@ -156,15 +166,16 @@ class LyingServer {
         std::optional<std::int64_t> timestamp;
         std::optional<Bytes> paging_state;
         std::vector<Bytes> values;
-        Bytes unknown_id;      ///< of an EXECUTE or BATCH that this node did not prepare
+        Bytes unknown_id;  ///< of an EXECUTE or BATCH that this node did not prepare
         Bytes frame;
 
-        bool is_write() const { return text.starts_with("INSERT") || text.starts_with("UPDATE") || text.starts_with("DELETE") || text.starts_with("TRUNCATE"); }
+        bool is_write() const {
+            return text.starts_with("INSERT") || text.starts_with("UPDATE") || text.starts_with("DELETE") ||
+                   text.starts_with("TRUNCATE");
+        }
     };
 
-    explicit LyingServer(std::string name) : name_(std::move(name)) {
-        restart();
-    }
+    explicit LyingServer(std::string name) : name_(std::move(name)) { restart(); }
     ~LyingServer() { stop(); }
     LyingServer(const LyingServer&) = delete;
 
@@ -190,7 +201,8 @@ class LyingServer {
     std::uint16_t port() const { return endpoint_.port(); }
     const std::string& name() const { return name_; }
     std::size_t open_connections() const {
-        return static_cast<std::size_t>(std::ranges::count_if(connections_, [](const auto& one) { return one->stream->is_open(); }));
+        return static_cast<std::size_t>(
+            std::ranges::count_if(connections_, [](const auto& one) { return one->stream->is_open(); }));
     }
     std::vector<Asked> requests(cql::Opcode opcode) const {
         std::vector<Asked> found;
@@ -224,7 +236,9 @@ class LyingServer {
     void unprepared(const Asked& one, BytesView id) { error(one, cql::ErrorCode::unprepared, cql::Unprepared{id}); }
     void error(const Asked& one, cql::ErrorCode code) { error(one, code, detail_of(code)); }
     void error(const Asked& one, cql::ErrorCode code, cql::ErrorDetail detail) {
-        respond(one, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_error(out, head, {code, "as the test said", std::move(detail)}); });
+        respond(one, [&](Bytes& out, const cql::ResponseHead& head) {
+            cql::encode_error(out, head, {code, "as the test said", std::move(detail)});
+        });
     }
     /// One row with one text cell, and perhaps a paging state.
     void rows(const Asked& one, const std::string& cell, std::optional<Bytes> paging_state = {}) {
@@ -262,10 +276,12 @@ class LyingServer {
         connections_.clear();
     }
     void restart() {
-        auto bound = listener_.listen(endpoint_.port() == 0 ? Endpoint::parse("127.0.0.1:0").value() : endpoint_, [this](int fd, const Endpoint& from) {
-            connections_.push_back(std::make_unique<Peer>(*this, connections_.size(), fd, from));
-            ++accepted;
-        });
+        auto bound =
+            listener_.listen(endpoint_.port() == 0 ? Endpoint::parse("127.0.0.1:0").value() : endpoint_,
+                             [this](int fd, const Endpoint& from) {
+                                 connections_.push_back(std::make_unique<Peer>(*this, connections_.size(), fd, from));
+                                 ++accepted;
+                             });
         endpoint_ = bound.value();
     }
     void push(const cql::EventMessage& event) {
@@ -291,15 +307,24 @@ class LyingServer {
     static cql::ErrorDetail detail_of(cql::ErrorCode code) {
         const auto quorum = cql::Consistency::quorum;
         switch (code) {
-            case cql::ErrorCode::unavailable: return cql::Unavailable{quorum, 2, 1};
-            case cql::ErrorCode::write_timeout: return cql::WriteTimeout{quorum, 1, 2, "SIMPLE", std::nullopt};
-            case cql::ErrorCode::read_timeout: return cql::ReadTimeout{quorum, 1, 2, 0};
-            case cql::ErrorCode::write_failure: return cql::WriteFailure{quorum, 1, 2, {1, {}}, "SIMPLE"};
-            case cql::ErrorCode::read_failure: return cql::ReadFailure{quorum, 1, 2, {1, {}}, 0};
-            case cql::ErrorCode::function_failure: return cql::FunctionFailure{"ks", "f", {}};
-            case cql::ErrorCode::cas_write_unknown: return cql::CasWriteUnknown{quorum, 1, 2};
-            case cql::ErrorCode::already_exists: return cql::AlreadyExists{"ks", "t"};
-            default: return {};
+            case cql::ErrorCode::unavailable:
+                return cql::Unavailable{quorum, 2, 1};
+            case cql::ErrorCode::write_timeout:
+                return cql::WriteTimeout{quorum, 1, 2, "SIMPLE", std::nullopt};
+            case cql::ErrorCode::read_timeout:
+                return cql::ReadTimeout{quorum, 1, 2, 0};
+            case cql::ErrorCode::write_failure:
+                return cql::WriteFailure{quorum, 1, 2, {1, {}}, "SIMPLE"};
+            case cql::ErrorCode::read_failure:
+                return cql::ReadFailure{quorum, 1, 2, {1, {}}, 0};
+            case cql::ErrorCode::function_failure:
+                return cql::FunctionFailure{"ks", "f", {}};
+            case cql::ErrorCode::cas_write_unknown:
+                return cql::CasWriteUnknown{quorum, 1, 2};
+            case cql::ErrorCode::already_exists:
+                return cql::AlreadyExists{"ks", "t"};
+            default:
+                return {};
         }
     }
 
@@ -342,13 +367,16 @@ class LyingServer {
         switch (frame.header.opcode) {
             case cql::Opcode::options: {
                 const cql::StringLists options{{"CQL_VERSION", {"3.4.6"}}, {"COMPRESSION", {}}};
-                respond(one, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_supported(out, head, options); });
+                respond(one,
+                        [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_supported(out, head, options); });
                 return;
             }
             case cql::Opcode::startup:
                 if (silent_at_startup) return;
                 if (authenticator) {
-                    respond(one, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_authenticate(out, head, *authenticator); });
+                    respond(one, [&](Bytes& out, const cql::ResponseHead& head) {
+                        cql::encode_authenticate(out, head, *authenticator);
+                    });
                     return;
                 }
                 respond(one, [](Bytes& out, const cql::ResponseHead& head) { cql::encode_ready(out, head); });
@@ -357,8 +385,12 @@ class LyingServer {
                 peer.registered = true;
                 respond(one, [](Bytes& out, const cql::ResponseHead& head) { cql::encode_ready(out, head); });
                 return;
-            case cql::Opcode::query: read_query(one, peer, frame); break;
-            case cql::Opcode::prepare: one.text = cql::decode_prepare(frame).value().query; break;
+            case cql::Opcode::query:
+                read_query(one, peer, frame);
+                break;
+            case cql::Opcode::prepare:
+                one.text = cql::decode_prepare(frame).value().query;
+                break;
             case cql::Opcode::execute: {
                 const auto execute = cql::decode_execute(frame).value();
                 read_parameters(one, execute.parameters);
@@ -374,9 +406,13 @@ class LyingServer {
                 }
                 break;
             }
-            default: error(one, cql::ErrorCode::protocol_error); return;
+            default:
+                error(one, cql::ErrorCode::protocol_error);
+                return;
         }
-        if (one.opcode == cql::Opcode::query && (one.text.starts_with("USE ") || one.text.find(" FROM system") != std::string::npos)) return;
+        if (one.opcode == cql::Opcode::query &&
+            (one.text.starts_with("USE ") || one.text.find(" FROM system") != std::string::npos))
+            return;
         asked.push_back(one);
         on_request(one);
     }
@@ -393,7 +429,8 @@ class LyingServer {
             const auto state = parameters.paging_state->bytes();
             one.paging_state = Bytes(state.begin(), state.end());
         }
-        for (const auto& value : parameters.values) one.values.emplace_back(value.value.bytes().begin(), value.value.bytes().end());
+        for (const auto& value : parameters.values)
+            one.values.emplace_back(value.value.bytes().begin(), value.value.bytes().end());
     }
 
     void read_query(Asked& one, Peer& peer, const cql::FrameView& frame) {
@@ -409,7 +446,9 @@ class LyingServer {
             ++uses;
             if (refuse_use && refuse_use(one.text.substr(4))) return error(one, cql::ErrorCode::invalid);
             peer.keyspace = one.text.substr(4);
-            respond(one, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_set_keyspace(out, head, peer.keyspace); });
+            respond(one, [&](Bytes& out, const cql::ResponseHead& head) {
+                cql::encode_set_keyspace(out, head, peer.keyspace);
+            });
         } else if (asks("FROM system.local")) {
             answer(local_rows());
         } else if (asks("FROM system.peers")) {
@@ -444,10 +483,12 @@ class LyingServer {
     }
     cql::RowsBuilder local_rows() const {
         cql::RowsBuilder rows("system", "local");
-        for (const auto* name : {"key", "cluster_name", "partitioner", "cql_version"}) rows.add_column(name, SchemaRows::text());
+        for (const auto* name : {"key", "cluster_name", "partitioner", "cql_version"})
+            rows.add_column(name, SchemaRows::text());
         rows.add_column("schema_version", cql::scalar(cql::TypeKind::uuid));
         add_node_columns(rows);
-        for (const auto* cell : {"local", "Test Cluster", "org.apache.cassandra.dht.Murmur3Partitioner", "3.4.6"}) rows.add(cql::encode_text(cell));
+        for (const auto* cell : {"local", "Test Cluster", "org.apache.cassandra.dht.Murmur3Partitioner", "3.4.6"})
+            rows.add(cql::encode_text(cell));
         rows.add(cql::encode_uuid(cql::Uuid::random(7, schema.columns.size())));
         add_node(rows);
         return rows;

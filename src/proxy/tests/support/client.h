@@ -18,7 +18,8 @@ namespace penumbra::proxy::testing {
 class Client final : Stream::Handler {
   public:
     Client(cluster::testing::Loop& loop, const Endpoint& to) : loop_(loop) {
-        const auto fd = loop.run<Result<int>>([to] { return connect(to, Deadline::in(Clock::system(), std::chrono::seconds(5))); });
+        const auto fd =
+            loop.run<Result<int>>([to] { return connect(to, Deadline::in(Clock::system(), std::chrono::seconds(5))); });
         loop_.on([&] {
             stream_ = std::make_unique<Stream>(fd.value(), to);
             stream_->start(*this);
@@ -30,7 +31,9 @@ class Client final : Stream::Handler {
 
     /// Connected, started, and ready.
     void start_up() {
-        const auto ready = ask([](Bytes& out, const cql::RequestHead& head) { cql::encode_startup(out, head, {{"CQL_VERSION", "3.0.0"}}); });
+        const auto ready = ask([](Bytes& out, const cql::RequestHead& head) {
+            cql::encode_startup(out, head, {{"CQL_VERSION", "3.0.0"}});
+        });
         EXPECT_EQ(opcode(ready), cql::Opcode::ready);
     }
     template <class Encode>
@@ -51,11 +54,13 @@ class Client final : Stream::Handler {
     std::int16_t execute(BytesView id, const std::vector<Bytes>& values, cql::Parameters parameters = {}) {
         std::vector<cql::CellView> cells(values.begin(), values.end());
         parameters.values = cells;
-        return send([&](Bytes& out, const cql::RequestHead& head) { cql::encode_execute(out, head, id, {}, parameters); });
+        return send(
+            [&](Bytes& out, const cql::RequestHead& head) { cql::encode_execute(out, head, id, {}, parameters); });
     }
     /// The id, or empty when it was refused.
     Bytes prepare(const std::string& text) {
-        const auto answer = ask([&](Bytes& out, const cql::RequestHead& head) { cql::encode_prepare(out, head, text); });
+        const auto answer =
+            ask([&](Bytes& out, const cql::RequestHead& head) { cql::encode_prepare(out, head, text); });
         const auto prepared = cql::decode_prepared(view(answer));
         return prepared ? Bytes(prepared.value().id.begin(), prepared.value().id.end()) : Bytes();
     }

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <stdlib.h>
-
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <variant>
 #include <vector>
+
+#include <stdlib.h>
 
 #include "cluster/cluster.h"
 #include "cluster/tests/support/loop.h"
@@ -19,8 +19,8 @@
 
 namespace penumbra::proxy::testing {
 
-using cluster::testing::LyingServer;
 using cluster::testing::Loop;
+using cluster::testing::LyingServer;
 using routing::Phase;
 using routing::ScopeId;
 using routing::Side;
@@ -30,7 +30,8 @@ inline constexpr ScopeId kAcme{7};  ///< the migration of tenant "acme"
 /// Two clusters of one lying node each, a journal on disk, a proxy before them: all on the test's own thread.
 class World {
   public:
-    explicit World(Nanos request_timeout = std::chrono::milliseconds(400), Nanos shadow_timeout = std::chrono::milliseconds(60)) {
+    explicit World(Nanos request_timeout = std::chrono::milliseconds(400),
+                   Nanos shadow_timeout = std::chrono::milliseconds(60)) {
         auto directory = (std::filesystem::temp_directory_path() / "penumbra-proxy-XXXXXX").native();
         directory_ = ::mkdtemp(directory.data());
         loop.on([this] {
@@ -58,9 +59,11 @@ class World {
             cluster_options.contact_points = {{"127.0.0.1", server(side).port()}};
             cluster_options.request_timeout = request_timeout;
             auto& cluster = clusters_[static_cast<std::size_t>(side)];
-            cluster = std::make_unique<cluster::Cluster>(cluster_options, loop.shard(), std::vector<Shard*>{&loop.shard()});
+            cluster =
+                std::make_unique<cluster::Cluster>(cluster_options, loop.shard(), std::vector<Shard*>{&loop.shard()});
             context_.clusters[static_cast<std::size_t>(side)] = cluster.get();
-            const auto started = loop.run<Status>([&] { return cluster->start(Deadline::in(Clock::system(), std::chrono::seconds(5))); });
+            const auto started = loop.run<Status>(
+                [&] { return cluster->start(Deadline::in(Clock::system(), std::chrono::seconds(5))); });
             EXPECT_TRUE(started) << started.error().what;
         }
         clusters_[0]->on_schema([this](cql::SchemaPtr) { return publish_again(this); });
@@ -120,7 +123,8 @@ class World {
     /// Every request under way now has ended, on both clusters and in the journal.
     void settle() {
         for (const auto scope : {kAcme, routing::kDefaultScope}) {
-            const auto settled = loop.run<Status>([this, scope] { return proxy->settle(scope, Deadline::in(Clock::system(), std::chrono::seconds(5))); });
+            const auto settled = loop.run<Status>(
+                [this, scope] { return proxy->settle(scope, Deadline::in(Clock::system(), std::chrono::seconds(5))); });
             EXPECT_TRUE(settled) << settled.error().what;
         }
     }
