@@ -125,7 +125,11 @@ void check_scalar(const Node& node, const Type& type, std::string_view path, Dia
                 help = fmt::format("write it without quotes: {}", node.text);
             break;
         case Type::Kind::quantity: {
-            fits = is != ScalarType::boolean && Quantity::parse(node.text).has_value();
+            const auto amount = Quantity::parse(node.text);
+            fits = is != ScalarType::boolean && amount.has_value();
+            if (fits && amount->milli < 0) {
+                out.error(node.mark, std::string(path), fmt::format("`{}` is less than nothing", node.text));
+            }
             auto text = node.text;
             if (!fits && !text.empty()) {
                 // 30GB, 30gb and 30GiB are what people write; Kubernetes knows G and Gi.
@@ -339,8 +343,14 @@ void check_shape(const Node& node, const Type& type, std::string_view path, Mark
         case Type::Kind::list:
             if (!node.is_list())
                 return out.error(mark, std::string(path), fmt::format("expected a list, found {}", describe(node)));
-            for (std::size_t i = 0; i < node.items.size(); ++i)
-                check_shape(node.items[i], *type.element, join_path(path, i), mark, out);
+            for (std::size_t i = 0; i < node.items.size(); ++i) {
+                const auto& item = node.items[i];
+                if (item.is_null() && type.element->kind != Type::Kind::any) {
+                    out.error(item.mark, join_path(path, i), "an item without a value");
+                } else {
+                    check_shape(item, *type.element, join_path(path, i), mark, out);
+                }
+            }
             return;
         case Type::Kind::map:
             if (!node.is_map())
@@ -379,8 +389,10 @@ void check_shape(const Node& node, const Type& type, std::string_view path, Mark
         check_value(entry.value, *field, below, out);
     }
     for (const auto& field : type.fields) {
-        if (!field.required || node.find(field.name)) continue;
-        out.error(mark, join_path(path, field.name), "required, and not there", required_advice(path, field.name));
+        const Node* there = node.find(field.name);
+        if (!field.required || (there && !there->is_null())) continue;
+        out.error(mark, join_path(path, field.name), there ? "required, and has no value" : "required, and not there",
+                  required_advice(path, field.name));
     }
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -33,6 +34,7 @@ class ToCassandra {
         }
         metadata();
         server();
+        if (auto status = count_nodes(); !status) return fail(status.error());
         racks();
         network();
         pods();
@@ -66,10 +68,18 @@ class ToCassandra {
                              "by --namespace");
             }
         }
-        spec().set("clusterName", Node::string(map_.text("metadata.name")));
+        auto cluster_name = map_.text("metadata.name");
+        const bool too_short = cluster_name.size() < 2;
+        if (too_short) cluster_name = "cluster-" + cluster_name;
+        spec().set("clusterName", Node::string(cluster_name));
         if (const Node* node = map_.at("metadata.name")) Mapper::carry_comments(*node, *spec().find("clusterName"));
-        map_.mapped("metadata.name", "CassandraDatacenter spec.clusterName",
-                    "a ScyllaCluster's name is its cluster's name");
+        if (too_short) {
+            map_.changed("metadata.name", "CassandraDatacenter spec.clusterName", cluster_name,
+                         "cass-operator wants two characters at least: clients that check the name see another one");
+        } else {
+            map_.mapped("metadata.name", "CassandraDatacenter spec.clusterName",
+                        "a ScyllaCluster's name is its cluster's name");
+        }
         if (name == dc) {
             map_.mapped("spec.datacenter.name", "CassandraDatacenter metadata.name",
                         "must stay what the keyspaces' NetworkTopologyStrategy names");
@@ -113,6 +123,20 @@ class ToCassandra {
         map_.drop_if_there("spec.repository", "ScyllaDB's image");
         map_.drop_if_there("spec.agentVersion", "there is no ScyllaDB Manager Agent");
         map_.drop_if_there("spec.agentRepository", "there is no ScyllaDB Manager Agent");
+    }
+
+    /// A datacenter has one node at least, and as many as a 32-bit number holds.
+    Status count_nodes() const {
+        std::int64_t nodes = 0;
+        const Node* list = root_.at("spec.datacenter.racks");
+        for (const auto& rack : list ? list->items : std::vector<Node>{}) {
+            const Node* members = rack.find("members");
+            nodes += members ? members->as_integer().value_or(0) : 0;
+        }
+        if (nodes >= 1 && nodes <= std::numeric_limits<std::int32_t>::max()) return ok();
+        return fail(Errc::unsupported,
+                    fmt::format("{} has {} nodes in its racks, and a CassandraDatacenter has one at least",
+                                map_.text("metadata.name"), nodes));
     }
 
     void racks() {
@@ -430,10 +454,21 @@ class ToCassandra {
                 if (!options_.memory.empty()) resources[part].set("memory", Node::string(options_.memory));
             }
         }
+        if (spec().find("allowMultipleNodesPerWorker")) {
+            // cass-operator takes several nodes on a worker only with requests and limits of both.
+            for (const auto* amount : {"cpu", "memory"}) {
+                const Node* limit = resources.at(fmt::format("limits.{}", amount));
+                const Node* request = resources.at(fmt::format("requests.{}", amount));
+                const auto asked = request ? Quantity::parse(request->text) : std::nullopt;
+                if (!limit || (asked && asked->milli > 0)) continue;
+                Node same = *limit;
+                resources["requests"].set(amount, std::move(same));
+            }
+        }
         const Node* memory =
             resources.at("limits.memory") ? resources.at("limits.memory") : resources.at("requests.memory");
         if (const auto quantity = memory ? Quantity::parse(memory->text) : std::nullopt;
-            quantity && quantity->milli > 0) {
+            quantity && *quantity >= Quantity::whole(512 << 20)) {
             // Half of the memory for the heap and never above 31 GiB, where compressed object pointers end.
             const std::int64_t mib = std::min<std::int64_t>(quantity->ceil() / 2, 31 * (std::int64_t(1) << 30)) >> 20;
             Node heap = Node::string(mib % 1024 == 0 ? fmt::format("{}G", mib / 1024) : fmt::format("{}M", mib));

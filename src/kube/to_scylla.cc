@@ -358,20 +358,18 @@ class ToScylla {
 
     Node rack_resources() {
         std::optional<Quantity> cpu, memory;
+        std::string memory_text = "50Gi";
         for (const auto* part : {"requests", "limits"}) {  // limits win: they are what the pod may use
-            if (const Node* node = root_.at(fmt::format("spec.resources.{}.cpu", part)))
-                cpu = Quantity::parse(node->text);
-            if (const Node* node = root_.at(fmt::format("spec.resources.{}.memory", part)))
-                memory = Quantity::parse(node->text);
+            const auto amount = [&](const char* what) -> std::pair<std::optional<Quantity>, std::string> {
+                const Node* node = root_.at(fmt::format("spec.resources.{}.{}", part, what));
+                const auto quantity = node ? Quantity::parse(node->text) : std::nullopt;
+                if (!quantity || quantity->milli <= 0) return {};  // zero says as little as nothing
+                return {quantity, node->text};
+            };
+            if (const auto [quantity, text] = amount("cpu"); quantity) cpu = quantity;
+            if (const auto [quantity, text] = amount("memory"); quantity) memory = quantity, memory_text = text;
         }
         const bool by_user = options_.cpu || !options_.memory.empty();
-        std::string memory_text = memory ? format_bytes(memory->ceil()) : "50Gi";
-        for (const auto* part : {"limits", "requests"}) {
-            if (const Node* node = root_.at(fmt::format("spec.resources.{}.memory", part)); node && memory) {
-                memory_text = node->text;  // as the user wrote it
-                break;
-            }
-        }
         if (!options_.memory.empty()) memory_text = options_.memory;
         const auto cpus = options_.cpu.value_or(cpu ? cpu->ceil() : 6);
         const auto now = fmt::format("cpu {}, memory {}, limits = requests", cpus, memory_text);

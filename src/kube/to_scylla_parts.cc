@@ -112,8 +112,8 @@ void convert_reaper_and_medusa(const Input& input, const std::string& dc, Report
         const auto bucket = text_of(manifest.root(), "spec.storageProperties.bucketName");
         if (provider == "google_storage") provider = "gcs";
         if (provider.starts_with("s3")) provider = "s3";
-        if (!bucket.empty() && (provider == "s3" || provider == "gcs"))
-            location = fmt::format("{}:{}", provider, bucket);
+        const bool plain = !bucket.empty() && bucket.find(':') == std::string::npos;
+        if (plain && (provider == "s3" || provider == "gcs")) location = fmt::format("{}:{}", provider, bucket);
     }
     for (const auto& manifest : input.manifests) {
         const Node& root = manifest.root();
@@ -132,7 +132,13 @@ void convert_reaper_and_medusa(const Input& input, const std::string& dc, Report
                 continue;
             }
             Node& task = backups.push(Node::map());
-            task.set("name", Node::string(to_dns_label(manifest.name())));
+            auto name = to_dns_label(manifest.name());
+            const auto taken = [&] {
+                return std::any_of(backups.items.begin(), backups.items.end() - 1,
+                                   [&](const Node& other) { return other.find("name")->text == name; });
+            };
+            while (taken()) name += "-2";
+            task.set("name", Node::string(name));
             task.set("cron", Node::string(cron));
             task.set("location", Node::strings({location}));
             task.set("retention", Node::integer(3));
@@ -140,7 +146,7 @@ void convert_reaper_and_medusa(const Input& input, const std::string& dc, Report
                 {Verdict::changed, from, root.mark, cron, "ScyllaCluster spec.backups", location,
                  "the same schedule in ScyllaDB Manager; three backups are kept. Medusa's backups stay Cassandra's"});
         }
-        if (manifest.kind == "Reaper") {
+        if (manifest.kind == "Reaper" && repairs.empty()) {
             Node& task = repairs.push(Node::map());
             task.set("name", Node::string("weekly"));
             task.set("cron", Node::string("0 2 * * 6"));

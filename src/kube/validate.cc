@@ -36,10 +36,29 @@ void check_names(const Node& root, Diagnostics& out) {
         out.error(name->mark, "metadata.name", fmt::format("`{}` is no DNS label", name->text),
                   fmt::format("lower-case letters, digits and dashes: `{}`", to_dns_label(name->text)));
     }
+    if (const Node* space = root.at("metadata.namespace"); space && space->is_scalar() && !is_dns_label(space->text)) {
+        out.error(space->mark, "metadata.namespace", fmt::format("`{}` is no DNS label", space->text),
+                  "lower-case letters, digits and dashes");
+    }
 }
 
-/// Requests above limits are refused by the API server whatever the operator thinks.
+/// Names of resources, and requests above limits, which the API server refuses whatever the operator thinks.
 void check_resources(const Node& resources, const std::string& path, Diagnostics& out) {
+    static const std::vector<std::string> known{"cpu", "memory", "ephemeral-storage"};
+    for (const auto* part : {"requests", "limits"}) {
+        const Node* amounts = resources.find(part);
+        if (!amounts || !amounts->is_map()) continue;
+        for (const auto& entry : amounts->entries) {
+            const bool fits = std::find(known.begin(), known.end(), entry.key) != known.end() ||
+                              entry.key.starts_with("hugepages-") || entry.key.find('/') != std::string::npos;
+            if (fits) continue;
+            const auto nearest = nearest_name(entry.key, known);
+            out.error(entry.mark, join_path(path + "." + part, entry.key),
+                      fmt::format("a container has no resource `{}`", entry.key),
+                      nearest.empty() ? "cpu, memory, ephemeral-storage, hugepages-*, or a name with a domain"
+                                      : fmt::format("did you mean `{}`?", nearest));
+        }
+    }
     const Node* requests = resources.find("requests");
     if (!requests || !requests->is_map()) return;
     for (const auto& entry : requests->entries) {
@@ -237,6 +256,7 @@ void check_rack(const Node& rack, const std::string& path, Diagnostics& out) {
         }
     }
     const Node* agent = rack.find("agentResources");
+    if (agent && agent->is_map()) check_resources(*agent, path + ".agentResources", out);
     const bool agent_guaranteed = agent && agent->at("limits.cpu") && agent->at("limits.memory");
     if (resources && resources->at("limits.cpu") && !agent_guaranteed) {
         out.warning(agent ? agent->mark : rack.mark, path + ".agentResources",
@@ -349,6 +369,10 @@ void validate(Input& input) {
         check_shape(root, *manifest.type, {}, top, out);
         if (manifest.is_cassandra()) check_cassandra_datacenter(root, out);
         if (manifest.is_scylla()) check_scylla_cluster(root, out);
+        const Node* schedule = manifest.kind == "MedusaBackupSchedule" ? root.at("spec.cronSchedule") : nullptr;
+        if (schedule && schedule->is_scalar() && !valid_cron(schedule->text)) {
+            out.error(schedule->mark, "spec.cronSchedule", fmt::format("`{}` is no cron expression", schedule->text));
+        }
     }
     std::set<std::string> seen;
     for (const auto& manifest : input.manifests) {
@@ -426,7 +450,8 @@ void check_cassandra_datacenter(const Node& root, Diagnostics& out) {
     if (multiple && multiple->value.as_boolean().value_or(false)) {
         for (const auto* which : {"requests.cpu", "requests.memory", "limits.cpu", "limits.memory"}) {
             const Node* resources = spec->find("resources");
-            if (!resources || !quantity_at(*resources, which)) {
+            const auto amount = resources ? quantity_at(*resources, which) : std::nullopt;
+            if (!amount || amount->milli == 0) {
                 out.error(multiple->mark, "spec.allowMultipleNodesPerWorker",
                           fmt::format("needs spec.resources.{}", which),
                           "cass-operator's webhook refuses several nodes on a worker without requests and limits");

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <exception>
+#include <limits>
 #include <map>
 #include <sstream>
 
@@ -152,6 +154,13 @@ class Builder : public YAML::EventHandler {
             open.has_key = true;
             open.key = node.is_null() ? "null" : std::move(node.text);
             open.key_mark = node.mark;
+            // YAML readers, ours included, take no longer key without a '?'; control characters in one are never meant.
+            constexpr std::size_t kLongestKey = 500;
+            if (open.key.size() > kLongestKey || std::any_of(open.key.begin(), open.key.end(), [](char c) {
+                    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+                })) {
+                throw Stop{open.key_mark, "a key of more than 500 characters, or with control characters", {}};
+            }
             if (open.key == "<<")
                 throw Stop{open.key_mark, "a merge key",
                            "write the fields out: the API server and we would have to agree on what wins"};

@@ -83,6 +83,8 @@ TEST(Yaml, RefusesWhatWouldBeReadTwoWays) {
                 HasSubstr("test.yaml:2:1: error: the key 'a' stands twice in the same map, first in line 1"));
     EXPECT_THAT(problem("? [a, b]\n: 1\n"), HasSubstr("a key that is not text"));
     EXPECT_THAT(problem("base: &b {x: 1}\nc:\n  <<: *b\n"), HasSubstr("a merge key"));
+    EXPECT_THAT(problem("\"a\\nb\": 1\n"), HasSubstr("a key of more than 500 characters, or with control characters"));
+    EXPECT_THAT(problem("? " + std::string(501, 'k') + "\n: 1\n"), HasSubstr("a key of more than 500 characters"));
     EXPECT_THAT(problem("a: !thing 1\n"), HasSubstr("the tag '!thing' means nothing in a manifest"));
     EXPECT_THAT(problem("a: [1, 2\n"), HasSubstr("not valid YAML"));
     EXPECT_THAT(problem("a: *nowhere\n"), HasSubstr("error"));
@@ -195,9 +197,11 @@ Node random_node(std::mt19937& random, int depth) {
         }
         default: {
             Node map = Node::map();
-            for (std::size_t i = any(5); i > 0; --i)
-                map.set(texts[any(texts.size())] == "<<" ? "k" : texts[any(texts.size())] + std::to_string(i),
-                        random_node(random, depth - 1));
+            for (std::size_t i = any(5); i > 0; --i) {
+                auto key = texts[any(texts.size())] + std::to_string(i);
+                std::erase_if(key, [](char c) { return static_cast<unsigned char>(c) < 0x20; });  // the reader refuses
+                map.set(key, random_node(random, depth - 1));
+            }
             return map;
         }
     }
