@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/assert.h"
 #include "cql/language/parser.h"
 #include "cql/protocol/requests.h"
 #include "proxy/paging.h"
@@ -260,38 +261,17 @@ bool ClientConnection::handle(const cql::FrameView& frame) {
         case cql::Opcode::register_:
             handle_register(frame);
             return true;
-        case cql::Opcode::query: {
-            const auto query = cql::decode_query(frame);
-            if (!query) break;
-            const auto statement = cql::parse(query.value().query);
-            if (statement.kind == cql::StatementKind::select || statement.is_dml()) {
-                const auto keyspace =
-                    statement.table.qualified() ? statement.table.keyspace : std::string_view(keyspace_);
-                if (keyspace != "system") break;
-            }
-            handle_text(frame, query.value().query, statement);
-            return is_open();
-        }
-        case cql::Opcode::execute: {
-            const auto execute = cql::decode_execute(frame);
-            if (!execute) break;
-            const auto prepared = shard_.statements().find(execute.value().id);
-            if (!prepared) break;
-            const auto kind = Statements::plan_of(*prepared, shard_.router())->kind;
-            if (kind == Plan::Kind::read || kind == Plan::Kind::write || kind == Plan::Kind::primary_only) break;
-            handle_text(frame, prepared->text->text(), *prepared->text->statement);
-            return is_open();
-        }
+        case cql::Opcode::query:
+        case cql::Opcode::execute:
         case cql::Opcode::prepare:
         case cql::Opcode::batch:
-            break;
+            shard_.take_exchange().begin(this, frame);
+            return is_open();
         default:
             reply_error(stream, cql::ErrorCode::protocol_error,
                         fmt::format("Unknown or unexpected opcode {}", static_cast<int>(opcode)));
             return true;
     }
-    shard_.take_exchange().begin(this, frame);
-    return is_open();
 }
 
 void ClientConnection::handle_startup(const cql::FrameView& frame) {
@@ -370,11 +350,9 @@ void ClientConnection::handle_register(const cql::FrameView& frame) {
     respond(stream, [](Bytes& out, const cql::ResponseHead& head) { cql::encode_ready(out, head); });
 }
 
-void ClientConnection::handle_text(const cql::FrameView& frame, std::string_view text,
-                                   const cql::Statement& statement) {
-    const auto stream = frame.header.stream;
-    const auto plan = make_plan(statement, keyspace_, shard_.router());
-    switch (plan->kind) {
+void ClientConnection::run(std::int16_t stream, Plan::Kind kind, std::string_view text,
+                           const cql::Statement& statement) {
+    switch (kind) {
         case Plan::Kind::use:
             shard_.tasks().spawn(use(this, stream, std::string(statement.keyspace)));
             return;
@@ -390,9 +368,9 @@ void ClientConnection::handle_text(const cql::FrameView& frame, std::string_view
         case Plan::Kind::read:
         case Plan::Kind::write:
         case Plan::Kind::primary_only:
-            shard_.take_exchange().begin(this, frame);
-            return;
+            break;
     }
+    ASSERT(!"an exchange's own kind");
 }
 
 void ClientConnection::answer_virtual(std::int16_t stream, const cql::Statement& statement) {

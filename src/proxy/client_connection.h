@@ -11,6 +11,7 @@
 #include "cql/language/statement.h"
 #include "cql/protocol/frame.h"
 #include "cql/protocol/responses.h"
+#include "proxy/plan.h"
 #include "routing/phase.h"
 #include "runtime/stream.h"
 #include "runtime/task.h"
@@ -69,7 +70,8 @@ class ClientConnection final : Stream::Handler {
     static Task<void> use(Ptr self, std::int16_t stream, std::string keyspace);
     static Task<void> change_schema(Ptr self, std::int16_t stream, Bytes frame);
     static Task<void> truncate(Ptr self, std::int16_t stream, std::string text, Bytes frame);
-    void handle_text(const cql::FrameView& frame, std::string_view text, const cql::Statement& statement);
+    /// Answers a statement that is no exchange's: what is ours to say, or takes several steps on both clusters.
+    void run(std::int16_t stream, Plan::Kind kind, std::string_view text, const cql::Statement& statement);
     void answer_virtual(std::int16_t stream, const cql::Statement& statement);
     void hold_back_if_busy();
 

@@ -152,10 +152,9 @@ void Exchange::plan_pieces() {
     for (auto& piece : pieces_) {
         if (piece.prepared) {
             piece.plan = Statements::plan_of(*piece.prepared, router);
-        } else if (!piece.plan || piece.plan->router != router) {
-            piece.plan = make_plan(cql::parse(piece.text), session_keyspace_, router);
-            needs_keyspace_ |= piece.plan->needs_keyspace;
         } else {
+            if (!piece.plan || piece.plan->router != router)
+                piece.plan = shard_.texts().plan(piece.text, session_keyspace_, router);
             needs_keyspace_ |= piece.plan->needs_keyspace;
         }
         // A batch that also writes to a system table is still a write: its other rows belong on both clusters.
@@ -164,6 +163,21 @@ void Exchange::plan_pieces() {
         mirroring_ = std::max(mirroring_, piece.plan->mirroring);
     }
     if (opcode_ == cql::Opcode::batch && kind_ == Plan::Kind::read) kind_ = Plan::Kind::write;
+}
+
+bool Exchange::hand_over() {
+    if (opcode_ == cql::Opcode::prepare || opcode_ == cql::Opcode::batch) return false;
+    const auto& piece = pieces_.front();
+    const auto kind = piece.plan->kind;
+    if (kind == Plan::Kind::read || kind == Plan::Kind::write || kind == Plan::Kind::primary_only) return false;
+    if (piece.prepared) {
+        client_->run(stream_, kind, piece.prepared->text->text(), *piece.prepared->text->statement);
+    } else {
+        client_->run(stream_, kind, piece.text, cql::parse(piece.text));
+    }
+    answered_ = true;
+    finish();
+    return true;
 }
 
 bool Exchange::pass_gates() {
@@ -193,6 +207,7 @@ void Exchange::start() {
     }
     waiting_for_schema_ = false;
     plan_pieces();
+    if (hand_over()) return;
 
     phases_.clear();
     scopes_.clear();

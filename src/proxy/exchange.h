@@ -88,6 +88,8 @@ class Exchange {
 
     /// False when it has been answered already.
     bool decode();
+    /// A statement that is not forwarded but run by the connection (USE, system.local, schema): true when it was.
+    bool hand_over();
     bool add_prepared(BytesView id, const cql::ValuesView& values);
     void add_text(std::string_view text, const cql::ValuesView& values);
     void plan_pieces();

@@ -18,15 +18,13 @@ PreparedText::PreparedText(std::string text, std::string_view session_keyspace) 
 
 void PreparedRegistry::add(const PreparedTextPtr& text) {
     const std::lock_guard lock(mutex_);
-    // Whoever executes one that was dropped is told UNPREPARED and prepares it again: any driver does.
-    if (texts_.size() >= limit_) texts_.erase(texts_.begin());
-    texts_.insert_or_assign(std::string(text_of(text->id)), text);
+    texts_.put(std::string(text_of(text->id)), text);
 }
 
-PreparedTextPtr PreparedRegistry::find(BytesView id) const {
+PreparedTextPtr PreparedRegistry::find(BytesView id) {
     const std::lock_guard lock(mutex_);
-    const auto found = texts_.find(std::string(text_of(id)));
-    return found == texts_.end() ? nullptr : found->second;
+    const auto* found = texts_.find(text_of(id));
+    return found ? *found : nullptr;
 }
 
 std::size_t PreparedRegistry::size() const {
@@ -35,18 +33,17 @@ std::size_t PreparedRegistry::size() const {
 }
 
 PreparedPtr Statements::find(BytesView id) {
-    if (const auto found = known_.find(text_of(id)); found != known_.end()) return found->second;
+    if (const auto* found = known_.find(text_of(id))) return *found;
     auto text = registry_.find(id);
     return text ? add(std::move(text)) : nullptr;
 }
 
 PreparedPtr Statements::add(PreparedTextPtr text) {
     const std::string key(text_of(text->id));
-    if (const auto found = known_.find(key); found != known_.end()) return found->second;
-    if (known_.size() >= limit_) known_.erase(known_.begin());
+    if (const auto* found = known_.find(key)) return *found;
     auto prepared = std::make_shared<Prepared>();
     prepared->text = std::move(text);
-    known_.emplace(key, prepared);
+    known_.put(key, prepared);
     return prepared;
 }
 

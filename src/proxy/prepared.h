@@ -4,8 +4,8 @@
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
+#include "base/bounded_cache.h"
 #include "base/bytes.h"
 #include "cql/language/statement.h"
 #include "cql/protocol/md5.h"
@@ -29,19 +29,28 @@ struct PreparedText {
 };
 using PreparedTextPtr = std::shared_ptr<const PreparedText>;
 
+/// Finds ids in maps that keep them as strings.
+struct IdHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view id) const noexcept { return std::hash<std::string_view>{}(id); }
+};
+template <class Value>
+using ById = BoundedCache<std::string, Value, IdHash>;
+
 /// All prepared statements of the process: a client may prepare on one connection, hence one shard, and execute on
 /// another. Any thread; shards keep what they use (see Statements), so the lock is for first uses alone.
 class PreparedRegistry {
   public:
-    explicit PreparedRegistry(std::size_t limit) : limit_(limit) {}
+    /// Beyond the limit the least used are dropped: whoever executes one of them is told UNPREPARED and prepares it
+    /// again, as any driver does.
+    explicit PreparedRegistry(std::size_t limit) : texts_(limit) {}
     void add(const PreparedTextPtr& text);
-    PreparedTextPtr find(BytesView id) const;
+    PreparedTextPtr find(BytesView id);
     std::size_t size() const;
 
   private:
-    mutable std::mutex mutex_;  // guards the map
-    std::unordered_map<std::string, PreparedTextPtr> texts_;
-    std::size_t limit_;
+    mutable std::mutex mutex_;  // guards the cache
+    ById<PreparedTextPtr> texts_;
 };
 
 /// One shard's knowledge of one prepared statement.
@@ -56,7 +65,7 @@ using PreparedPtr = std::shared_ptr<Prepared>;
 /// One shard's prepared statements.
 class Statements {
   public:
-    Statements(PreparedRegistry& registry, std::size_t limit) : registry_(registry), limit_(limit) {}
+    Statements(PreparedRegistry& registry, std::size_t limit) : registry_(registry), known_(limit) {}
     /// Null when nobody prepared it here: the client is told UNPREPARED and prepares again.
     PreparedPtr find(BytesView id);
     PreparedPtr add(PreparedTextPtr text);
@@ -64,13 +73,8 @@ class Statements {
     static const PlanPtr& plan_of(Prepared& prepared, const routing::RouterPtr& router);
 
   private:
-    struct Hash {
-        using is_transparent = void;
-        std::size_t operator()(std::string_view id) const noexcept { return std::hash<std::string_view>{}(id); }
-    };
     PreparedRegistry& registry_;
-    std::size_t limit_;
-    std::unordered_map<std::string, PreparedPtr, Hash, std::equal_to<>> known_;
+    ById<PreparedPtr> known_;
 };
 
 }  // namespace penumbra::proxy

@@ -16,6 +16,7 @@ ProxyShard::ProxyShard(ProxyContext& context, routing::RouterPtr router)
       shard_(Shard::here()),
       router_(std::move(router)),
       statements_(*context.prepared, context.options.max_prepared),
+      texts_(context.options.max_cached_texts),
       virtual_tables_(context.options.listen) {
     for (std::size_t side = 0; side < 2; ++side) {
         pools_[side] = &context.clusters[side]->pool();

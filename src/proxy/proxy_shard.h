@@ -17,6 +17,7 @@
 #include "proxy/exchange.h"
 #include "proxy/prepared.h"
 #include "proxy/scope_gate.h"
+#include "proxy/text_cache.h"
 #include "proxy/virtual_tables.h"
 #include "runtime/listener.h"
 
@@ -30,6 +31,7 @@ struct ProxyOptions {
     std::size_t max_in_flight_per_client = 2048;
     std::size_t max_unsent_per_client = 4u << 20;  ///< bytes; past it nothing more is read from that client
     std::size_t max_prepared = 65536;
+    std::size_t max_cached_texts = 4096;  ///< per shard
 };
 
 /// What all shards of the proxy share. Outlives them.
@@ -69,6 +71,7 @@ class ProxyShard {
     cluster::Pool& pool(routing::Side side) { return *pools_[static_cast<std::size_t>(side)]; }
     cluster::Session& session(routing::Side side) { return *sessions_[static_cast<std::size_t>(side)]; }
     Statements& statements() { return statements_; }
+    TextCache& texts() { return texts_; }
     cql::FrameEdit& edit() { return edit_; }
     VirtualTables& virtual_tables() { return virtual_tables_; }
     Gate& tasks() { return tasks_; }
@@ -109,6 +112,7 @@ class ProxyShard {
     std::unique_ptr<cluster::Session> sessions_[2];
     std::unordered_map<routing::ScopeId, ScopeGate> gates_;
     Statements statements_;
+    TextCache texts_;
     VirtualTables virtual_tables_;
     cql::FrameEdit edit_;
     Listener listener_;

@@ -6,6 +6,7 @@
 #include "cluster/tests/support/lying_server.h"
 #include "cql/language/parser.h"
 #include "proxy/tests/support/world.h"
+#include "proxy/text_cache.h"
 
 namespace penumbra::proxy::testing {
 namespace {
@@ -133,6 +134,29 @@ TEST_F(PlanTest, ThePartitionKeyIsThereOrNot) {
     EXPECT_EQ(partition_key(whole->parts[0], {}), cql::encode_text("acme"));
     const auto unbound = plan("DELETE FROM app.rows WHERE tenant = ? AND id = 1");
     EXPECT_FALSE(partition_key(unbound->parts[0], {}));
+}
+
+TEST_F(PlanTest, ATextThatComesBackIsParsedTwiceAndThenNoMore) {
+    TextCache texts(8);
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(texts.plan("SELECT * FROM app.rows", "", router_)->kind, Plan::Kind::read);
+    EXPECT_EQ(texts.parsed(), 2u) << "the first sight leaves only a hash";
+    for (int i = 0; i < 1000; ++i) {
+        const auto text = "INSERT INTO app.settings (name, value) VALUES ('a', '" + std::to_string(i) + "')";
+        EXPECT_EQ(texts.plan(text, "", router_)->kind, Plan::Kind::write);
+    }
+    EXPECT_EQ(texts.size(), 1u) << "what never comes back pushes nothing out";
+}
+
+TEST_F(PlanTest, ATextMeansWhatItsKeyspaceAndTheRouterSay) {
+    TextCache texts(8);
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(texts.plan("SELECT * FROM peers", "system", router_)->kind, Plan::Kind::virtual_table);
+        EXPECT_EQ(texts.plan("SELECT * FROM peers", "app", router_)->kind, Plan::Kind::read);
+    }
+    const auto next = World::router(Phase::target_only, Phase::target_only, schema());
+    EXPECT_EQ(texts.plan("SELECT * FROM peers", "app", next)->router, next);
+    EXPECT_EQ(texts.plan("SELECT * FROM peers", "app", next)->router, next);
+    EXPECT_EQ(texts.size(), 2u);
 }
 
 }  // namespace
