@@ -134,8 +134,8 @@ void Stream::read_some() {
 }
 
 void Stream::run_deferred() {
-    if (fd_ < 0) return;
-    if (closing_ && handler_ && unsent() == 0) {
+    if (fd_ < 0 || !handler_) return;  // what is written before start() leaves after it
+    if (closing_ && unsent() == 0) {
         fail_with({Errc::closed, fmt::format("connection with {} closed", to_string(peer_))});
         return;
     }
@@ -151,7 +151,17 @@ void Stream::run_deferred() {
     if (readable_ && !paused_) read_some();
 }
 
+void Stream::seal() {
+    if (out_.size() == sealed_) return;
+    ASSERT(handler_ != nullptr);
+    handler_->before_flush(out_, sealed_);
+    ASSERT(out_.size() >= sealed_);
+    sealed_ = out_.size();
+}
+
 void Stream::flush() {
+    // While the socket is full nothing is sealed: more messages come, and share what the codec makes of them.
+    if (writable_) seal();
     while (unsent() > 0 && writable_) {
         const auto sent = send(fd_, out_.data() + sent_, unsent(), MSG_NOSIGNAL);
         if (sent < 0) {
@@ -169,9 +179,11 @@ void Stream::flush() {
     if (unsent() == 0) {
         out_.clear();
         sent_ = 0;
+        sealed_ = 0;
         shrink_if_large(out_);
     } else if (sent_ > out_.size() / 2) {
         out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(sent_));
+        sealed_ -= sent_;
         sent_ = 0;
     }
     if (closing_ && unsent() == 0) {
@@ -199,10 +211,8 @@ void Stream::fail_with(Error why) {
 
 void Stream::close() {
     if (fd_ < 0) return;
-    if (handler_) {
-        Shard::here().unwatch(fd_, *this);
-        Shard::here().forget(*this);
-    }
+    if (handler_) Shard::here().unwatch(fd_, *this);
+    if (in_deferred_queue) Shard::here().forget(*this);
     ::close(fd_);
     fd_ = -1;
 }

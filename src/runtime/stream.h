@@ -26,6 +26,13 @@ class Stream final : Watcher, Deferred {
         virtual void on_closed(const Error& why) = 0;
         /// Unsent bytes fell below the mark given to tell_when_below().
         virtual void on_drained() {}
+        /// Once before what was written leaves, for all of `out[from..]` that was written since the last time: the
+        /// place of a codec that makes wire format of whole messages. It may grow, shrink or replace those bytes, and
+        /// touches neither what stands before them nor the stream. Only from the loop or inside seal().
+        virtual void before_flush(Bytes& out, std::size_t from) {
+            (void)out;
+            (void)from;
+        }
 
       protected:
         ~Handler() = default;
@@ -47,6 +54,10 @@ class Stream final : Watcher, Deferred {
     /// The outgoing buffer, to encode into without a copy; call flush_soon() afterwards.
     Bytes& out() { return out_; }
     void flush_soon() { Shard::here().defer(*this); }
+    /// Runs before_flush() now for what was written so far, and returns with all of it in its final form: for the
+    /// moment when the handler's codec changes between two messages of one turn.
+    void seal();
+    /// Bytes written that the socket has not taken yet; those not sealed yet count with the size they have now.
     std::size_t unsent() const { return out_.size() - sent_; }
     /// One on_drained() when unsent() is next at or below `mark`.
     void tell_when_below(std::size_t mark) {
@@ -81,9 +92,10 @@ class Stream final : Watcher, Deferred {
     int fd_;
     Endpoint peer_;
     Handler* handler_ = nullptr;
-    Bytes in_;  // what the handler left; empty for an idle connection
-    Bytes out_;
+    Bytes in_;   // what the handler left; empty for an idle connection
+    Bytes out_;  // [0, sent_) left, [sent_, sealed_) is ready to leave, the rest before_flush() has not seen
     std::size_t sent_ = 0;
+    std::size_t sealed_ = 0;
     std::size_t expected_ = 0;
     std::size_t drain_mark_ = 0;
     bool waiting_drain_ = false;

@@ -162,6 +162,155 @@ TEST(Stream, AfterAPauseNothingIsMissing) {
     }());
 }
 
+/// Puts `mark` around what was written since the last flush, or takes it away altogether.
+class Marking final : public Stream::Handler {
+  public:
+    explicit Marking(int fd) : stream(std::make_unique<Stream>(fd, Endpoint())) {}
+    std::size_t on_data(MutableBytes data) override { return data.size(); }
+    void on_closed(const Error& error) override { why = error; }
+    void on_drained() override { drained_at.push_back(stream->unsent()); }
+    void before_flush(Bytes& out, std::size_t from) override {
+        offered.emplace_back(out.begin() + static_cast<std::ptrdiff_t>(from), out.end());
+        if (swallow) {
+            out.resize(from);
+            return;
+        }
+        out.insert(out.begin() + static_cast<std::ptrdiff_t>(from), growth, mark);
+        out.push_back(mark);
+    }
+    void say(std::string_view text) { stream->write(bytes_of(text)); }
+
+    std::unique_ptr<Stream> stream;
+    std::vector<std::string> offered;
+    std::vector<std::size_t> drained_at;
+    std::optional<Error> why;
+    Byte mark = '|';
+    std::size_t growth = 1;
+    bool swallow = false;
+};
+
+struct SocketPair {
+    SocketPair() { EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0); }
+    ~SocketPair() { ::close(fds[1]); }
+    std::string heard() const {
+        std::string all;
+        char some[65536];
+        for (ssize_t got = 0; (got = ::read(fds[1], some, sizeof some)) > 0;)
+            all.append(some, static_cast<std::size_t>(got));
+        return all;
+    }
+    int fds[2];
+};
+
+TEST(Stream, OffersWhatWasWrittenOnceBeforeItLeaves) {
+    run([]() -> Task<void> {
+        const SocketPair sockets;
+        Marking writer(sockets.fds[0]);
+        writer.say("before the start;");
+        writer.stream->start(writer);
+        writer.say("one;");
+        writer.say("two");
+        co_await yield();
+        co_await yield();
+        EXPECT_EQ(writer.offered, (std::vector<std::string>{"before the start;one;two"}));
+        EXPECT_EQ(sockets.heard(), "|before the start;one;two|");
+        co_await yield();
+        EXPECT_EQ(writer.offered.size(), 1u) << "nothing was written, nothing is offered";
+        writer.say("three");
+        co_await yield();
+        EXPECT_EQ(writer.offered.back(), "three");
+        EXPECT_EQ(sockets.heard(), "|three|");
+        writer.swallow = true;
+        writer.say("nobody hears");
+        co_await yield();
+        EXPECT_EQ(sockets.heard(), "");
+        EXPECT_EQ(writer.stream->unsent(), 0u);
+        writer.stream.reset();
+    }());
+}
+
+TEST(Stream, SealedBytesKeepTheCodecOfTheirTime) {
+    run([]() -> Task<void> {
+        const SocketPair sockets;
+        Marking writer(sockets.fds[0]);
+        writer.stream->start(writer);
+        writer.say("old");
+        writer.stream->seal();
+        EXPECT_EQ(writer.stream->unsent(), 5u);
+        writer.stream->seal();  // nothing new: nothing happens
+        writer.mark = '#';
+        writer.say("new");
+        co_await yield();
+        co_await yield();
+        EXPECT_EQ(writer.offered, (std::vector<std::string>{"old", "new"}));
+        EXPECT_EQ(sockets.heard(), "|old|#new#");
+        writer.stream.reset();
+    }());
+}
+
+TEST(Stream, AFullSocketGathersWhatIsSealedTogetherLater) {
+    run([]() -> Task<void> {
+        const SocketPair sockets;
+        Marking writer(sockets.fds[0]);
+        writer.growth = 3'000'000;  // more than any socket buffer
+        writer.stream->start(writer);
+        writer.say("x");
+        writer.stream->tell_when_below(0);
+        co_await yield();
+        co_await yield();
+        EXPECT_GT(writer.stream->unsent(), 0u);
+        EXPECT_TRUE(writer.drained_at.empty());
+        writer.growth = 1;
+        for (const auto* text : {"a", "b", "c"}) {
+            writer.say(text);
+            co_await yield();
+        }
+        EXPECT_EQ(writer.offered.size(), 1u) << "the socket is full: nothing can leave, so nothing is sealed";
+        std::string heard;
+        for (int i = 0; i < 5000 && writer.stream->unsent() > 0; ++i) {
+            heard += sockets.heard();
+            co_await sleep(100us);
+        }
+        heard += sockets.heard();
+        EXPECT_EQ(writer.offered, (std::vector<std::string>{"x", "abc"}));
+        EXPECT_EQ(heard, std::string(3'000'000, '|') + "x||abc|");
+        EXPECT_EQ(writer.drained_at, std::vector<std::size_t>{0});
+        writer.stream.reset();
+    }());
+}
+
+TEST(Stream, ClosesAfterWhatTheHookMadeHasLeft) {
+    for (const std::size_t growth : {1UL, 3'000'000UL}) {
+        run([](std::size_t size) -> Task<void> {
+            const SocketPair sockets;
+            Marking writer(sockets.fds[0]);
+            writer.growth = size;
+            writer.stream->start(writer);
+            writer.say("last");
+            writer.stream->close_after_flush();
+            std::string heard;
+            for (int i = 0; i < 5000 && !writer.why; ++i) {
+                heard += sockets.heard();
+                co_await sleep(100us);
+            }
+            heard += sockets.heard();
+            EXPECT_EQ(heard, std::string(size, '|') + "last|");
+            EXPECT_EQ(writer.why->code, Errc::closed);
+            writer.stream.reset();
+        }(growth));
+    }
+}
+
+TEST(Stream, MayGoAwayBeforeItsStart) {
+    run([]() -> Task<void> {
+        const SocketPair sockets;
+        auto stream = std::make_unique<Stream>(sockets.fds[0], Endpoint());
+        stream->write(bytes_of("x"));
+        stream.reset();  // the loop's queue must not keep it
+        co_await yield();
+    }());
+}
+
 TEST(Connect, SaysWhoRefused) {
     run([]() -> Task<void> {
         auto refused = co_await connect(Endpoint::parse("127.0.0.1:1").value(), Deadline::in(Clock::system(), 5s));
