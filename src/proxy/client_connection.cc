@@ -7,9 +7,11 @@
 #include "base/assert.h"
 #include "cql/language/parser.h"
 #include "cql/protocol/requests.h"
+#include "proxy/backend_reply.h"
 #include "proxy/paging.h"
 #include "proxy/proxy_shard.h"
-#include "sync/owed_write.h"
+#include "proxy/schema_change.h"
+#include "proxy/truncate.h"
 
 namespace penumbra::proxy {
 
@@ -40,75 +42,6 @@ Bytes version_error(std::uint8_t asked) {
     out.i32(static_cast<std::int32_t>(cql::ErrorCode::protocol_error));
     cql::write_string(out, text);
     return frame;
-}
-
-/// What the answer to a request run by a coroutine becomes.
-void reply_outcome(ClientConnection& client, std::int16_t stream, const Result<Bytes>& reply, routing::Side side) {
-    if (reply) {
-        if (const auto frame = cql::view_frame(reply.value(), cql::Direction::response)) {
-            client.reply(stream, frame.value(), side);
-            return;
-        }
-        client.reply_error(stream, cql::ErrorCode::server_error, "the cluster's answer could not be read");
-        return;
-    }
-    const auto& error = reply.error();
-    const auto code = error.code == Errc::unavailable ? cql::ErrorCode::overloaded : cql::ErrorCode::server_error;
-    client.reply_error(stream, code, error.what);
-}
-
-bool is_result(const Result<Bytes>& reply) {
-    return reply && reply.value().size() > cql::kOpcodeAt &&
-           reply.value()[cql::kOpcodeAt] == static_cast<Byte>(cql::Opcode::result);
-}
-
-/// It did nothing: refused by the server, or sent nowhere.
-bool is_surely_refused(const Result<Bytes>& reply) {
-    if (!reply)
-        return reply.error().code == Errc::unavailable || reply.error().code == Errc::overloaded ||
-               reply.error().code == Errc::shutting_down;
-    const auto frame = cql::view_frame(reply.value(), cql::Direction::response);
-    if (!frame) return false;
-    const auto code = cql::peek_error_code(frame.value());
-    return code && surely_refused(code.value());
-}
-
-std::string error_text(const Result<Bytes>& reply) {
-    if (!reply) return reply.error().what;
-    const auto frame = cql::view_frame(reply.value(), cql::Direction::response);
-    if (!frame) return frame.error().what;
-    const auto error = cql::decode_error(frame.value());
-    return error ? std::string(error.value().message) : error.error().what;
-}
-
-Bytes text_request(cql::ProtocolVersion version, std::string_view text) {
-    cql::RequestHead head;
-    head.version = version;
-    cql::Parameters parameters;
-    parameters.consistency = cql::Consistency::quorum;
-    Bytes frame;
-    cql::encode_query(frame, head, text, parameters);
-    return frame;
-}
-
-constexpr Nanos kFenceLook = std::chrono::milliseconds(1);
-
-/// Orders to resync whole tables, in the journal when this returns.
-Task<Status> owe_tables(ProxyShard* shard, PlanPtr plan, std::vector<routing::ScopeId> scopes, routing::Side owed_to) {
-    auto* journal = shard->context().journal;
-    for (const auto scope : scopes) {
-        for (const auto& part : plan->parts) {
-            Bytes payload;
-            sync::encode_owed_resync({part.keyspace, part.table, {}}, payload);
-            const OneShot<Result<journal::EntryId>> durable;
-            journal->append(static_cast<std::uint8_t>(owed_to), scope.value(), payload,
-                            [durable](Result<journal::EntryId> entry) { durable.set(std::move(entry)); });
-            auto entry = co_await durable;
-            CO_TRY(const auto id, std::move(entry));
-            journal->release(id);
-        }
-    }
-    co_return ok();
 }
 
 }  // namespace
@@ -360,10 +293,10 @@ void ClientConnection::run(std::int16_t stream, Plan::Kind kind, std::string_vie
             answer_virtual(stream, statement);
             return;
         case Plan::Kind::schema_change:
-            shard_.tasks().spawn(change_schema(this, stream, text_request(version_, text)));
+            shard_.tasks().spawn(change_schema(&shard_, this, stream, text_request(version_, text)));
             return;
         case Plan::Kind::truncate:
-            shard_.tasks().spawn(truncate(this, stream, std::string(text), text_request(version_, text)));
+            shard_.tasks().spawn(truncate(&shard_, this, stream, std::string(text), text_request(version_, text)));
             return;
         case Plan::Kind::read:
         case Plan::Kind::write:
@@ -403,77 +336,6 @@ Task<void> ClientConnection::use(Ptr self, std::int16_t stream, std::string keys
     self->keyspace_ = keyspace;
     self->respond(stream,
                   [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_set_keyspace(out, head, keyspace); });
-}
-
-Task<void> ClientConnection::change_schema(Ptr self, std::int16_t stream, Bytes frame) {
-    auto& shard = self->shard_;
-    const auto primary = shard.default_primary();
-    const auto by = Deadline::in(Shard::here().clock(), shard.options().request_timeout);
-    auto reply = co_await shard.session(primary).send(frame, self->keyspace_, by);
-    if (is_result(reply)) {
-        // Both clusters need the schema before rows come, whatever the phase: a tenant's first step must not wait for
-        // it.
-        auto shadowed = co_await shard.session(routing::other(primary)).send(std::move(frame), self->keyspace_, by);
-        if (!is_result(shadowed)) {
-            shard.log().error(
-                "a schema change was refused by the other cluster; migrations of its tables will not pass their gates "
-                "until it is made there too",
-                {kv("cluster", routing::other(primary)), kv("error", error_text(shadowed))});
-        }
-        // Routing knows the new schema before the client does: its next write may be for the new table.
-        auto refreshed = co_await shard.context().refresh_schema();
-        if (!refreshed)
-            shard.log().warn("cannot load the schema after a change", {kv("error", refreshed.error().what)});
-    }
-    reply_outcome(*self, stream, reply, primary);
-}
-
-Task<void> ClientConnection::truncate(Ptr self, std::int16_t stream, std::string text, Bytes frame) {
-    auto& shard = self->shard_;
-    const auto statement = cql::parse(text);
-    const auto by = Deadline::in(Shard::here().clock(), shard.options().request_timeout);
-    PlanPtr plan;
-    std::vector<routing::Phase> phases;
-    std::vector<routing::ScopeId> scopes;
-    // It goes through the fences of its scopes like any write: in flight over a change of phase, it would take away on
-    // the new shadow what the new primary has acknowledged since.
-    for (;;) {
-        plan = make_plan(statement, self->keyspace_, shard.router());
-        phases.clear();
-        scopes.clear();
-        collect_routes(*plan, {}, phases, scopes);
-        if (std::ranges::none_of(scopes, [&](const auto scope) { return shard.gate(scope).is_held(); })) break;
-        if (by.passed(Shard::here().now())) {
-            self->reply_error(stream, cql::ErrorCode::overloaded,
-                              "the request waited too long for a change of phase; it was not executed");
-            co_return;
-        }
-        co_await sleep(kFenceLook);
-    }
-    std::vector<std::pair<ScopeGate*, ScopeGate::Turn>> entered;
-    for (const auto scope : scopes) entered.emplace_back(&shard.gate(scope), shard.gate(scope).enter());
-
-    const auto phase = routing::meet(phases);
-    const auto primary = routing::primary_of(phase);
-    auto reply = co_await shard.session(primary).send(frame, self->keyspace_, by);
-    if (routing::is_shadowed(phase) && !is_surely_refused(reply)) {
-        bool same = false;
-        if (is_result(reply)) {
-            const auto shadow_by = Deadline::in(Shard::here().clock(), shard.options().request_timeout);
-            auto shadowed =
-                co_await shard.session(routing::other(primary)).send(std::move(frame), self->keyspace_, shadow_by);
-            same = is_result(shadowed);
-            if (!same)
-                shard.log().error("TRUNCATE failed on the shadow; the table will be resynced",
-                                  {kv("error", error_text(shadowed))});
-        }
-        if (!same) {
-            auto owed = co_await owe_tables(&shard, plan, scopes, routing::other(primary));
-            if (!owed && is_result(reply)) reply = fail(std::move(owed).error());
-        }
-    }
-    for (const auto& [gate, turn] : entered) gate->leave(turn);
-    reply_outcome(*self, stream, reply, primary);
 }
 
 void ClientConnection::reply(std::int16_t stream, const cql::FrameView& frame, routing::Side side) {

@@ -68,8 +68,6 @@ class ClientConnection final : Stream::Handler {
     void handle_register(const cql::FrameView& frame);
     static Task<void> authenticate(Ptr self, std::int16_t stream, Bytes token);
     static Task<void> use(Ptr self, std::int16_t stream, std::string keyspace);
-    static Task<void> change_schema(Ptr self, std::int16_t stream, Bytes frame);
-    static Task<void> truncate(Ptr self, std::int16_t stream, std::string text, Bytes frame);
     /// Answers a statement that is no exchange's: what is ours to say, or takes several steps on both clusters.
     void run(std::int16_t stream, Plan::Kind kind, std::string_view text, const cql::Statement& statement);
     void answer_virtual(std::int16_t stream, const cql::Statement& statement);

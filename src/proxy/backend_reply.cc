@@ -1,0 +1,56 @@
+#include "proxy/backend_reply.h"
+
+#include "cql/protocol/requests.h"
+#include "cql/protocol/responses.h"
+#include "proxy/exchange.h"
+
+namespace penumbra::proxy {
+
+void reply_outcome(ClientConnection& client, std::int16_t stream, const Result<Bytes>& reply, routing::Side side) {
+    if (reply) {
+        if (const auto frame = cql::view_frame(reply.value(), cql::Direction::response)) {
+            client.reply(stream, frame.value(), side);
+            return;
+        }
+        client.reply_error(stream, cql::ErrorCode::server_error, "the cluster's answer could not be read");
+        return;
+    }
+    const auto& error = reply.error();
+    const auto code = error.code == Errc::unavailable ? cql::ErrorCode::overloaded : cql::ErrorCode::server_error;
+    client.reply_error(stream, code, error.what);
+}
+
+bool is_result(const Result<Bytes>& reply) {
+    return reply && reply.value().size() > cql::kOpcodeAt &&
+           reply.value()[cql::kOpcodeAt] == static_cast<Byte>(cql::Opcode::result);
+}
+
+bool is_surely_refused(const Result<Bytes>& reply) {
+    if (!reply)
+        return reply.error().code == Errc::unavailable || reply.error().code == Errc::overloaded ||
+               reply.error().code == Errc::shutting_down;
+    const auto frame = cql::view_frame(reply.value(), cql::Direction::response);
+    if (!frame) return false;
+    const auto code = cql::peek_error_code(frame.value());
+    return code && surely_refused(code.value());
+}
+
+std::string error_text(const Result<Bytes>& reply) {
+    if (!reply) return reply.error().what;
+    const auto frame = cql::view_frame(reply.value(), cql::Direction::response);
+    if (!frame) return frame.error().what;
+    const auto error = cql::decode_error(frame.value());
+    return error ? std::string(error.value().message) : error.error().what;
+}
+
+Bytes text_request(cql::ProtocolVersion version, std::string_view text) {
+    cql::RequestHead head;
+    head.version = version;
+    cql::Parameters parameters;
+    parameters.consistency = cql::Consistency::quorum;
+    Bytes frame;
+    cql::encode_query(frame, head, text, parameters);
+    return frame;
+}
+
+}  // namespace penumbra::proxy

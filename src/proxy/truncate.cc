@@ -1,0 +1,86 @@
+#include "proxy/truncate.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "cql/language/parser.h"
+#include "proxy/backend_reply.h"
+#include "proxy/plan.h"
+#include "proxy/proxy_shard.h"
+#include "sync/owed_write.h"
+
+namespace penumbra::proxy {
+
+namespace {
+
+constexpr Nanos kFenceLook = std::chrono::milliseconds(1);
+
+/// Orders to resync whole tables, in the journal when this returns.
+Task<Status> owe_tables(ProxyShard* shard, PlanPtr plan, std::vector<routing::ScopeId> scopes, routing::Side owed_to) {
+    auto* journal = shard->context().journal;
+    for (const auto scope : scopes) {
+        for (const auto& part : plan->parts) {
+            Bytes payload;
+            sync::encode_owed_resync({part.keyspace, part.table, {}}, payload);
+            const OneShot<Result<journal::EntryId>> durable;
+            journal->append(static_cast<std::uint8_t>(owed_to), scope.value(), payload,
+                            [durable](Result<journal::EntryId> entry) { durable.set(std::move(entry)); });
+            auto entry = co_await durable;
+            CO_TRY(const auto id, std::move(entry));
+            journal->release(id);
+        }
+    }
+    co_return ok();
+}
+
+}  // namespace
+
+Task<void> truncate(ProxyShard* shard, ClientPtr client, std::int16_t stream, std::string text, Bytes frame) {
+    const auto statement = cql::parse(text);
+    const auto by = Deadline::in(Shard::here().clock(), shard->options().request_timeout);
+    PlanPtr plan;
+    std::vector<routing::Phase> phases;
+    std::vector<routing::ScopeId> scopes;
+    // It goes through the fences of its scopes like any write: in flight over a change of phase, it would take away on
+    // the new shadow what the new primary has acknowledged since.
+    for (;;) {
+        plan = make_plan(statement, client->keyspace(), shard->router());
+        phases.clear();
+        scopes.clear();
+        collect_routes(*plan, {}, phases, scopes);
+        if (std::ranges::none_of(scopes, [&](const auto scope) { return shard->gate(scope).is_held(); })) break;
+        if (by.passed(Shard::here().now())) {
+            client->reply_error(stream, cql::ErrorCode::overloaded,
+                                "the request waited too long for a change of phase; it was not executed");
+            co_return;
+        }
+        co_await sleep(kFenceLook);
+    }
+    std::vector<std::pair<ScopeGate*, ScopeGate::Turn>> entered;
+    for (const auto scope : scopes) entered.emplace_back(&shard->gate(scope), shard->gate(scope).enter());
+
+    const auto phase = routing::meet(phases);
+    const auto primary = routing::primary_of(phase);
+    auto reply = co_await shard->session(primary).send(frame, client->keyspace(), by);
+    if (routing::is_shadowed(phase) && !is_surely_refused(reply)) {
+        bool same = false;
+        if (is_result(reply)) {
+            const auto shadow_by = Deadline::in(Shard::here().clock(), shard->options().request_timeout);
+            auto shadowed =
+                co_await shard->session(routing::other(primary)).send(std::move(frame), client->keyspace(), shadow_by);
+            same = is_result(shadowed);
+            if (!same)
+                shard->log().error("TRUNCATE failed on the shadow; the table will be resynced",
+                                   {kv("error", error_text(shadowed))});
+        }
+        if (!same) {
+            auto owed = co_await owe_tables(shard, plan, scopes, routing::other(primary));
+            if (!owed && is_result(reply)) reply = fail(std::move(owed).error());
+        }
+    }
+    for (const auto& [gate, turn] : entered) gate->leave(turn);
+    reply_outcome(*client, stream, reply, primary);
+}
+
+}  // namespace penumbra::proxy
