@@ -117,6 +117,8 @@ std::size_t ClientConnection::on_data(MutableBytes data) {
                 refuse_version(rest[0] & 0x7F);
                 return data.size();
             case cql::FrameVerdict::wrong_direction:
+            case cql::FrameVerdict::broken_body:
+            case cql::FrameVerdict::broken_segment:
                 reply_error(0, cql::ErrorCode::protocol_error, cql::frame_error(scan).what);
                 stream_->close_after_flush();
                 return data.size();

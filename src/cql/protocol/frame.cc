@@ -1,5 +1,7 @@
 #include "cql/protocol/frame.h"
 
+#include <string>
+
 #include <fmt/format.h>
 
 namespace penumbra::cql {
@@ -37,8 +39,10 @@ FrameScan next_frame(BytesView in, Direction expected, std::uint32_t max_body) {
 Error frame_error(const FrameScan& scan) {
     const auto& header = scan.frame.header;
     switch (scan.verdict) {
-        case FrameVerdict::complete: return {Errc::internal, "a complete frame is no error"};
-        case FrameVerdict::incomplete: return {Errc::malformed, "the frame ends early"};
+        case FrameVerdict::complete:
+            return {Errc::internal, "a complete frame is no error"};
+        case FrameVerdict::incomplete:
+            return {Errc::malformed, "the frame ends early"};
         case FrameVerdict::unsupported_version:
             return {Errc::unsupported,
                     fmt::format("Invalid or unsupported protocol version ({})", header.version_number())};
@@ -47,6 +51,9 @@ Error frame_error(const FrameScan& scan) {
                                                                                : "a request where a response is due"};
         case FrameVerdict::too_long:
             return {Errc::malformed, fmt::format("a frame body of {} bytes is too long", header.length)};
+        case FrameVerdict::broken_body:
+        case FrameVerdict::broken_segment:
+            return {Errc::malformed, std::string(scan.why)};
     }
     return {Errc::internal, "no such verdict"};
 }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "base/bytes.h"
 #include "cql/protocol/version.h"
@@ -48,20 +49,23 @@ struct FrameView {
     bool is_compressed() const { return header.has(header_flag::kCompressed) && version() != ProtocolVersion::v5; }
 };
 
-/// What the next bytes of a stream are. Everything but `complete` and `incomplete` ends the reading of frames from this
-/// stream as they are, but leaves the caller what it needs for the answer that clients expect (CQL-FACTS 1.1, 1.4).
+/// What the next bytes of a stream are. Where they are no frame that can be read, the caller has what it needs for the
+/// answer that clients expect; after `too_long` and `broken_body` it may read on behind it.
 enum class FrameVerdict : std::uint8_t {
     complete,             ///< FrameScan::frame is there, and took FrameScan::total bytes
     incomplete,           ///< FrameScan::total bytes are needed; grows once the header is in
     unsupported_version,  ///< by the first byte, before a header is there: v1 and v2 have one of 8 bytes
     wrong_direction,      ///< a response where a request is due, or the other way round
     too_long,             ///< header is valid; the body of FrameScan::total - 9 bytes may be skipped
+    broken_body,          ///< header is valid; the body does not decompress to what it says. From WireReader only
+    broken_segment,       ///< a checksum or length of a v5 segment is wrong. From WireReader only
 };
 
 struct FrameScan {
     FrameVerdict verdict = FrameVerdict::incomplete;
     std::size_t total = kHeaderSize;
-    FrameView frame;  ///< complete: all of it; too_long: the header; otherwise version_byte if there was a byte
+    FrameView frame;  ///< complete: all of it; too_long, broken_body: the header; else version_byte if there was a byte
+    std::string_view why = {};  ///< broken_…: in words
 };
 
 /// Looks at the front of `in`. `max_body` is the longest body to accept. Copies nothing, keeps nothing.
