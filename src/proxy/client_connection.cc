@@ -373,6 +373,11 @@ void ClientConnection::reply_error(std::int16_t stream, cql::ErrorCode code, std
     respond(stream, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_error(out, head, error); });
 }
 
+void ClientConnection::reply_unprepared(std::int16_t stream, BytesView id) {
+    reply_error(stream, cql::ErrorCode::unprepared, fmt::format("Prepared query with ID {} not found", to_hex(id)),
+                cql::Unprepared{id});
+}
+
 void ClientConnection::reply_rows(std::int16_t stream, const cql::RowsView& rows) {
     auto shown = rows;
     for (auto& column : shown.metadata.columns) column.type = cql::as_cassandra_sends(column.type, version_);

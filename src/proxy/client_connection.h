@@ -35,6 +35,7 @@ class ClientConnection final : Stream::Handler {
     /// `side`.
     void reply(std::int16_t stream, const cql::FrameView& frame, routing::Side side);
     void reply_error(std::int16_t stream, cql::ErrorCode code, std::string_view message, cql::ErrorDetail detail = {});
+    void reply_unprepared(std::int16_t stream, BytesView id);
     /// Encodes a response of our own into the outgoing buffer.
     template <class Encode>
     void respond(std::int16_t stream, Encode encode) {

@@ -35,6 +35,24 @@ bool refuses_the_statement(cql::ErrorCode code) {
            code == cql::ErrorCode::function_failure;
 }
 
+/// Whether more follows the message of this error: a code alone would be a frame that no driver can read.
+bool has_detail(cql::ErrorCode code) {
+    switch (code) {
+        case cql::ErrorCode::unavailable:
+        case cql::ErrorCode::write_timeout:
+        case cql::ErrorCode::read_timeout:
+        case cql::ErrorCode::read_failure:
+        case cql::ErrorCode::function_failure:
+        case cql::ErrorCode::write_failure:
+        case cql::ErrorCode::cas_write_unknown:
+        case cql::ErrorCode::already_exists:
+        case cql::ErrorCode::unprepared:
+            return true;
+        default:
+            return false;
+    }
+}
+
 }  // namespace
 
 bool surely_refused(cql::ErrorCode code) {
@@ -94,6 +112,7 @@ bool Exchange::decode() {
         if (!prepare) return refuse(prepare.error());
         prefix_ = prepare.value().prefix;
         query_ = prepare.value().query;
+        if (prepare.value().keyspace) session_keyspace_ = *prepare.value().keyspace;
         add_text(query_, {});
     } else if (opcode_ == cql::Opcode::execute) {
         auto execute = cql::decode_execute(view_);
@@ -106,6 +125,7 @@ bool Exchange::decode() {
         if (!batch) return refuse(batch.error());
         prefix_ = batch.value().prefix;
         parameters_ = batch.value().parameters;
+        batch_type_ = batch.value().type;
         for (const auto& child : batch.value().children) {
             if (!child.prepared) {
                 add_text(child.query, child.values);
@@ -114,6 +134,7 @@ bool Exchange::decode() {
             }
         }
     }
+    if (parameters_.keyspace) session_keyspace_ = *parameters_.keyspace;
     if (parameters_.paging_state && parameters_.paging_state->has_value()) {
         if (const auto tagged = untag_paging_state(parameters_.paging_state->bytes())) page_side_ = tagged->side;
     }
@@ -124,8 +145,7 @@ bool Exchange::add_prepared(BytesView id, const cql::ValuesView& values) {
     auto prepared = shard_.statements().find(id);
     if (!prepared) {
         // Prepared before our restart, or so long ago that it was dropped: every driver prepares again on this answer.
-        client_->reply_error(stream_, cql::ErrorCode::unprepared,
-                             fmt::format("Prepared query with ID {} not found", to_hex(id)), cql::Unprepared{id});
+        client_->reply_unprepared(stream_, id);
         answered_ = true;
         finish();
         return false;
@@ -264,16 +284,24 @@ void Exchange::Leg::reset() {
 void Exchange::Leg::send(routing::Side to) {
     side = to;
     outcome = Outcome::pending;
-    if (!prepare_missing(nullptr))
-        submit({exchange_.version_, exchange_.needs_keyspace_ ? exchange_.session_keyspace_ : std::string()}, nullptr);
+    if (!prepare_missing(nullptr)) submit(group(), nullptr);
+}
+
+cluster::GroupKey Exchange::Leg::group() const {
+    if (preparing_) return {exchange_.version_, preparing_->text->keyspace};
+    return {exchange_.version_, exchange_.needs_keyspace_ ? exchange_.session_keyspace_ : std::string()};
 }
 
 bool Exchange::Leg::prepare_missing(const Endpoint* node) {
     if (exchange_.opcode_ == cql::Opcode::prepare) return false;
     for (auto& piece : exchange_.pieces_) {
-        if (!piece.prepared || !piece.prepared->id_on(side).empty()) continue;
+        if (!piece.prepared) continue;
+        const auto& there = piece.prepared->on_side(side);
+        const bool known =
+            !there.id.empty() && (exchange_.version_ < cql::ProtocolVersion::v5 || !there.result_metadata_id.empty());
+        if (known) continue;
         preparing_ = piece.prepared;
-        submit({exchange_.version_, piece.prepared->text->keyspace}, node);
+        submit(group(), node);
         return true;
     }
     return false;
@@ -296,29 +324,11 @@ void Exchange::Leg::write_to(Bytes& out, std::int16_t stream) {
 }
 
 void Exchange::Leg::on_reply(const cql::FrameView& frame) {
-    const auto answering = node();
     if (preparing_) {
-        auto prepared = std::exchange(preparing_, nullptr);
-        const auto kind = frame.header.opcode == cql::Opcode::result
-                              ? cql::peek_result_kind(frame)
-                              : Result<cql::ResultKind>(fail(Errc::malformed, ""));
-        if (!kind || kind.value() != cql::ResultKind::prepared) {
-            const auto code = cql::peek_error_code(frame);
-            if (!is_primary_ && code) exchange_.shadow_refused_text_ = refuses_the_statement(code.value());
-            end(Outcome::refused, &frame, nullptr);
-            return;
-        }
-        const auto peek = cql::peek_prepared(frame);
-        if (!peek) {
-            end(Outcome::refused, nullptr, &peek.error());
-            return;
-        }
-        prepared->id_on(side).assign(peek.value().id.begin(), peek.value().id.end());
-        if (!prepare_missing(&answering))
-            submit({exchange_.version_, exchange_.needs_keyspace_ ? exchange_.session_keyspace_ : std::string()},
-                   &answering);
+        prepared(frame);
         return;
     }
+    const auto answering = node();
     if (frame.header.opcode == cql::Opcode::result && !frame.is_compressed()) {
         end(Outcome::ok, &frame, nullptr);
         return;
@@ -336,9 +346,10 @@ void Exchange::Leg::on_reply(const cql::FrameView& frame) {
         if (const auto error = cql::decode_error(frame)) {
             const auto* unprepared = std::get_if<cql::Unprepared>(&error.value().detail);
             for (auto& piece : exchange_.pieces_) {
-                if (!piece.prepared || !unprepared || !equal(piece.prepared->id_on(side), unprepared->id)) continue;
+                if (!piece.prepared || !unprepared || !equal(piece.prepared->on_side(side).id, unprepared->id))
+                    continue;
                 preparing_ = piece.prepared;
-                submit({exchange_.version_, piece.prepared->text->keyspace}, &answering);
+                submit(group(), &answering);
                 return;
             }
         }
@@ -346,6 +357,40 @@ void Exchange::Leg::on_reply(const cql::FrameView& frame) {
     const auto code = cql::peek_error_code(frame);
     if (!is_primary_ && code) exchange_.shadow_refused_text_ = refuses_the_statement(code.value());
     end(code && surely_refused(code.value()) ? Outcome::refused : Outcome::unknown, &frame, nullptr);
+}
+
+void Exchange::Leg::prepared(const cql::FrameView& frame) {
+    const auto answering = node();
+    const auto statement = std::exchange(preparing_, nullptr);
+    if (frame.header.opcode == cql::Opcode::error) {
+        const auto code = cql::peek_error_code(frame);
+        if (!is_primary_ && code) exchange_.shadow_refused_text_ = refuses_the_statement(code.value());
+        end(Outcome::refused, &frame, nullptr);
+        return;
+    }
+    const auto result = cql::decode_prepared(frame);
+    if (!result) {
+        end(Outcome::refused, nullptr, &result.error());
+        return;
+    }
+    auto& there = statement->on_side(side);
+    const auto columns = digest_of(result.value().result_metadata);
+    const bool changed = !there.id.empty() && there.columns != columns;
+    there.id.assign(result.value().id.begin(), result.value().id.end());
+    there.columns = columns;
+    if (result.value().result_metadata_id)
+        there.result_metadata_id.assign(result.value().result_metadata_id->begin(),
+                                        result.value().result_metadata_id->end());
+    if (changed && is_primary_ && exchange_.version_ < cql::ProtocolVersion::v5) {
+        // The table has changed, and the client would read the new rows by the columns that it knows. It prepares again
+        // when told so, as after a change on a server; nothing was done there. (In v5 the rows say that they changed.)
+        statement->columns_changed = true;
+        Error gone(Errc::server, "the columns of its result have changed");
+        gone.detail = static_cast<std::int32_t>(cql::ErrorCode::unprepared);
+        end(Outcome::refused, nullptr, &gone);
+        return;
+    }
+    if (!prepare_missing(&answering)) submit(group(), &answering);
 }
 
 void Exchange::Leg::on_failed(const Error& error, Applied applied) {
@@ -374,18 +419,28 @@ void Exchange::write_request(Bytes& out, std::int16_t stream, routing::Side side
     edit.set_stream(stream);
     if (!prefix_.payload.empty()) edit.strip_payload(prefix_);
     if (timestamp_) edit.add_timestamp(parameters_, *timestamp_);
+    // Before v5 no server promises to know the field: the connection's own keyspace says the same.
+    if (parameters_.keyspace && version_ < cql::ProtocolVersion::v5) edit.remove_keyspace(parameters_);
     if (page_side_) {
         const auto tagged = untag_paging_state(parameters_.paging_state->bytes());
         edit.replace_paging_state(parameters_, cql::CellView(tagged->state));
     }
     if (opcode_ == cql::Opcode::execute) {
+        auto& prepared = *pieces_[0].prepared;
+        const auto& there = prepared.on_side(side);
         const auto execute = cql::decode_execute(view_);
-        edit.replace_id(execute.value(), pieces_[0].prepared->id_on(side));
+        edit.replace_id(execute.value(), there.id);
+        if (!execute.value().result_metadata_id) {
+            if (!prepared.client_knows_columns(side)) edit.ask_for_metadata(parameters_);
+        } else if (equal(*execute.value().result_metadata_id, there.columns)) {
+            // Otherwise the client's stays: it is no id of that cluster's, which sends its columns then.
+            edit.replace_result_metadata_id(execute.value(), there.result_metadata_id);
+        }
     } else if (opcode_ == cql::Opcode::batch) {
         const auto batch = cql::decode_batch(view_);
         std::size_t n = 0;
         for (const auto& child : batch.value().children) {
-            if (child.prepared) edit.replace_id(child, pieces_[n].prepared->id_on(side));
+            if (child.prepared) edit.replace_id(child, pieces_[n].prepared->on_side(side).id);
             ++n;
         }
     }
@@ -594,13 +649,38 @@ void Exchange::answer_with(const cql::FrameView& frame) {
         // A node that keeps forgetting it. The client knows it by our id alone, and prepares it again by that.
         for (const auto& piece : pieces_) {
             if (!piece.prepared) continue;
-            const auto& id = piece.prepared->text->id;
-            client_->reply_error(stream_, cql::ErrorCode::unprepared,
-                                 fmt::format("Prepared query with ID {} not found", to_hex(id)), cql::Unprepared{id});
+            answer_unprepared(*piece.prepared->text);
             return;
         }
     }
+    if (version_ == cql::ProtocolVersion::v5 && opcode_ == cql::Opcode::execute && answer_new_columns(frame)) return;
     client_->reply(stream_, frame, primary_.side);
+}
+
+bool Exchange::answer_new_columns(const cql::FrameView& frame) {
+    const auto kind = frame.header.opcode == cql::Opcode::result ? cql::peek_result_kind(frame)
+                                                                 : Result<cql::ResultKind>(fail(Errc::malformed, ""));
+    if (!kind || kind.value() != cql::ResultKind::rows) return false;
+    const auto peek = cql::peek_rows(frame);
+    if (!peek || (peek.value().flags & cql::metadata_flag::kChanged) == 0) return false;
+    const auto rows = cql::decode_rows(frame);
+    if (!rows || !rows.value().metadata.new_metadata_id) return false;
+    auto& there = pieces_.front().prepared->on_side(primary_.side);
+    const auto& id = *rows.value().metadata.new_metadata_id;
+    there.columns = digest_of(rows.value().metadata);
+    there.result_metadata_id.assign(id.begin(), id.end());
+    // The cluster's id means nothing to the other one; ours is the same from both.
+    auto& edit = shard_.edit();
+    edit.reset(frame);
+    edit.replace_new_metadata_id(rows.value().metadata, there.columns);
+    Bytes ours;
+    edit.append_to(ours);
+    client_->reply(stream_, cql::view_frame(ours, cql::Direction::response).value(), primary_.side);
+    return true;
+}
+
+void Exchange::answer_unprepared(const PreparedText& text) {
+    client_->reply_unprepared(stream_, text.id);
 }
 
 void Exchange::answer_kept() {
@@ -614,41 +694,67 @@ void Exchange::answer_failure(const Error& error, Applied applied) {
     answered_ = true;
     ++shard_.counters().errors;
     const auto consistency = parameters_.consistency;
+    const bool conditional = std::ranges::any_of(pieces_, [](const auto& piece) { return piece.plan->is_conditional; });
+    const auto serial = parameters_.serial_consistency.value_or(cql::Consistency::serial);
     if (error.code == Errc::server) {
-        client_->reply_error(stream_, static_cast<cql::ErrorCode>(error.detail), error.what);
+        const auto code = static_cast<cql::ErrorCode>(error.detail);
+        const auto prepared =
+            std::ranges::find_if(pieces_, [](const auto& piece) { return piece.prepared != nullptr; });
+        if (code == cql::ErrorCode::unprepared && prepared != pieces_.end()) {
+            answer_unprepared(*prepared->prepared->text);
+        } else {
+            client_->reply_error(stream_, has_detail(code) ? cql::ErrorCode::server_error : code, error.what);
+        }
     } else if (applied == Applied::no && error.code == Errc::overloaded) {
         client_->reply_error(stream_, cql::ErrorCode::overloaded, error.what);
     } else if (applied == Applied::no) {
-        client_->reply_error(stream_, cql::ErrorCode::unavailable, error.what, cql::Unavailable{consistency, 1, 0});
+        client_->reply_error(stream_, cql::ErrorCode::unavailable, error.what,
+                             cql::Unavailable{conditional ? serial : consistency, 1, 0});
     } else if (kind_ == Plan::Kind::read) {
         client_->reply_error(stream_, cql::ErrorCode::read_timeout, error.what, cql::ReadTimeout{consistency, 0, 1, 0});
+    } else if (conditional) {
+        // Nobody knows whether the condition held: "CAS" makes drivers say so instead of trying again.
+        const auto contentions = version_ == cql::ProtocolVersion::v5 ? std::optional<std::uint16_t>(0) : std::nullopt;
+        client_->reply_error(stream_, cql::ErrorCode::write_timeout, error.what,
+                             cql::WriteTimeout{serial, 0, 1, "CAS", contentions});
     } else {
         client_->reply_error(stream_, cql::ErrorCode::write_timeout, error.what,
-                             cql::WriteTimeout{consistency, 0, 1, "SIMPLE", std::nullopt});
+                             cql::WriteTimeout{consistency, 0, 1, write_type(), std::nullopt});
     }
+}
+
+std::string_view Exchange::write_type() const {
+    if (std::ranges::any_of(pieces_, [](const auto& piece) { return piece.plan->is_counter; })) return "COUNTER";
+    if (opcode_ != cql::Opcode::batch) return "SIMPLE";
+    return batch_type_ == cql::BatchType::logged ? "BATCH" : "UNLOGGED_BATCH";
 }
 
 void Exchange::answer_prepared(const cql::FrameView& frame) {
     const auto kind = frame.header.opcode == cql::Opcode::result ? cql::peek_result_kind(frame)
                                                                  : Result<cql::ResultKind>(fail(Errc::malformed, ""));
-    const auto peek = kind && kind.value() == cql::ResultKind::prepared
-                          ? cql::peek_prepared(frame)
-                          : Result<cql::PreparedPeek>(fail(Errc::malformed, ""));
-    if (!peek) {
+    const auto result = kind && kind.value() == cql::ResultKind::prepared
+                            ? cql::decode_prepared(frame)
+                            : Result<cql::PreparedResult>(fail(Errc::malformed, ""));
+    if (!result) {
         answer_with(frame);
         return;
     }
-    const auto text = std::make_shared<const PreparedText>(std::string(query_), session_keyspace_);
+    const auto columns = digest_of(result.value().result_metadata);
+    const auto text = std::make_shared<const PreparedText>(std::string(query_), session_keyspace_, columns);
     shard_.context().prepared->add(text);
-    shard_.statements().add(text)->id_on(primary_.side).assign(peek.value().id.begin(), peek.value().id.end());
-    // The same frame with our id in the place of the cluster's.
-    Bytes ours(frame.whole.begin(), frame.whole.end());
-    const auto at = cql::kHeaderSize + peek.value().id_at + 2;
-    ours.erase(ours.begin() + static_cast<std::ptrdiff_t>(at),
-               ours.begin() + static_cast<std::ptrdiff_t>(at + peek.value().id.size()));
-    ours.insert(ours.begin() + static_cast<std::ptrdiff_t>(at), text->id.begin(), text->id.end());
-    store_be<std::uint16_t>(ours.data() + at - 2, static_cast<std::uint16_t>(text->id.size()));
-    store_be<std::uint32_t>(ours.data() + cql::kLengthAt, static_cast<std::uint32_t>(ours.size() - cql::kHeaderSize));
+    auto& there = shard_.statements().add(text)->on_side(primary_.side);
+    there.id.assign(result.value().id.begin(), result.value().id.end());
+    there.columns = columns;
+    // The same frame with our ids in the place of the cluster's.
+    auto& edit = shard_.edit();
+    edit.reset(frame);
+    edit.replace_id(result.value(), text->id);
+    if (const auto& id = result.value().result_metadata_id) {
+        there.result_metadata_id.assign(id->begin(), id->end());
+        edit.replace_result_metadata_id(result.value(), columns);
+    }
+    Bytes ours;
+    edit.append_to(ours);
     const auto changed = cql::view_frame(ours, cql::Direction::response);
     ASSERT(changed.has_value());
     answer_with(changed.value());

@@ -77,6 +77,8 @@ class Exchange {
 
       private:
         bool prepare_missing(const Endpoint* node);
+        void prepared(const cql::FrameView& frame);
+        cluster::GroupKey group() const;
         void submit(const cluster::GroupKey& group, const Endpoint* node);
         void end(Outcome how, const cql::FrameView* frame, const Error* error);
 
@@ -109,6 +111,11 @@ class Exchange {
     /// For a primary that gave no answer of its own.
     void answer_failure(const Error& error, cluster::Applied applied);
     void answer_prepared(const cql::FrameView& frame);
+    /// Rows that say that their columns changed (v5): true when they were the answer.
+    bool answer_new_columns(const cql::FrameView& frame);
+    void answer_unprepared(const PreparedText& text);
+    /// "SIMPLE", "BATCH", ..: how the servers' errors name the write.
+    std::string_view write_type() const;
     void finish();
     void leave_gates();
 
@@ -126,7 +133,8 @@ class Exchange {
     cql::RequestPrefix prefix_;
     std::string_view query_;  ///< QUERY, PREPARE: in frame_
     std::vector<Piece> pieces_;
-    std::string session_keyspace_;
+    std::string session_keyspace_;  ///< the connection's, or the request's own
+    cql::BatchType batch_type_ = cql::BatchType::logged;
     Plan::Kind kind_ = Plan::Kind::read;
     Mirroring mirroring_ = Mirroring::exact;
     bool needs_keyspace_ = false;

@@ -142,6 +142,7 @@ PlanPtr make_plan(const cql::Statement& statement, std::string_view keyspace, ro
     plan->router = std::move(router);
     plan->kind = kind_of(statement, keyspace);
     plan->needs_keyspace = !cql::fully_qualified(statement);
+    plan->is_conditional = statement.conditional();
     if (plan->kind == Plan::Kind::read || plan->kind == Plan::Kind::write || plan->kind == Plan::Kind::truncate) {
         for (const auto& part : statement.parts()) {
             if (part.table) add_part(part, keyspace, *plan);

@@ -61,6 +61,7 @@ struct Plan {
     /// Needs the connection's keyspace to be understood by a server.
     bool needs_keyspace = false;
     bool is_counter = false;
+    bool is_conditional = false;
     routing::RouterPtr router;
 };
 using PlanPtr = std::shared_ptr<const Plan>;

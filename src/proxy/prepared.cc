@@ -10,7 +10,18 @@ cql::Md5 client_id(std::string_view text, std::string_view keyspace, bool fully_
     return fully_qualified ? cql::md5({text}) : cql::md5({keyspace, text});
 }
 
-PreparedText::PreparedText(std::string text, std::string_view session_keyspace) : statement(std::move(text)) {
+cql::Md5 digest_of(const cql::RowsMetadata& metadata) {
+    Bytes described;
+    Writer out(described);
+    for (const auto& column : metadata.columns) {
+        cql::write_string(out, column.name);
+        cql::write_type(out, *cql::as_cassandra_sends(column.type, cql::ProtocolVersion::v4));
+    }
+    return cql::md5({text_of(described)});
+}
+
+PreparedText::PreparedText(std::string text, std::string_view session_keyspace, const cql::Md5& told_columns)
+    : statement(std::move(text)), told(told_columns) {
     const bool qualified = cql::fully_qualified(*statement);
     if (!qualified) keyspace = session_keyspace;
     id = client_id(statement.text(), keyspace, qualified);
@@ -40,7 +51,12 @@ PreparedPtr Statements::find(BytesView id) {
 
 PreparedPtr Statements::add(PreparedTextPtr text) {
     const std::string key(text_of(text->id));
-    if (const auto* found = known_.find(key)) return *found;
+    if (const auto* found = known_.find(key)) {
+        auto& known = **found;
+        known.columns_changed |= known.text->told != text->told;
+        known.text = std::move(text);
+        return *found;
+    }
     auto prepared = std::make_shared<Prepared>();
     prepared->text = std::move(text);
     known_.put(key, prepared);

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "cql/language/statement.h"
 #include "cql/protocol/md5.h"
+#include "cql/protocol/responses.h"
 #include "proxy/plan.h"
 #include "routing/phase.h"
 
@@ -18,13 +19,18 @@ namespace penumbra::proxy {
 /// clusters call it.
 cql::Md5 client_id(std::string_view text, std::string_view keyspace, bool fully_qualified);
 
+/// Of the columns of a result, by name and type: what a client that knows them need not be told again. The same from
+/// each cluster, and the result metadata id by which v5 clients know ours.
+cql::Md5 digest_of(const cql::RowsMetadata& metadata);
+
 /// A statement that some client prepared. Immutable; shared by all shards.
 struct PreparedText {
     cql::Md5 id{};
     std::string keyspace;  ///< that completes its names; empty where it names its own
     cql::OwnedStatement statement;
+    cql::Md5 told;  ///< digest of the result columns that the client was told
 
-    PreparedText(std::string text, std::string_view session_keyspace);
+    PreparedText(std::string text, std::string_view session_keyspace, const cql::Md5& told_columns);
     const std::string& text() const { return statement.text(); }
 };
 using PreparedTextPtr = std::shared_ptr<const PreparedText>;
@@ -53,12 +59,25 @@ class PreparedRegistry {
     ById<PreparedTextPtr> texts_;
 };
 
+/// What one cluster calls a prepared statement, and what it says of its rows.
+struct BackendStatement {
+    Bytes id;                  ///< empty until it was prepared there by this shard
+    Bytes result_metadata_id;  ///< v5; empty while unknown
+    cql::Md5 columns{};        ///< digest of its result columns there
+};
+
 /// One shard's knowledge of one prepared statement.
 struct Prepared {
     PreparedTextPtr text;
-    PlanPtr plan;         ///< under plan->router; worked out anew when the shard's router has changed
-    Bytes backend_id[2];  ///< by Side: what that cluster calls it; empty until it was prepared there by this shard
-    Bytes& id_on(routing::Side side) { return backend_id[static_cast<std::size_t>(side)]; }
+    PlanPtr plan;  ///< under plan->router; worked out anew when the shard's router has changed
+    BackendStatement on[2];
+    /// Some clients were told other columns than those of today: none may be left to rely on what it was told.
+    bool columns_changed = false;
+
+    BackendStatement& on_side(routing::Side side) { return on[static_cast<std::size_t>(side)]; }
+    /// Whether rows from there may come without metadata to a client (of v3 or v4) that asks for that. A cluster may
+    /// describe the same rows differently: conditions, for one (CQL-FACTS 3.2).
+    bool client_knows_columns(routing::Side side) { return !columns_changed && on_side(side).columns == text->told; }
 };
 using PreparedPtr = std::shared_ptr<Prepared>;
 
@@ -68,6 +87,7 @@ class Statements {
     Statements(PreparedRegistry& registry, std::size_t limit) : registry_(registry), known_(limit) {}
     /// Null when nobody prepared it here: the client is told UNPREPARED and prepares again.
     PreparedPtr find(BytesView id);
+    /// Keeps what is known of the statement already.
     PreparedPtr add(PreparedTextPtr text);
     /// The plan under this router.
     static const PlanPtr& plan_of(Prepared& prepared, const routing::RouterPtr& router);

@@ -87,6 +87,10 @@ void FrameEdit::remove_keyspace(const ParametersView& parameters) {
     patch_parameter_flags(parameters, 0, query_flag::kKeyspace);
 }
 
+void FrameEdit::ask_for_metadata(const ParametersView& parameters) {
+    if (parameters.has(query_flag::kSkipMetadata)) patch_parameter_flags(parameters, 0, query_flag::kSkipMetadata);
+}
+
 /// Each extra value at its place.
 void FrameEdit::insert_extra(Part part, const ValuesView& values, std::span<const ExtraValue> extra) {
     ASSERT(values.size() + extra.size() <= 0xFFFF);
@@ -200,6 +204,21 @@ void FrameEdit::replace_paging_state(const RowsPeek& rows, BytesView state) {
 
 void FrameEdit::replace_id(const PreparedPeek& prepared, BytesView id) {
     replace_short_bytes(Part::statement, prepared.id_at, prepared.id.size(), id);
+}
+
+void FrameEdit::replace_id(const PreparedResult& prepared, BytesView id) {
+    replace_short_bytes(Part::statement, prepared.id_at, prepared.id.size(), id);
+}
+
+void FrameEdit::replace_result_metadata_id(const PreparedResult& prepared, BytesView id) {
+    ASSERT(prepared.result_metadata_id.has_value());
+    replace_short_bytes(Part::result_metadata_id, prepared.result_metadata_id_at, prepared.result_metadata_id->size(),
+                        id);
+}
+
+void FrameEdit::replace_new_metadata_id(const RowsMetadata& rows, BytesView id) {
+    ASSERT(rows.new_metadata_id.has_value());
+    replace_short_bytes(Part::result_metadata_id, rows.new_metadata_id_at, rows.new_metadata_id->size(), id);
 }
 
 void FrameEdit::strip_payload(const ResponsePrefix& prefix) {

@@ -44,6 +44,8 @@ class FrameEdit {
     /// Null takes the paging state out.
     void replace_paging_state(const ParametersView& parameters, CellView state);
     void remove_keyspace(const ParametersView& parameters);
+    /// The rows come with their metadata even where the client said that it knows them.
+    void ask_for_metadata(const ParametersView& parameters);
     /// For QUERY and EXECUTE; once per frame. `extra` in ascending order of `before`.
     void add_values(const ParametersView& parameters, std::span<const ExtraValue> extra);
     void add_values(const BatchChild& child, std::span<const ExtraValue> extra);
@@ -60,6 +62,10 @@ class FrameEdit {
     /// A paging state leaves marked with the cluster that it belongs to. Only where the rows have one.
     void replace_paging_state(const RowsPeek& rows, BytesView state);
     void replace_id(const PreparedPeek& prepared, BytesView id);
+    void replace_id(const PreparedResult& prepared, BytesView id);
+    void replace_result_metadata_id(const PreparedResult& prepared, BytesView id);
+    /// Of rows that say that their columns changed.
+    void replace_new_metadata_id(const RowsMetadata& rows, BytesView id);
     /// A payload tells the client of tablets, which are not its business.
     void strip_payload(const ResponsePrefix& prefix);
 

@@ -215,9 +215,12 @@ std::optional<std::string_view> StartupView::option(std::string_view key) const 
 
 std::string_view to_string(BatchType type) {
     switch (type) {
-        case BatchType::logged: return "LOGGED";
-        case BatchType::unlogged: return "UNLOGGED";
-        case BatchType::counter: return "COUNTER";
+        case BatchType::logged:
+            return "LOGGED";
+        case BatchType::unlogged:
+            return "UNLOGGED";
+        case BatchType::counter:
+            return "COUNTER";
     }
     return "BATCH";
 }

@@ -143,7 +143,8 @@ Result<ErrorDetail> read_detail(Reader& in, ErrorCode code, ProtocolVersion vers
         case ErrorCode::syntax_error:
         case ErrorCode::unauthorized:
         case ErrorCode::invalid:
-        case ErrorCode::config_error: return std::monostate{};
+        case ErrorCode::config_error:
+            return std::monostate{};
     }
     TRY(const auto rest, in.take(in.left()));
     return OtherDetail{rest};
@@ -229,7 +230,8 @@ Result<TypePtr> read_type_at(Reader& in, int depth) {
         case TypeKind::time:
         case TypeKind::smallint:
         case TypeKind::tinyint:
-        case TypeKind::duration: return scalar(kind);
+        case TypeKind::duration:
+            return scalar(kind);
         case TypeKind::list:
         case TypeKind::set: {
             TRY(auto element, read_type_at(in, depth + 1));
@@ -261,7 +263,8 @@ Result<TypePtr> read_type_at(Reader& in, int depth) {
             }
             return tuple_of(std::move(elements));
         }
-        case TypeKind::vector: break;
+        case TypeKind::vector:
+            break;
     }
     return fail(Errc::malformed, fmt::format("no type has code {:#06x}", code));
 }
@@ -329,6 +332,7 @@ Result<RowsMetadata> read_rows_metadata(Reader& in, ProtocolVersion version) {
         TRY(m.paging_state, read_bytes(in));
     }
     if (version == ProtocolVersion::v5 && (m.flags & metadata_flag::kChanged)) {
+        m.new_metadata_id_at = at(in);
         TRY(m.new_metadata_id, read_short_bytes(in));
     }
     TRY(read_columns(in, m.flags, m.column_count, m.global, m.columns));
@@ -421,6 +425,7 @@ Result<PreparedResult> read_prepared(Reader& in, ProtocolVersion version) {
     prepared.id_at = at(in);
     TRY(prepared.id, read_short_bytes(in));
     if (version == ProtocolVersion::v5) {
+        prepared.result_metadata_id_at = at(in);
         TRY(prepared.result_metadata_id, read_short_bytes(in));
     }
     TRY(prepared.metadata, read_prepared_metadata(in, version));
@@ -452,26 +457,46 @@ FrameBuilder begin_result(Bytes& out, const ResponseHead& head, ResultKind kind)
 
 std::string_view to_string(ErrorCode code) {
     switch (code) {
-        case ErrorCode::server_error: return "server_error";
-        case ErrorCode::protocol_error: return "protocol_error";
-        case ErrorCode::bad_credentials: return "bad_credentials";
-        case ErrorCode::unavailable: return "unavailable";
-        case ErrorCode::overloaded: return "overloaded";
-        case ErrorCode::is_bootstrapping: return "is_bootstrapping";
-        case ErrorCode::truncate_error: return "truncate_error";
-        case ErrorCode::write_timeout: return "write_timeout";
-        case ErrorCode::read_timeout: return "read_timeout";
-        case ErrorCode::read_failure: return "read_failure";
-        case ErrorCode::function_failure: return "function_failure";
-        case ErrorCode::write_failure: return "write_failure";
-        case ErrorCode::cdc_write_failure: return "cdc_write_failure";
-        case ErrorCode::cas_write_unknown: return "cas_write_unknown";
-        case ErrorCode::syntax_error: return "syntax_error";
-        case ErrorCode::unauthorized: return "unauthorized";
-        case ErrorCode::invalid: return "invalid";
-        case ErrorCode::config_error: return "config_error";
-        case ErrorCode::already_exists: return "already_exists";
-        case ErrorCode::unprepared: return "unprepared";
+        case ErrorCode::server_error:
+            return "server_error";
+        case ErrorCode::protocol_error:
+            return "protocol_error";
+        case ErrorCode::bad_credentials:
+            return "bad_credentials";
+        case ErrorCode::unavailable:
+            return "unavailable";
+        case ErrorCode::overloaded:
+            return "overloaded";
+        case ErrorCode::is_bootstrapping:
+            return "is_bootstrapping";
+        case ErrorCode::truncate_error:
+            return "truncate_error";
+        case ErrorCode::write_timeout:
+            return "write_timeout";
+        case ErrorCode::read_timeout:
+            return "read_timeout";
+        case ErrorCode::read_failure:
+            return "read_failure";
+        case ErrorCode::function_failure:
+            return "function_failure";
+        case ErrorCode::write_failure:
+            return "write_failure";
+        case ErrorCode::cdc_write_failure:
+            return "cdc_write_failure";
+        case ErrorCode::cas_write_unknown:
+            return "cas_write_unknown";
+        case ErrorCode::syntax_error:
+            return "syntax_error";
+        case ErrorCode::unauthorized:
+            return "unauthorized";
+        case ErrorCode::invalid:
+            return "invalid";
+        case ErrorCode::config_error:
+            return "config_error";
+        case ErrorCode::already_exists:
+            return "already_exists";
+        case ErrorCode::unprepared:
+            return "unprepared";
     }
     return "error";
 }
@@ -534,7 +559,8 @@ Result<ResultMessage> decode_result(const FrameView& frame) {
     TRY(const auto code, in.i32());
     ResultMessage result;
     switch (static_cast<ResultKind>(code)) {
-        case ResultKind::void_: break;
+        case ResultKind::void_:
+            break;
         case ResultKind::rows: {
             TRY(auto rows, read_rows(in, version));
             result = std::move(rows);
@@ -555,7 +581,8 @@ Result<ResultMessage> decode_result(const FrameView& frame) {
             result = change;
             break;
         }
-        default: return fail(Errc::malformed, fmt::format("no kind of result has code {}", code));
+        default:
+            return fail(Errc::malformed, fmt::format("no kind of result has code {}", code));
     }
     TRY(expect_end(in));
     return result;
@@ -700,8 +727,11 @@ void write_type(Writer& out, const DataType& type) {
                 write_type(out, *type.elements[i]);
             }
             return;
-        case TypeKind::tuple: out.u16(static_cast<std::uint16_t>(type.elements.size())); break;
-        default: break;
+        case TypeKind::tuple:
+            out.u16(static_cast<std::uint16_t>(type.elements.size()));
+            break;
+        default:
+            break;
     }
     for (const auto& element : type.elements) write_type(out, *element);
 }

@@ -159,6 +159,7 @@ struct RowsMetadata {
     std::int32_t column_count = 0;
     std::optional<CellView> paging_state = {};      ///< there are more pages
     std::optional<BytesView> new_metadata_id = {};  ///< v5
+    std::uint32_t new_metadata_id_at = 0;           ///< its length, in the body; decoded ones only
     GlobalTable global = {};
     std::vector<ColumnSpec> columns = {};  ///< empty with kNoMetadata
 };
@@ -206,7 +207,8 @@ struct PreparedResult {
     BytesView id;
     std::uint32_t id_at = 0;                           ///< its length, in the body
     std::optional<BytesView> result_metadata_id = {};  ///< v5
-    PreparedMetadata metadata = {};                    ///< of the bind markers
+    std::uint32_t result_metadata_id_at = 0;
+    PreparedMetadata metadata = {};  ///< of the bind markers
     RowsMetadata result_metadata = {};
 };
 

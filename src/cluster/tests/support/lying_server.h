@@ -224,11 +224,15 @@ class LyingServer {
     void acknowledge(const Asked& one) {
         respond(one, [](Bytes& out, const cql::ResponseHead& head) { cql::encode_void(out, head); });
     }
-    void prepare(const Asked& one) {
+    /// With these result columns, all text.
+    void prepare(const Asked& one, const std::vector<std::string>& columns = {}) {
         const auto id = id_of(one.text);
         prepared_[std::string(text_of(id))] = one.text;
         cql::PreparedResult result;
         result.id = id;
+        result.result_metadata.column_count = static_cast<std::int32_t>(columns.size());
+        for (const auto& name : columns)
+            result.result_metadata.columns.push_back({"app", "settings", name, SchemaRows::text()});
         respond(one, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_prepared(out, head, result); });
     }
     void forget_prepared() { prepared_.clear(); }
