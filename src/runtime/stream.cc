@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <fmt/format.h>
 #include <netinet/tcp.h>
@@ -12,6 +13,7 @@
 
 #include "base/assert.h"
 #include "runtime/async.h"
+#include "runtime/tls_session.h"
 
 namespace penumbra {
 
@@ -21,12 +23,19 @@ constexpr std::size_t kKeptCapacity = 64 * 1024;
 // Reads of one stream in one turn, so that a fast peer cannot hold the loop.
 constexpr int kReadsPerTurn = 8;
 
+// With TLS the shard's read buffer holds what came, and behind it what that becomes.
+constexpr std::size_t kCipherRoom = 108 * 1024;
+static_assert(Shard::kReadBuffer - kCipherRoom > kCipherRoom + TlsSession::kCarriedOver);
+// Encrypted at once, so that its ciphertext fits a buffer that is kept. A turn that wrote less is one system call.
+constexpr std::size_t kEncryptedAtOnce = 60 * 1024;
+
 void shrink_if_large(Bytes& buffer) {
     if (buffer.capacity() > kKeptCapacity) Bytes().swap(buffer);
 }
 }  // namespace
 
-Stream::Stream(int fd, Endpoint peer) : fd_(fd), peer_(peer) {
+Stream::Stream(int fd, Endpoint peer, const TlsContextPtr& tls) : fd_(fd), peer_(peer) {
+    if (tls) tls_ = std::make_unique<TlsSession>(*tls, peer);
     const int on = 1;
     setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // we gather by ourselves; Nagle would only add a wait
 }
@@ -42,7 +51,23 @@ void Stream::start(Handler& handler) {
         // Told later like any other loss, as start() promises.
         closing_ = true;
     }
+    if (tls_) {
+        if (auto begun = tls_->begin(); !begun) end_ = std::move(begun).error();
+        handshake_timer_ = Shard::here().call_in(kHandshakeTime, [this] {
+            handshake_timer_ = 0;
+            fail_with({Errc::unavailable, fmt::format("{} did not finish the TLS handshake within {} s",
+                                                      to_string(peer_), kHandshakeTime / Seconds(1))});
+        });
+    }
     Shard::here().defer(*this);
+}
+
+std::size_t Stream::buffered() const {
+    return in_.capacity() + out_.capacity() + (tls_ ? tls_->outgoing().capacity() : 0);
+}
+
+std::size_t Stream::cipher_unsent() const {
+    return tls_ ? tls_->outgoing().size() - cipher_sent_ : 0;
 }
 
 Endpoint Stream::local() const {
@@ -79,58 +104,110 @@ bool Stream::show(MutableBytes data, std::size_t& dealt) {
     return fd_ >= 0;
 }
 
+bool Stream::show_kept() {
+    std::size_t dealt = 0;
+    if (!show(in_, dealt)) return false;
+    in_.erase(in_.begin(), in_.begin() + static_cast<std::ptrdiff_t>(dealt));
+    if (in_.empty()) shrink_if_large(in_);
+    return true;
+}
+
+bool Stream::show_fresh(MutableBytes data) {
+    std::size_t dealt = 0;
+    if (!show(data, dealt)) return false;
+    if (dealt < data.size()) {
+        const auto rest = data.subspan(dealt);
+        in_.reserve(std::max(expected_, rest.size()));
+        in_.assign(rest.begin(), rest.end());
+    }
+    return true;
+}
+
+/// The handshake needs the other side's part even when nothing it says later matters any more.
+bool Stream::shaking_hands() const {
+    return tls_ && !tls_->is_established();
+}
+
+bool Stream::take_cipher(BytesView cipher) {
+    const auto plain = Shard::here().read_buffer().subspan(kCipherRoom);
+    const bool was_established = tls_->is_established();
+    auto made = tls_->decrypt(cipher, plain);
+    const bool is_new = !was_established && tls_->is_established();
+    if (is_new) Shard::here().cancel(std::exchange(handshake_timer_, 0));
+    // The handshake's answers, and what waited for its end.
+    if (cipher_unsent() > 0 || is_new) Shard::here().defer(*this);
+    if (made.error) {
+        end_ = std::move(made.error);
+    } else if (made.ended) {
+        end_ = tls_->lost();
+    }
+    const auto data = plain.first(closing_ ? 0 : made.size);
+    if (!in_.empty() && !data.empty()) {
+        if (expected_ > in_.size() + data.size()) in_.reserve(std::min(expected_, in_.size() + 1024 * 1024));
+        in_.insert(in_.end(), data.begin(), data.end());
+        if (!show_kept()) return false;
+    } else if (!data.empty() && !show_fresh(data)) {
+        return false;
+    }
+    if (!end_) return true;
+    if (!paused_) fail_with(*end_);  // or when what came before has been shown
+    return false;
+}
+
 void Stream::read_some() {
-    if (in_handler_ || fd_ < 0 || closing_) return;
+    if (in_handler_ || fd_ < 0 || end_ || (closing_ && !shaking_hands())) return;
     for (int round = 0; round < kReadsPerTurn; ++round) {
         if (paused_ || !readable_) return;
         const auto shared = Shard::here().read_buffer();
         const std::size_t kept = in_.size();
-        MutableBytes space = shared;
-        if (kept > 0) {
+        MutableBytes space = tls_ ? shared.first(kCipherRoom) : shared;
+        if (kept > 0 && !tls_) {
             // The front of a message is here: read its rest straight behind it.
             const std::size_t want = std::max<std::size_t>(expected_ > kept ? expected_ - kept : 0, 16 * 1024);
             in_.resize(kept + std::min<std::size_t>(want, 1024 * 1024));
             space = MutableBytes(in_).subspan(kept);
         }
         const auto got = recv(fd_, space.data(), space.size(), 0);
-        if (got < 0) {
+        if (got <= 0) {
             const int error = errno;
             in_.resize(kept);
-            if (error == EAGAIN || error == EWOULDBLOCK) {
+            if (got < 0 && error == EINTR) continue;
+            if (got < 0 && (error == EAGAIN || error == EWOULDBLOCK)) {
                 readable_ = false;
                 return;
             }
-            if (error == EINTR) continue;
-            fail_with({Errc::closed,
-                       fmt::format("connection with {} broke: {}", to_string(peer_), std::strerror(error)), error});
-            return;
-        }
-        if (got == 0) {
-            in_.resize(kept);
-            fail_with({Errc::closed, fmt::format("{} closed the connection", to_string(peer_))});
+            fail_with(got == 0 ? lost() : broken(error));
             return;
         }
         // A short read means that the socket is empty: no second call just to hear EAGAIN. What comes later is a new
         // edge; but an end that came together with these bytes shared their edge, and only another read shows it.
         if (static_cast<std::size_t>(got) < space.size() && !ended_) readable_ = false;
-        std::size_t dealt = 0;
-        if (kept > 0) {
-            in_.resize(kept + static_cast<std::size_t>(got));
-            if (!show(in_, dealt)) return;
-            in_.erase(in_.begin(), in_.begin() + static_cast<std::ptrdiff_t>(dealt));
-            if (in_.empty()) shrink_if_large(in_);
-        } else {
-            const auto data = shared.first(static_cast<std::size_t>(got));
-            if (!show(data, dealt)) return;
-            if (dealt < data.size()) {
-                const auto rest = data.subspan(dealt);
-                in_.reserve(std::max(expected_, rest.size()));
-                in_.assign(rest.begin(), rest.end());
-            }
+        const auto data = space.first(static_cast<std::size_t>(got));
+        if (tls_) {
+            if (!take_cipher(data)) return;
+        } else if (kept > 0) {
+            in_.resize(kept + data.size());
+            if (!show_kept()) return;
+        } else if (!show_fresh(data)) {
+            return;
         }
         if (in_.empty()) expected_ = 0;
     }
     if (readable_ && !paused_) Shard::here().defer(*this);
+}
+
+Error Stream::lost() const {
+    if (tls_) return tls_->lost();
+    return {Errc::closed, fmt::format("{} closed the connection", to_string(peer_))};
+}
+
+Error Stream::broken(int error) const {
+    // Once a handshake is over, or where there is none, a broken connection is a lost one.
+    const bool stood = !tls_ || tls_->is_established();
+    return {stood ? Errc::closed : Errc::unavailable,
+            fmt::format("connection with {} broke{}: {}", to_string(peer_), stood ? "" : " in the TLS handshake",
+                        std::strerror(error)),
+            error};
 }
 
 void Stream::run_deferred() {
@@ -140,13 +217,12 @@ void Stream::run_deferred() {
         return;
     }
     flush();
-    if (fd_ < 0 || paused_ || closing_) return;
-    if (!in_.empty()) {
-        // Held back by a pause: show it before anything newer.
-        std::size_t dealt = 0;
-        if (!show(in_, dealt)) return;
-        in_.erase(in_.begin(), in_.begin() + static_cast<std::ptrdiff_t>(dealt));
-        if (in_.empty()) shrink_if_large(in_);
+    if (fd_ < 0 || paused_ || (closing_ && !shaking_hands())) return;
+    // Held back by a pause: shown before anything newer.
+    if (!in_.empty() && !show_kept()) return;
+    if (end_) {
+        if (!paused_) fail_with(*end_);
+        return;
     }
     if (readable_ && !paused_) read_some();
 }
@@ -160,23 +236,39 @@ void Stream::seal() {
 }
 
 void Stream::flush() {
+    const bool may_send = !tls_ || tls_->is_established();
     // While the socket is full nothing is sealed: more messages come, and share what the codec makes of them.
-    if (writable_) seal();
-    while (unsent() > 0 && writable_) {
-        const auto sent = send(fd_, out_.data() + sent_, unsent(), MSG_NOSIGNAL);
+    if (writable_ && may_send) seal();
+    while (writable_) {
+        if (tls_ && may_send && cipher_unsent() == 0 && sent_ < sealed_) {
+            const auto plain = BytesView(out_).subspan(sent_, std::min(sealed_ - sent_, kEncryptedAtOnce));
+            if (auto encrypted = tls_->encrypt(plain); !encrypted) {
+                fail_with(std::move(encrypted).error());
+                return;
+            }
+            sent_ += plain.size();
+        }
+        const auto next =
+            tls_ ? BytesView(tls_->outgoing()).subspan(cipher_sent_) : BytesView(out_).subspan(sent_, sealed_ - sent_);
+        if (next.empty()) break;
+        const auto sent = send(fd_, next.data(), next.size(), MSG_NOSIGNAL);
         if (sent < 0) {
             if (errno == EINTR) continue;
             if (errno == EAGAIN || errno == EWOULDBLOCK) {
                 writable_ = false;
                 break;
             }
-            fail_with({Errc::closed,
-                       fmt::format("connection with {} broke: {}", to_string(peer_), std::strerror(errno)), errno});
+            fail_with(broken(errno));
             return;
         }
-        sent_ += static_cast<std::size_t>(sent);
+        (tls_ ? cipher_sent_ : sent_) += static_cast<std::size_t>(sent);
+        if (tls_ && cipher_unsent() == 0) {
+            tls_->outgoing().clear();
+            cipher_sent_ = 0;
+            shrink_if_large(tls_->outgoing());
+        }
     }
-    if (unsent() == 0) {
+    if (sent_ == out_.size()) {
         out_.clear();
         sent_ = 0;
         sealed_ = 0;
@@ -211,6 +303,14 @@ void Stream::fail_with(Error why) {
 
 void Stream::close() {
     if (fd_ < 0) return;
+    if (tls_) {
+        // A word of goodbye, or the alert that says why, if the socket takes it now.
+        if (unsent() == 0) tls_->say_goodbye();
+        if (const auto last = BytesView(tls_->outgoing()).subspan(cipher_sent_); !last.empty() && writable_)
+            [[maybe_unused]]
+            const auto sent = send(fd_, last.data(), last.size(), MSG_NOSIGNAL);
+        if (handshake_timer_ != 0) Shard::here().cancel(std::exchange(handshake_timer_, 0));
+    }
     if (handler_) Shard::here().unwatch(fd_, *this);
     if (in_deferred_queue) Shard::here().forget(*this);
     ::close(fd_);

@@ -1,18 +1,24 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <memory>
+#include <optional>
 
 #include "base/bytes.h"
 #include "base/result.h"
 #include "runtime/endpoint.h"
 #include "runtime/shard.h"
 #include "runtime/task.h"
+#include "runtime/tls_context.h"
 
 namespace penumbra {
 
+class TlsSession;
+
 /// One TCP connection, on one shard. Bytes that arrive are shown to the handler where they were read; bytes written are
-/// gathered and leave in one system call at the end of the turn. TLS has its place between the socket and the two
-/// buffers.
+/// gathered and leave in one system call at the end of the turn. With TLS the handler sees and writes the same bytes;
+/// what it wrote waits for the handshake, and a handshake that fails is an on_closed() that says why.
 ///
 /// The owner keeps it alive until after on_closed() or its own close(), and destroys it with Shard::dispose() when it
 /// may be on the call stack.
@@ -38,8 +44,8 @@ class Stream final : Watcher, Deferred {
         ~Handler() = default;
     };
 
-    /// Takes over a connected, non-blocking socket.
-    Stream(int fd, Endpoint peer);
+    /// Takes over a connected, non-blocking socket; in clear without `tls`.
+    Stream(int fd, Endpoint peer, const TlsContextPtr& tls = {});
     ~Stream();
     Stream(const Stream&) = delete;
     Stream& operator=(const Stream&) = delete;
@@ -58,7 +64,7 @@ class Stream final : Watcher, Deferred {
     /// moment when the handler's codec changes between two messages of one turn.
     void seal();
     /// Bytes written that the socket has not taken yet; those not sealed yet count with the size they have now.
-    std::size_t unsent() const { return out_.size() - sent_; }
+    std::size_t unsent() const { return out_.size() - sent_ + cipher_unsent(); }
     /// One on_drained() when unsent() is next at or below `mark`.
     void tell_when_below(std::size_t mark) {
         drain_mark_ = mark;
@@ -79,18 +85,30 @@ class Stream final : Watcher, Deferred {
     Endpoint local() const;
     /// A hint that the bytes kept belong to something of this total size: one allocation instead of many.
     void expect(std::size_t total_bytes) { expected_ = total_bytes; }
-    std::size_t buffered() const { return in_.capacity() + out_.capacity(); }
+    std::size_t buffered() const;
+    /// How long a peer may take for its part of a TLS handshake.
+    static constexpr Nanos kHandshakeTime = std::chrono::seconds(15);
 
   private:
     void on_events(std::uint32_t events) override;
     void run_deferred() override;
     void read_some();
     bool show(MutableBytes data, std::size_t& dealt);
+    bool show_kept();
+    bool show_fresh(MutableBytes data);
+    bool take_cipher(BytesView cipher);
+    bool shaking_hands() const;
     void flush();
+    Error lost() const;
+    Error broken(int error) const;
+    std::size_t cipher_unsent() const;
     void fail_with(Error why);
 
     int fd_;
     Endpoint peer_;
+    std::unique_ptr<TlsSession> tls_;
+    std::size_t cipher_sent_ = 0;  // of the session's outgoing bytes
+    TimerId handshake_timer_ = 0;
     Handler* handler_ = nullptr;
     Bytes in_;   // what the handler left; empty for an idle connection
     Bytes out_;  // [0, sent_) left, [sent_, sealed_) is ready to leave, the rest before_flush() has not seen
@@ -98,6 +116,7 @@ class Stream final : Watcher, Deferred {
     std::size_t sealed_ = 0;
     std::size_t expected_ = 0;
     std::size_t drain_mark_ = 0;
+    std::optional<Error> end_;  // nothing more arrives; told when what came before has been shown
     bool waiting_drain_ = false;
     bool paused_ = false;
     bool readable_ = false;  // the socket may hold bytes that we have not read
