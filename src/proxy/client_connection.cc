@@ -8,6 +8,7 @@
 #include "cql/language/parser.h"
 #include "cql/protocol/requests.h"
 #include "proxy/backend_reply.h"
+#include "proxy/client_version.h"
 #include "proxy/paging.h"
 #include "proxy/proxy_shard.h"
 #include "proxy/schema_change.h"
@@ -15,39 +16,10 @@
 
 namespace penumbra::proxy {
 
-namespace {
-
-bool is_spoken(std::uint8_t version) {
-    return version == 3 || version == 4;
-}
-
-/// An ERROR frame in the layout of the version that the client spoke, which we may not know otherwise: v1 and v2 have a
-/// one-byte stream id.
-Bytes version_error(std::uint8_t asked) {
-    const auto text =
-        fmt::format("Invalid or unsupported protocol version ({}); supported versions are (3/v3, 4/v4)", asked);
-    Bytes frame;
-    Writer out(frame);
-    const bool old = asked == 1 || asked == 2;
-    out.u8(old ? static_cast<std::uint8_t>(cql::kResponseBit | asked)
-               : static_cast<std::uint8_t>(cql::kResponseBit | 4));
-    out.u8(0);
-    if (old) {
-        out.u8(0);
-    } else {
-        out.i16(0);
-    }
-    out.u8(static_cast<std::uint8_t>(cql::Opcode::error));
-    out.i32(static_cast<std::int32_t>(4 + 2 + text.size()));
-    out.i32(static_cast<std::int32_t>(cql::ErrorCode::protocol_error));
-    cql::write_string(out, text);
-    return frame;
-}
-
-}  // namespace
-
 ClientConnection::ClientConnection(ProxyShard& shard, int fd, const Endpoint& peer)
-    : shard_(shard), stream_(std::make_unique<Stream>(fd, peer)) {
+    : shard_(shard),
+      stream_(std::make_unique<Stream>(fd, peer)),
+      reader_(cql::Direction::request, shard.options().max_frame_bytes) {
     ++references_;  // its own, while the socket is open
     shard_.client_opened(*this);
     stream_->start(*this);
@@ -103,45 +75,73 @@ std::size_t ClientConnection::on_data(MutableBytes data) {
             continue;
         }
         const auto rest = BytesView(data).subspan(at);
-        // v5 and the unknown are refused by their first byte, before their different layout matters.
-        if (!is_spoken(rest[0] & 0x7F) && !(rest[0] & cql::kResponseBit)) {
-            refuse_version(rest[0] & 0x7F);
-            return data.size();
-        }
-        const auto scan = cql::next_frame(rest, cql::Direction::request, shard_.options().max_frame_bytes);
+        std::size_t dealt = 0;
+        const auto scan = reader_.next(rest, dealt);
+        at += dealt;
         switch (scan.verdict) {
+            case cql::FrameVerdict::complete:
+                if (!is_spoken(scan.frame.header.version_number(), shard_.newest_version())) {
+                    send_version_error(scan.frame.header.version_number());
+                    break;
+                }
+                if (!handle(scan.frame)) return data.size();
+                hold_back_if_busy();
+                break;
             case cql::FrameVerdict::incomplete:
                 stream_->expect(scan.total);
                 return at;
-            case cql::FrameVerdict::unsupported_version:
-                refuse_version(rest[0] & 0x7F);
-                return data.size();
-            case cql::FrameVerdict::wrong_direction:
+            case cql::FrameVerdict::too_long:
+                refuse_size(scan.frame.header);
+                break;
             case cql::FrameVerdict::broken_body:
+                reply_error(0, cql::ErrorCode::protocol_error, cql::frame_error(scan).what);
+                break;
+            case cql::FrameVerdict::unsupported_version:
+                if (!refuse_version(rest)) return is_open() ? at : data.size();
+                break;
+            case cql::FrameVerdict::wrong_direction:
             case cql::FrameVerdict::broken_segment:
+                // Nothing says where the next one would begin.
                 reply_error(0, cql::ErrorCode::protocol_error, cql::frame_error(scan).what);
                 stream_->close_after_flush();
                 return data.size();
-            case cql::FrameVerdict::too_long:
-                reply_error(scan.frame.header.stream, cql::ErrorCode::invalid,
-                            fmt::format("Request is too big: length {} exceeds maximum allowed length {}.",
-                                        scan.frame.header.length, shard_.options().max_frame_bytes));
-                skip_ = scan.total;
-                continue;
-            case cql::FrameVerdict::complete:
-                break;
         }
-        at += scan.total;
-        if (!handle(scan.frame)) return data.size();
-        hold_back_if_busy();
     }
     return at;
 }
 
-void ClientConnection::refuse_version(std::uint8_t version) {
-    const auto frame = version_error(version);
-    stream_->write(frame);
-    stream_->close_after_flush();
+void ClientConnection::before_flush(Bytes& out, std::size_t from) {
+    writer_.encode(out, from);
+}
+
+bool ClientConnection::refuse_version(BytesView data) {
+    const auto size = size_of_foreign_frame(data);
+    if (size && *size == 0) return false;
+    send_version_error(data[0] & ~cql::kResponseBit);
+    if (!size || in_segments_) {
+        stream_->close_after_flush();
+        return false;
+    }
+    skip_ = *size;
+    return true;
+}
+
+void ClientConnection::send_version_error(std::uint8_t asked) {
+    if (state_ == State::new_) {
+        const auto error = version_error(asked, shard_.newest_version());
+        stream_->write(error);
+    } else {
+        reply_error(0, cql::ErrorCode::protocol_error, version_error_text(asked, shard_.newest_version()));
+    }
+}
+
+void ClientConnection::refuse_size(const cql::FrameHeader& header) {
+    const auto limit = shard_.options().max_frame_bytes;
+    reply_error(
+        header.stream, cql::ErrorCode::invalid,
+        version_ == cql::ProtocolVersion::v5
+            ? fmt::format("CQL Message of size {} bytes exceeds allowed maximum of {} bytes", header.length, limit)
+            : fmt::format("Request is too big: length {} exceeds maximum allowed length {}.", header.length, limit));
 }
 
 bool ClientConnection::handle(const cql::FrameView& frame) {
@@ -159,7 +159,7 @@ bool ClientConnection::handle(const cql::FrameView& frame) {
                 asked, asked, agreed, agreed));
         return true;
     }
-    if (frame.is_compressed()) {
+    if (frame.is_compressed()) {  // the reader would have decompressed it
         reply_error(stream, cql::ErrorCode::protocol_error,
                     "the frame is compressed, but no compression was agreed in STARTUP");
         return true;
@@ -171,8 +171,15 @@ bool ClientConnection::handle(const cql::FrameView& frame) {
         if (topology && !topology->system_local.empty()) {
             if (auto text = topology->system_local[0].text("cql_version")) cql_version = text.value();
         }
-        const cql::StringLists options{
-            {"CQL_VERSION", {cql_version}}, {"COMPRESSION", {}}, {"PROTOCOL_VERSIONS", {"3/v3", "4/v4"}}};
+        std::vector<std::string> versions;
+        for (const auto spoken : cql::kAllVersions) {
+            if (spoken <= shard_.newest_version())
+                versions.push_back(fmt::format("{}/{}", static_cast<int>(spoken), cql::to_string(spoken)));
+        }
+        // Nothing that only one of the clusters can do; compression is ours to offer, whatever they speak.
+        const cql::StringLists options{{"COMPRESSION", {"snappy", "lz4"}},
+                                       {"CQL_VERSION", {cql_version}},
+                                       {"PROTOCOL_VERSIONS", {versions.begin(), versions.end()}}};
         respond(stream, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_supported(out, head, options); });
         return true;
     }
@@ -217,27 +224,49 @@ void ClientConnection::handle_startup(const cql::FrameView& frame) {
         return;
     }
     if (state_ == State::ready) {
-        reply_error(stream, cql::ErrorCode::protocol_error, "the connection is already initialized");
+        reply_error(stream, cql::ErrorCode::protocol_error,
+                    "Unexpected message STARTUP, the connection is already initialized");
         return;
     }
     if (!startup.value().option("CQL_VERSION")) {
         reply_error(stream, cql::ErrorCode::protocol_error, "Missing value CQL_VERSION in STARTUP message");
         return;
     }
-    if (const auto compression = startup.value().option("COMPRESSION")) {
-        reply_error(stream, cql::ErrorCode::protocol_error,
-                    fmt::format("Unknown compression algorithm: {}", *compression));
-        return;
+    auto compression = cql::Compression::none;
+    if (const auto name = startup.value().option("COMPRESSION")) {
+        const auto known = cql::compression_named(*name);
+        if (!known) {
+            reply_error(stream, cql::ErrorCode::protocol_error,
+                        fmt::format("Unknown compression algorithm: {}", *name));
+            return;
+        }
+        if (!cql::may_agree(version_, *known)) {
+            reply_error(stream, cql::ErrorCode::protocol_error, "Snappy compression is not supported in protocol V5");
+            return;
+        }
+        compression = *known;
     }
-    if (const auto authenticator = shard_.context().cluster(shard_.default_primary()).authenticator()) {
-        state_ = State::authenticating;
-        respond(stream, [&](Bytes& out, const cql::ResponseHead& head) {
+    const auto authenticator = shard_.context().cluster(shard_.default_primary()).authenticator();
+    state_ = authenticator ? State::authenticating : State::ready;
+    const auto answer = [&](Bytes& out, const cql::ResponseHead& head) {
+        if (authenticator) {
             cql::encode_authenticate(out, head, *authenticator);
-        });
-        return;
+        } else {
+            cql::encode_ready(out, head);
+        }
+    };
+    reader_.agree(version_, compression);
+    if (version_ == cql::ProtocolVersion::v5) {
+        // The answer itself is the last that goes outside of segments.
+        respond(stream, answer);
+        stream_->seal();
+        writer_.agree(version_, compression);
+        in_segments_ = true;
+    } else {
+        stream_->seal();
+        writer_.agree(version_, compression);
+        respond(stream, answer);
     }
-    state_ = State::ready;
-    respond(stream, [](Bytes& out, const cql::ResponseHead& head) { cql::encode_ready(out, head); });
 }
 
 Task<void> ClientConnection::authenticate(Ptr self, std::int16_t stream, Bytes token) {

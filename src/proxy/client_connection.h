@@ -11,6 +11,8 @@
 #include "cql/language/statement.h"
 #include "cql/protocol/frame.h"
 #include "cql/protocol/responses.h"
+#include "cql/protocol/wire_reader.h"
+#include "cql/protocol/wire_writer.h"
 #include "proxy/plan.h"
 #include "routing/phase.h"
 #include "runtime/stream.h"
@@ -62,9 +64,14 @@ class ClientConnection final : Stream::Handler {
     std::size_t on_data(MutableBytes data) override;
     void on_closed(const Error& why) override;
     void on_drained() override;
+    void before_flush(Bytes& out, std::size_t from) override;
     /// False when the connection is to be left alone from now on.
     bool handle(const cql::FrameView& frame);
-    void refuse_version(std::uint8_t version_byte);
+    /// Answers a frame of a version that we do not speak; true when it will be passed over. Not closed and false: more
+    /// of it has to come first.
+    bool refuse_version(BytesView data);
+    void send_version_error(std::uint8_t asked);
+    void refuse_size(const cql::FrameHeader& header);
     void handle_startup(const cql::FrameView& frame);
     void handle_register(const cql::FrameView& frame);
     static Task<void> authenticate(Ptr self, std::int16_t stream, Bytes token);
@@ -85,7 +92,10 @@ class ClientConnection final : Stream::Handler {
     std::string keyspace_;
     bool wants_schema_events_ = false;
     std::size_t in_flight_ = 0;
-    std::size_t skip_ = 0;  ///< bytes of an oversize body still to be passed over
+    cql::WireReader reader_;
+    cql::WireWriter writer_;
+    bool in_segments_ = false;
+    std::size_t skip_ = 0;  ///< bytes of a refused version's frame still to be passed over
     int references_ = 0;
 };
 using ClientPtr = boost::intrusive_ptr<ClientConnection>;

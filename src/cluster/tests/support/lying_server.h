@@ -230,6 +230,10 @@ class LyingServer {
         prepared_[std::string(text_of(id))] = one.text;
         cql::PreparedResult result;
         result.id = id;
+        std::string described = name_;
+        for (const auto& name : columns) described += name;
+        const auto result_id = cql::md5({described});
+        if (one.version == cql::ProtocolVersion::v5) result.result_metadata_id = result_id;
         result.result_metadata.column_count = static_cast<std::int32_t>(columns.size());
         for (const auto& name : columns)
             result.result_metadata.columns.push_back({"app", "settings", name, SchemaRows::text()});
@@ -251,6 +255,20 @@ class LyingServer {
         built.add(cql::encode_text(cell));
         auto view = built.view();
         if (paging_state) view.metadata.paging_state = cql::CellView(*paging_state);
+        respond(one, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_rows(out, head, view); });
+    }
+    /// v5: one row of text columns that are others than the request's result metadata id said.
+    void changed_rows(const Asked& one, const std::vector<std::string>& columns) {
+        cql::RowsBuilder built("app", "rows");
+        std::string described = name_;
+        for (const auto& name : columns) {
+            built.add_column(name, SchemaRows::text());
+            described += name;
+        }
+        for (const auto& name : columns) built.add(cql::encode_text(name));
+        const auto id = cql::md5({described});
+        auto view = built.view();
+        view.metadata.new_metadata_id = BytesView(id);
         respond(one, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_rows(out, head, view); });
     }
     void not_applied(const Asked& one) {

@@ -10,6 +10,8 @@
 #include "cql/protocol/requests.h"
 #include "cql/protocol/responses.h"
 #include "cql/protocol/rows.h"
+#include "cql/protocol/wire_reader.h"
+#include "cql/protocol/wire_writer.h"
 #include "runtime/stream.h"
 
 namespace penumbra::proxy::testing {
@@ -29,12 +31,21 @@ class Client final : Stream::Handler {
         loop_.on([this] { stream_.reset(); });
     }
 
-    /// Connected, started, and ready.
-    void start_up() {
-        const auto ready = ask([](Bytes& out, const cql::RequestHead& head) {
-            cql::encode_startup(out, head, {{"CQL_VERSION", "3.0.0"}});
+    /// Connected, started, and ready; from then on in what was agreed.
+    void start_up(cql::Compression compression = cql::Compression::none) {
+        const bool segments = version == cql::ProtocolVersion::v5;
+        const auto stream = send([&](Bytes& out, const cql::RequestHead& head) {
+            cql::StringPairs options{{"CQL_VERSION", "3.0.0"}};
+            if (compression != cql::Compression::none) options.emplace_back("COMPRESSION", cql::to_string(compression));
+            cql::encode_startup(out, head, options);
         });
-        EXPECT_EQ(opcode(ready), cql::Opcode::ready);
+        if (!segments) loop_.on([&] { reader_.agree(version, compression); });
+        EXPECT_EQ(opcode(wait(stream)), cql::Opcode::ready);
+        loop_.on([&] {
+            if (segments) reader_.agree(version, compression);
+            stream_->seal();
+            writer_.agree(version, compression);
+        });
     }
     template <class Encode>
     std::int16_t send(Encode encode) {
@@ -51,11 +62,13 @@ class Client final : Stream::Handler {
     std::int16_t query(const std::string& text, cql::Parameters parameters = {}) {
         return send([&](Bytes& out, const cql::RequestHead& head) { cql::encode_query(out, head, text, parameters); });
     }
-    std::int16_t execute(BytesView id, const std::vector<Bytes>& values, cql::Parameters parameters = {}) {
+    std::int16_t execute(BytesView id, const std::vector<Bytes>& values, cql::Parameters parameters = {},
+                         BytesView result_metadata_id = {}) {
         std::vector<cql::CellView> cells(values.begin(), values.end());
         parameters.values = cells;
-        return send(
-            [&](Bytes& out, const cql::RequestHead& head) { cql::encode_execute(out, head, id, {}, parameters); });
+        return send([&](Bytes& out, const cql::RequestHead& head) {
+            cql::encode_execute(out, head, id, result_metadata_id, parameters);
+        });
     }
     /// The id, or empty when it was refused.
     Bytes prepare(const std::string& text) {
@@ -66,6 +79,14 @@ class Client final : Stream::Handler {
     }
     void raw(BytesView bytes) {
         loop_.on([&] { stream_->write(bytes); });
+    }
+    /// Bytes as they are, past what was agreed.
+    void unwrapped(BytesView bytes) {
+        loop_.on([&] {
+            stream_->seal();
+            writer_ = {};
+            stream_->write(bytes);
+        });
     }
     template <class Encode>
     Bytes ask(Encode encode) {
@@ -100,18 +121,22 @@ class Client final : Stream::Handler {
     std::size_t on_data(MutableBytes data) override {
         std::size_t at = 0;
         for (;;) {
-            const auto scan = cql::next_frame(BytesView(data).subspan(at), cql::Direction::response);
+            std::size_t dealt = 0;
+            const auto scan = reader_.next(BytesView(data).subspan(at), dealt);
+            at += dealt;
             if (scan.verdict != cql::FrameVerdict::complete) break;
-            at += scan.total;
             answers[scan.frame.header.stream].emplace_back(scan.frame.whole.begin(), scan.frame.whole.end());
         }
         return at;
     }
     void on_closed(const Error&) override { closed = true; }
+    void before_flush(Bytes& out, std::size_t from) override { writer_.encode(out, from); }
 
     cluster::testing::Loop& loop_;
     std::unique_ptr<Stream> stream_;
     std::int16_t next_stream_ = 1;
+    cql::WireReader reader_{cql::Direction::response};
+    cql::WireWriter writer_;
 };
 
 }  // namespace penumbra::proxy::testing

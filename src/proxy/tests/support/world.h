@@ -42,6 +42,7 @@ class World {
         options.directory = directory_;
         journal = journal::Journal::open(options, Clock::system()).value();
         context_.options.listen = Endpoint::parse("127.0.0.1:0").value();
+        context_.options.newest_version = cql::ProtocolVersion::v5;
         context_.options.request_timeout = request_timeout;
         context_.options.shadow_timeout = shadow_timeout;
         context_.options.max_frame_bytes = 64 * 1024;
