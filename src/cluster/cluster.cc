@@ -165,6 +165,8 @@ Task<Result<std::vector<Endpoint>>> Cluster::candidates() {
         auto look_up = [contact] { return resolve(contact); };
         auto resolved = co_await resolver_.run(std::move(look_up));
         if (resolved) {
+            // Nodes that we know by name are verified by it, those that the cluster tells us of by their address.
+            if (options_.pool.tls) options_.pool.tls->known_as(contact.host, resolved.value());
             found.insert(found.end(), resolved.value().begin(), resolved.value().end());
         } else {
             failed = resolved.error();
@@ -187,6 +189,7 @@ Task<Status> Cluster::connect_and_load() {
         if (stop_.requested())
             co_return fail(Errc::shutting_down, "stopping");  // each attempt may last its whole timeout
         ConnectionOptions options;
+        options.tls = options_.pool.tls;
         if (!options_.pool.credentials.empty()) options.sasl_token = options_.pool.credentials.plain_token();
         const auto by = Deadline::in(control_.clock(), options_.pool.connect_timeout);
         auto opened = co_await Connection::open(endpoint, options, this, by);

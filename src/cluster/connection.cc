@@ -223,7 +223,7 @@ Task<Result<std::unique_ptr<Connection>>> Connection::open(Endpoint to, Connecti
                                                            Deadline by) {
     auto connected = co_await penumbra::connect(to, by);
     CO_TRY(const int fd, std::move(connected));
-    auto connection = std::make_unique<Connection>(std::make_unique<Stream>(fd, to), std::move(options), nullptr);
+    auto connection = std::make_unique<Connection>(std::make_unique<Stream>(fd, to, options.tls), options, nullptr);
     auto started = co_await connection->start_up(by);
     if (!started) {
         Shard::here().dispose(std::move(connection));

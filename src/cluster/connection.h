@@ -90,6 +90,7 @@ struct ConnectionOptions {
     std::string keyspace;             ///< USEd after the start; empty for none
     std::optional<Bytes> sasl_token;  ///< sent when the node asks for authentication
     std::size_t max_in_flight = 4096;
+    TlsContextPtr tls;                           ///< null: in clear
     Nanos heartbeat = std::chrono::seconds(30);  ///< of silence, before OPTIONS is sent
     Nanos dead_after =
         std::chrono::seconds(15);  ///< of silence while an answer is due, before the connection is given up

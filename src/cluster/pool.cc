@@ -91,6 +91,7 @@ Task<void> ConnectionGroup::open_one(ConnectionGroup* group, std::shared_ptr<boo
     options.version = group->key_.version;
     options.keyspace = group->key_.keyspace;
     options.max_in_flight = group->options_.max_in_flight;
+    options.tls = group->options_.tls;
     if (!group->options_.credentials.empty()) options.sasl_token = group->options_.credentials.plain_token();
     const auto by = Deadline::in(Shard::here().clock(), group->options_.connect_timeout);
     auto opened = co_await Connection::open(group->node_, options, nullptr, by);

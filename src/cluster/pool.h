@@ -17,6 +17,7 @@ namespace penumbra::cluster {
 struct PoolOptions {
     std::string cluster;  ///< "source", "target": for messages
     Credentials credentials;
+    TlsContextPtr tls;                 ///< of every connection to this cluster; null: in clear
     std::size_t connections = 1;       ///< per node, shard, protocol version and keyspace
     std::size_t max_in_flight = 4096;  ///< per connection
     std::size_t max_waiting = 1024;    ///< requests that wait for a connection, per group
