@@ -4,9 +4,9 @@
 It reads both clusters directly with the stock driver, by token range, and compares the bytes that the servers send: so
 an empty value is not null, 1.0 is not 1.00 and -0.0 is not 0.0. Exit code: 0 equal, 1 different, 2 could not compare.
 
-What it cannot see: the write time of a row as such (CQL does not show it), and the write times inside a collection or
-user defined type that is not frozen, unless both servers show them (Cassandra 5.0 does, 4.1 does not); their elements
-are compared all the same.
+What it cannot see: the write time of a row as such (CQL does not show it), that of a counter (each node counts by its
+own clock), and the write times inside a collection or user defined type that is not frozen, unless both servers show
+them (Cassandra 5.0 does, 4.1 does not); their elements are compared all the same.
 """
 
 from __future__ import annotations
@@ -306,7 +306,8 @@ class Comparison:
         if self._options.tenants:
             plan.tenant_at = [c.name for c in plan.key].index(self._options.tenant_column)
         for column in plan.cells:
-            if all(_shows_times(side.session, plan, column) for side in (self._source, self._target)):
+            # A counter's write time is the moment at which a node counted: no two clusters can share it.
+            if column.type != "counter" and all(_shows_times(side.session, plan, column) for side in (self._source, self._target)):
                 plan.timed.add(column.name)
             else:
                 self.only_values.append(f"{name}.{column.name}")

@@ -1,0 +1,64 @@
+"""The one table of differences that are right, each with its reason. It is to stay short: an entry hides bugs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .answers import UNPREPARED, Answer, differences
+from .steps import Step
+
+
+@dataclass(frozen=True)
+class Known:
+    name: str
+    reason: str
+    applies: Callable[[Step, Answer, Answer], bool]
+
+
+def _both_refuse(step: Step, ours: Answer, theirs: Answer) -> bool:
+    return step["kind"] == "raw" and ours.code in (0x0000, 0x000A) and theirs.code in (0x0000, 0x000A)
+
+
+def _repaired(step: Step, ours: Answer, theirs: Answer) -> bool:
+    return step["kind"] in ("execute", "batch") and theirs.code == UNPREPARED and ours.code != UNPREPARED
+
+
+def _prepared_behind(step: Step, ours: Answer, theirs: Answer) -> bool:
+    if step["kind"] not in ("execute", "batch") or not ours.is_error or not theirs.is_error:
+        return False
+    return {k: v for k, v in ours.shown.items() if k != "traced"} == {k: v for k, v in theirs.shown.items() if k != "traced"}
+
+
+def _keyspace_warning(step: Step, ours: Answer, theirs: Answer) -> bool:
+    def rest(answer: Answer) -> dict:
+        kept = [one for one in answer.shown.get("warnings", []) if "prepared statements is considered to be an anti-pattern" not in one]
+        return {**answer.shown, "warnings": kept}
+    return not differences(Answer(rest(ours), rows=ours.rows), Answer(rest(theirs), rows=theirs.rows), step.get("loose", {}))
+
+
+KNOWN: list[Known] = [
+    Known("malformed frame",
+          "A frame whose body cannot be decoded is refused by the proxy itself, before any cluster sees it: the code is "
+          "the protocol error that the specification names where Cassandra sometimes says server error with a Java "
+          "exception, and the text is the proxy's own.", _both_refuse),
+    Known("prepared again",
+          "The proxy prepares again with the keyspace that the statement was prepared in. A driver prepares again in "
+          "the session's keyspace of now; after another USE it ends with an error that the proxy's client does not see.",
+          _repaired),
+    Known("trace of a refused prepare",
+          "Where a statement can no longer be prepared, its client gets the refusal of the PREPARE; only direct "
+          "clients know that this was another request, without the tracing flag.", _prepared_behind),
+    Known("warning about USE",
+          "Cassandra warns once per connection that unqualified names are prepared after USE, with an id made of the "
+          "keyspace's name. The proxy's connections are shared by many clients, so the warning comes to some of them, and "
+          "not at the same statement.", _keyspace_warning),
+]
+
+
+def reason(step: Step, ours: Answer, theirs: Answer) -> str | None:
+    """The name of the entry that explains the difference."""
+    for entry in KNOWN:
+        if entry.applies(step, ours, theirs):
+            return entry.name
+    return None

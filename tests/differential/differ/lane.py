@@ -1,0 +1,199 @@
+"""A lane: one client with a keyspace of its own, whose every step goes to the proxy and to the clusters that judge it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import answers, known, steps, wire
+from .answers import Answer
+from .schema import KEYSPACE
+from .steps import Step
+
+MAX_PREPARES = 3
+
+
+@dataclass
+class Prepared:
+    id: bytes
+    metadata_id: bytes
+    columns: list[tuple]
+    text: str
+
+
+class Endpoint:
+    """One of those who are asked: its connection, the name that the lane's keyspace has there, what was prepared."""
+
+    def __init__(self, name: str, address: str, keyspace: str, version: int, login: tuple[str, str] | None) -> None:
+        self.name, self.address, self.keyspace, self.version, self._login = name, address, keyspace, version, login
+        self.prepared: dict[str, Prepared] = {}
+        self._connection: wire.Connection | None = None
+        self._sent: tuple[Step, bytes | None] | None = None
+        self.used: str | None = None
+
+    def close(self) -> None:
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+    def begin(self, step: Step, paging_state: bytes | None = None) -> None:
+        """Sends; `finish` reads the answer. In between, the others are sent theirs."""
+        if self._connection is None:
+            self._connection = wire.Connection(self.address, self.version, login=self._login)
+        opcode, body, flags = steps.encode(step, self.version, self.prepared, paging_state)
+        self._sent = (step, paging_state)
+        self._connection.send(opcode, steps.mapped(body, self.keyspace), flags)
+
+    def finish(self) -> Answer:
+        step, paging_state = self._sent
+        answer = self._received(step)
+        # As every driver does: prepare again what the server forgot, and ask again.
+        for _ in range(MAX_PREPARES):
+            if answer.code != answers.UNPREPARED:
+                break
+            refusal = self._prepare_again(step, answer.id)
+            if refusal is not None:   # What a driver tells the application.
+                return refusal
+            self.begin(step, paging_state)
+            answer = self._received(step)
+        if step["kind"] == "prepare" and not answer.is_error:
+            self.prepared[step["slot"]] = Prepared(answer.id, answer.metadata_id, answer.columns, step["text"])
+        elif step["kind"] == "execute" and answer.shown.get("metadata_changed"):
+            prepared = self.prepared[step["slot"]]
+            prepared.metadata_id, prepared.columns = answer.metadata_id, answer.columns or prepared.columns
+        return answer
+
+    def _received(self, step: Step) -> Answer:
+        try:
+            frame = self._connection.receive()
+        except wire.Lost:
+            self.close()
+            raise
+        frame = wire.Frame(frame.flags, frame.stream, frame.opcode,
+                           frame.body.replace(self.keyspace.encode(), KEYSPACE.encode()))
+        known_columns = None
+        if step["kind"] == "execute" and step["slot"] in self.prepared:
+            known_columns = self.prepared[step["slot"]].columns
+        return answers.decode(frame, self.version, known_columns)
+
+    def _prepare_again(self, step: Step, forgotten: bytes) -> Answer | None:
+        """Nothing when it is prepared; else the answer that it ends with."""
+        for slot in steps.slots_used(step):
+            prepared = self.prepared.get(slot)
+            if prepared is None or prepared.id != forgotten:
+                continue
+            again: Step = {"kind": "prepare", "slot": slot, "text": prepared.text}
+            opcode, body, flags = steps.encode(again, self.version, self.prepared)
+            self._connection.send(opcode, steps.mapped(body, self.keyspace), flags)
+            answer = self._received(again)
+            if answer.is_error:
+                return answer
+            self.prepared[slot] = Prepared(answer.id, answer.metadata_id, answer.columns, prepared.text)
+            return None
+        return Answer({"opcode": wire.ERROR, "code": answers.UNPREPARED, "message": "Prepared query", "more": ""})
+
+
+@dataclass
+class Failure:
+    step: Step
+    found: list[str]
+    number: int = 0
+    phase: str = ""
+
+    def __str__(self) -> str:
+        return f"step {self.number} in {self.phase}: {describe(self.step)}\n      " + "\n      ".join(self.found)
+
+
+def describe(step: Step) -> str:
+    shown = {key: value for key, value in step.items() if key not in ("tables", "loose")}
+    text = str(shown)
+    return text if len(text) < 1200 else text[:1000] + "…"
+
+
+@dataclass
+class Lane:
+    """Sends steps in order and compares. The judge is the direct cluster of the phase's primary."""
+
+    proxy: Endpoint
+    direct: dict[str, Endpoint]          # by side: source, and target where that is another
+    counts: dict[str, int] = field(default_factory=dict)
+    tainted: set[str] = field(default_factory=set)
+
+    def close(self) -> None:
+        for endpoint in (self.proxy, *self.direct.values()):
+            endpoint.close()
+
+    def count(self, what: str) -> None:
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+    def run(self, step: Step, side: str) -> Failure | None:
+        """`side`: source or target, who is primary now."""
+        step = steps.resolved(step)
+        if step.get("reconnect"):
+            self.close()
+            return None
+        everyone = [self.proxy, *self.direct.values()]
+        judge = list(self.direct).index(side) + 1 if side in self.direct else 1
+        states: list[bytes | None] = [None] * len(everyone)
+        for page in range(step.get("pages", 1)):
+            replies = self._ask(everyone, step, states)
+            if replies is None:
+                self.count("not sent")
+                return None
+            if isinstance(replies, Failure):
+                return replies
+            if page == 0:
+                self._taint(step, replies[1:])
+            found = self._compare(step, replies[0], replies[judge], side)
+            if found:
+                return Failure(step, ([f"page {page + 1}"] if page else []) + found)
+            states = [replies[0].paging_state, replies[judge].paging_state]
+            if None in states:
+                break
+            everyone, judge = [everyone[0], everyone[judge]], 1   # Nobody else's next page says more.
+        return None
+
+    def _ask(self, everyone: list[Endpoint], step: Step, states: list[bytes | None]) -> list[Answer] | Failure | None:
+        sent: list[Endpoint] = []
+        try:
+            for endpoint, state in zip(everyone, states):
+                endpoint.begin(step, state)
+                sent.append(endpoint)
+        except steps.NotPrepared:
+            for endpoint in sent:
+                endpoint.finish()
+            return None if not sent else Failure(step, [f"prepared on {[one.name for one in sent]} but not on {endpoint.name}"])
+        except wire.Lost as error:
+            return self._lost(step, f"{endpoint.name}: {error}")
+        replies: list[Answer] = []
+        for endpoint in everyone:
+            try:
+                replies.append(endpoint.finish())
+            except (wire.Lost, answers.Malformed) as error:
+                return self._lost(step, f"{endpoint.name}: {error}")
+        return replies
+
+    def _lost(self, step: Step, what: str) -> Failure:
+        self.close()
+        return Failure(step, [what])
+
+    def _taint(self, step: Step, directs: list[Answer]) -> None:
+        """Where the two clusters themselves do not agree on a write, the target alone is no judge of the table any more:
+        what the target of the proxy has is what the source said."""
+        if len(directs) == 2 and directs[0].is_error != directs[1].is_error and not step.get("reads"):
+            self.tainted.update(step.get("tables", ()))
+            self.count("versions differ")
+
+    def _compare(self, step: Step, ours: Answer, theirs: Answer, side: str) -> list[str]:
+        if side == "target" and self.tainted.intersection(step.get("tables", ())):
+            self.count("not compared: versions differ")
+            return []
+        found = answers.differences(ours, theirs, step.get("loose", {}))
+        if not found:
+            self.count("error " + f"{ours.code:04x}" if ours.is_error else "answered")
+            return []
+        reason = known.reason(step, ours, theirs)
+        if reason:
+            self.count(f"known: {reason}")
+            return []
+        return found
