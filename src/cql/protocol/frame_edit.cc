@@ -216,9 +216,20 @@ void FrameEdit::replace_result_metadata_id(const PreparedResult& prepared, Bytes
                         id);
 }
 
+void FrameEdit::replace_result_metadata_id(const PreparedPeek& prepared, BytesView id) {
+    ASSERT(prepared.result_metadata_id.has_value());
+    replace_short_bytes(Part::result_metadata_id, prepared.result_metadata_id_at, prepared.result_metadata_id->size(),
+                        id);
+}
+
 void FrameEdit::replace_new_metadata_id(const RowsMetadata& rows, BytesView id) {
     ASSERT(rows.new_metadata_id.has_value());
-    replace_short_bytes(Part::result_metadata_id, rows.new_metadata_id_at, rows.new_metadata_id->size(), id);
+    replace_short_bytes(Part::new_metadata_id, rows.new_metadata_id_at, rows.new_metadata_id->size(), id);
+}
+
+void FrameEdit::replace_new_metadata_id(const RowsPeek& rows, BytesView id) {
+    ASSERT(rows.new_metadata_id.has_value());
+    replace_short_bytes(Part::new_metadata_id, rows.new_metadata_id_at, rows.new_metadata_id->size(), id);
 }
 
 void FrameEdit::strip_payload(const ResponsePrefix& prefix) {

@@ -63,8 +63,11 @@ class FrameEdit {
     void replace_paging_state(const RowsPeek& rows, BytesView state);
     void replace_id(const PreparedPeek& prepared, BytesView id);
     void replace_id(const PreparedResult& prepared, BytesView id);
+    /// v5: the id of result metadata must be the same from either cluster. Only where there is one.
+    void replace_result_metadata_id(const PreparedPeek& prepared, BytesView id);
     void replace_result_metadata_id(const PreparedResult& prepared, BytesView id);
     /// Of rows that say that their columns changed.
+    void replace_new_metadata_id(const RowsPeek& rows, BytesView id);
     void replace_new_metadata_id(const RowsMetadata& rows, BytesView id);
     /// A payload tells the client of tablets, which are not its business.
     void strip_payload(const ResponsePrefix& prefix);
@@ -85,6 +88,7 @@ class FrameEdit {
         flags,
         values,
         paging_state,
+        new_metadata_id,
         timestamp,
         keyspace
     };

@@ -648,6 +648,33 @@ Result<PreparedResult> decode_prepared(const FrameView& frame) {
     return fail(Errc::malformed, "a result of another kind where a prepared one is due");
 }
 
+// What Cassandra does when it writes errors for older clients.
+ErrorMessage downgraded(const ErrorMessage& error, ProtocolVersion version) {
+    auto out = error;
+    const auto become = [&out](ErrorCode code, ErrorDetail detail) {
+        out.code = code;
+        out.detail = std::move(detail);
+    };
+    if (version != ProtocolVersion::v5) {
+        if (const auto* cas = std::get_if<CasWriteUnknown>(&error.detail)) {
+            become(ErrorCode::write_timeout, WriteTimeout{cas->consistency, cas->received, cas->block_for, "CAS", {}});
+        } else if (auto* timeout = std::get_if<WriteTimeout>(&out.detail)) {
+            timeout->contentions.reset();
+        }
+    }
+    if (version != ProtocolVersion::v3) return out;
+    if (const auto* read = std::get_if<ReadFailure>(&error.detail)) {
+        become(ErrorCode::read_timeout,
+               ReadTimeout{read->consistency, read->received, read->block_for, read->data_present});
+    } else if (const auto* write = std::get_if<WriteFailure>(&error.detail)) {
+        become(ErrorCode::write_timeout,
+               WriteTimeout{write->consistency, write->received, write->block_for, write->write_type, {}});
+    } else if (error.code == ErrorCode::function_failure || error.code == ErrorCode::cdc_write_failure) {
+        become(ErrorCode::invalid, std::monostate{});
+    }
+    return out;
+}
+
 Error to_error(const ErrorMessage& error) {
     return {
         Errc::server,
@@ -691,6 +718,10 @@ Result<RowsPeek> peek_rows(const FrameView& frame) {
     if (peek.has_more_pages()) {
         TRY(peek.paging_state, read_bytes(in));
     }
+    peek.new_metadata_id_at = at(in);
+    if (frame.version() == ProtocolVersion::v5 && (peek.flags & metadata_flag::kChanged)) {
+        TRY(peek.new_metadata_id, read_short_bytes(in));
+    }
     return peek;
 }
 
@@ -703,6 +734,10 @@ Result<PreparedPeek> peek_prepared(const FrameView& frame) {
     PreparedPeek peek;
     peek.id_at = at(body.in);
     TRY(peek.id, read_short_bytes(body.in));
+    peek.result_metadata_id_at = at(body.in);
+    if (frame.version() == ProtocolVersion::v5) {
+        TRY(peek.result_metadata_id, read_short_bytes(body.in));
+    }
     return peek;
 }
 

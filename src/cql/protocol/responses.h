@@ -258,6 +258,9 @@ Result<CellView> decode_auth_success(const FrameView& frame);
 /// A RESULT that must be rows or prepared; an ERROR frame becomes an Error of Errc::server with its code as detail.
 Result<RowsView> decode_rows(const FrameView& frame);
 Result<PreparedResult> decode_prepared(const FrameView& frame);
+/// The error as Cassandra says it to clients of this version, which know fewer codes: a CAS of unknown outcome is a
+/// write timeout before v5; failures are timeouts, and function and CDC failures invalid requests, in v3.
+ErrorMessage downgraded(const ErrorMessage& error, ProtocolVersion version);
 /// The Error that an ERROR frame stands for.
 Error to_error(const ErrorMessage& error);
 
@@ -273,7 +276,9 @@ struct RowsPeek {
     std::int32_t column_count = 0;
     std::optional<CellView> paging_state;
     std::uint32_t flags_at = 0;
-    std::uint32_t paging_state_at = 0;  ///< its length; where it would be
+    std::uint32_t paging_state_at = 0;              ///< its length; where it would be
+    std::optional<BytesView> new_metadata_id = {};  ///< v5: the columns are not those that the client knows
+    std::uint32_t new_metadata_id_at = 0;
     bool has_more_pages() const { return (flags & metadata_flag::kMorePages) != 0; }
 };
 /// Of a RESULT of kind rows.
@@ -282,6 +287,8 @@ Result<RowsPeek> peek_rows(const FrameView& frame);
 struct PreparedPeek {
     BytesView id;
     std::uint32_t id_at = 0;
+    std::optional<BytesView> result_metadata_id = {};  ///< v5
+    std::uint32_t result_metadata_id_at = 0;
 };
 Result<PreparedPeek> peek_prepared(const FrameView& frame);
 

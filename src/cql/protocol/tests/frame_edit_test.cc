@@ -282,6 +282,50 @@ TEST(FrameEdit, KeepsBytesBehindTheMessage) {
     EXPECT_EQ(edited.back(), 0xEE);
 }
 
+TEST(FrameEdit, OfMetadataIdsInV5) {
+    const Bytes short_id(4, 0x33);
+    for (const auto& id : {kId, short_id}) {
+        Bytes bytes;
+        PreparedResult prepared;
+        prepared.id = kId;
+        prepared.result_metadata_id = kMetadataId;
+        encode_prepared(bytes, {ProtocolVersion::v5, 3}, prepared);
+        const auto frame = view_frame(bytes, Direction::response).value();
+        FrameEdit edit(frame);
+        const auto peek = peek_prepared(frame).value();
+        edit.replace_result_metadata_id(peek, id);
+        edit.replace_id(peek, short_id);
+        Bytes out;
+        edit.append_to(out);
+        Bytes expected;
+        prepared.id = short_id;
+        prepared.result_metadata_id = id;
+        encode_prepared(expected, {ProtocolVersion::v5, 3}, prepared);
+        EXPECT_EQ(to_hex(out), to_hex(expected));
+
+        Bytes rows_bytes;
+        RowsMetadata metadata;
+        metadata.flags = metadata_flag::kChanged | metadata_flag::kMorePages;
+        metadata.paging_state = CellView(kState);
+        metadata.new_metadata_id = kMetadataId;
+        encode_rows(rows_bytes, {ProtocolVersion::v5, 3}, RowsView(metadata, 0, {}));
+        const auto rows_frame = view_frame(rows_bytes, Direction::response).value();
+        const auto rows = peek_rows(rows_frame).value();
+        ASSERT_TRUE(rows.new_metadata_id.has_value());
+        EXPECT_TRUE(equal(*rows.new_metadata_id, kMetadataId));
+        edit.reset(rows_frame);
+        edit.replace_new_metadata_id(rows, id);
+        edit.replace_paging_state(rows, short_id);
+        Bytes rows_out;
+        edit.append_to(rows_out);
+        Bytes rows_expected;
+        metadata.paging_state = CellView(short_id);
+        metadata.new_metadata_id = id;
+        encode_rows(rows_expected, {ProtocolVersion::v5, 3}, RowsView(metadata, 0, {}));
+        EXPECT_EQ(to_hex(rows_out), to_hex(rows_expected));
+    }
+}
+
 TEST(FrameEdit, OfResponses) {
     RowsBuilder builder("ks", "t");
     builder.add_column("a", scalar(TypeKind::int_));

@@ -217,6 +217,48 @@ TEST(Error, EveryBodyOfEveryVersionComesBack) {
     EXPECT_EQ(error, (Error{Errc::server, "unavailable (0x1000): none", 0x1000}));
 }
 
+TEST(Error, OldClientsHearWhatTheyKnow) {
+    const auto cl = Consistency::quorum;
+    const Failures failures{1, {{InetAddress{}, 7}}};
+    struct Case {
+        ErrorMessage error;
+        ErrorCode in_v4;
+        ErrorCode in_v3;
+    };
+    const Case cases[] = {
+        {{ErrorCode::cas_write_unknown, "m", CasWriteUnknown{cl, 1, 2}},
+         ErrorCode::write_timeout,
+         ErrorCode::write_timeout},
+        {{ErrorCode::write_timeout, "m", WriteTimeout{cl, 1, 2, "CAS", 5}},
+         ErrorCode::write_timeout,
+         ErrorCode::write_timeout},
+        {{ErrorCode::read_failure, "m", ReadFailure{cl, 1, 2, failures, 1}},
+         ErrorCode::read_failure,
+         ErrorCode::read_timeout},
+        {{ErrorCode::write_failure, "m", WriteFailure{cl, 1, 2, failures, "BATCH"}},
+         ErrorCode::write_failure,
+         ErrorCode::write_timeout},
+        {{ErrorCode::function_failure, "m", FunctionFailure{"k", "f", {}}},
+         ErrorCode::function_failure,
+         ErrorCode::invalid},
+        {{ErrorCode::cdc_write_failure, "m", {}}, ErrorCode::cdc_write_failure, ErrorCode::invalid},
+        {{ErrorCode::unavailable, "m", Unavailable{cl, 1, 2}}, ErrorCode::unavailable, ErrorCode::unavailable},
+    };
+    for (const auto& [error, in_v4, in_v3] : cases) {
+        EXPECT_EQ(downgraded(error, ProtocolVersion::v5).code, error.code);
+        EXPECT_EQ(downgraded(error, ProtocolVersion::v4).code, in_v4);
+        const auto v3 = downgraded(error, ProtocolVersion::v3);
+        EXPECT_EQ(v3.code, in_v3);
+        EXPECT_EQ(v3.message, "m");
+        if (const auto* timeout = std::get_if<WriteTimeout>(&v3.detail)) {
+            EXPECT_EQ(timeout->write_type, error.code == ErrorCode::write_failure ? "BATCH" : "CAS");
+            EXPECT_EQ(timeout->received, 1);
+            EXPECT_EQ(timeout->block_for, 2);
+            EXPECT_FALSE(timeout->contentions.has_value());
+        }
+    }
+}
+
 TEST(Error, LongMessageIsCutBetweenCharacters) {
     std::string text(65'534, 'x');
     text += "ü and more";
