@@ -107,6 +107,46 @@ void check_edits(const FrameView& frame) {
     }
 }
 
+/// The ids and the paging state of a response are ours to choose; everything else stays.
+void check_response_edits(const FrameView& frame) {
+    static FrameEdit edit;
+    edit.reset(frame);
+    const Bytes id{1, 2, 3};
+    Bytes out;
+    const auto edited = [&]() -> FrameView {
+        edit.append_to(out);
+        const auto view = view_frame(out, Direction::response);
+        require(view.has_value() && out.size() == edit.size());
+        return view.value();
+    };
+    if (const auto prepared = peek_prepared(frame)) {
+        edit.replace_id(prepared.value(), id);
+        if (prepared.value().result_metadata_id) edit.replace_result_metadata_id(prepared.value(), id);
+        const auto after = edited();
+        const auto peek = peek_prepared(after);
+        require(peek && equal(peek.value().id, id));
+        require(!prepared.value().result_metadata_id || equal(*peek.value().result_metadata_id, id));
+        require(encode_again(frame).has_value() == encode_again(after).has_value());
+    } else if (const auto rows = peek_rows(frame)) {
+        if (rows.value().paging_state) edit.replace_paging_state(rows.value(), id);
+        if (rows.value().new_metadata_id) edit.replace_new_metadata_id(rows.value(), id);
+        const auto after = edited();
+        const auto peek = peek_rows(after);
+        require(peek && peek.value().flags == rows.value().flags);
+        require(!rows.value().paging_state || *peek.value().paging_state == CellView(id));
+        require(!rows.value().new_metadata_id || equal(*peek.value().new_metadata_id, id));
+        require(encode_again(frame).has_value() == encode_again(after).has_value());
+    } else if (const auto error = decode_error(frame)) {
+        for (const auto version : kAllVersions) {
+            const auto old = downgraded(error.value(), version);
+            Bytes bytes;
+            encode_error(bytes, {version}, old);
+            const auto back = decode_error(view_frame(bytes, Direction::response).value());
+            require(back && back.value().code == old.code && back.value().detail.index() == old.detail.index());
+        }
+    }
+}
+
 }  // namespace
 }  // namespace penumbra::cql
 
@@ -131,6 +171,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_identity(view);
     if (direction) {
         check_values(view);
+        check_response_edits(view);
     } else {
         check_edits(view);
     }
