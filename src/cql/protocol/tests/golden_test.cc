@@ -1,4 +1,4 @@
-// Frames of real servers and of the Python driver (data/), decoded and encoded again.
+// Frames of real servers (tests/recordings) and of the Python driver (data/), decoded and encoded again.
 #include <cstdlib>
 #include <fstream>
 #include <functional>
@@ -29,8 +29,7 @@ struct Golden {
 };
 
 std::vector<Golden> load(const std::string& file, std::size_t columns) {
-    const char* root = std::getenv("PENUMBRA_SOURCE_DIR");
-    std::ifstream in(std::string(root ? root : ".") + "/src/cql/protocol/tests/data/" + file + ".txt");
+    std::ifstream in(std::string(PENUMBRA_GOLDEN "/") + file + ".txt");
     EXPECT_TRUE(in.is_open()) << file;
     std::vector<Golden> frames;
     for (std::string line; std::getline(in, line);) {
@@ -81,8 +80,12 @@ TEST_P(Responses, ComeBackByteForByte) {
 }
 
 TEST_P(Responses, EveryTruncationIsAnError) {
+    std::size_t bytes = 0;
     for (const auto& golden : load(GetParam(), 2)) {
         SCOPED_TRACE(golden.step);
+        // Of long ones a fair sample: they are many and much alike.
+        if (golden.bytes.size() > 120 && (bytes += golden.bytes.size()) < 8'000) continue;
+        if (golden.bytes.size() > 120) bytes = 0;
         const auto scan = next_frame(golden.bytes, Direction::response);
         if (scan.verdict != FrameVerdict::complete || scan.frame.is_compressed()) continue;
         const auto body = scan.frame.body().size();
@@ -283,7 +286,8 @@ std::string describe(const FrameView& frame) {
             for (const auto& [key, value] : startup.options) out += " " + std::string(key) + "=" + std::string(value);
             return out;
         }
-        case Opcode::auth_response: return out + " " + to_hex(decode_auth_response(frame).value().token.bytes());
+        case Opcode::auth_response:
+            return out + " " + to_hex(decode_auth_response(frame).value().token.bytes());
         case Opcode::register_: {
             const auto registration = decode_register(frame).value();
             for (const auto event : registration.events) out += " " + std::string(event);
@@ -313,7 +317,8 @@ std::string describe(const FrameView& frame) {
             }
             return out + " " + describe(batch.parameters);
         }
-        default: return out;
+        default:
+            return out;
     }
 }
 

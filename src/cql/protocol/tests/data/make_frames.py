@@ -1,30 +1,33 @@
 #!/usr/bin/env python3
-"""Writes the golden frames of this folder from recorded conversations with real servers.
+"""Writes what the golden tests read, from the recorded conversations with real servers; the build runs it.
 
-    make_frames.py RECORDINGS OUT [--all]
+    make_frames.py tests/recordings/recordings.tar.xz OUT
 
-RECORDINGS holds <server>/<scenario>.jsonl, one JSON object per step with the hex of whole frames. Written are requests.txt,
-a line `step answer hex` for each different request (answer: the error code that Cassandra 5.0, or else the first server that
-has the step, gave to it, or `ok`, or `none`), and <server>.txt, a line `step hex` for each different response. Frames that
-differ in their stream only count once; without --all, responses are thinned out to what is worth its place in the tree.
+Frames that differ in their stream only count once; those that were recorded in part (over 5000 bytes) are left out.
+<server>.txt    `step hex`: each different response
+requests.txt    `step answer hex`: each different request; answer is the error code that Cassandra 5.0, or else the first server
+                that has the step, gave to it, or `ok`, or `none`
+compressed.txt  `server step direction compression hex`: frames of v3 and v4 on connections that agreed on a compression
+segments.txt    `server step direction compression wire envelopes`: v5 after READY, as it was on the wire and what is in it, the
+                envelopes joined by commas
 """
 import json
 import sys
+import tarfile
 from pathlib import Path
 
 SERVERS = ["cassandra-5.0", "scylla-5.2", "cassandra-4.1"]
-BUDGET = 16_000  # hex digits of longer responses for each server and scenario
-SHORT = 240
-LONGEST = 6_000
+STARTUP, READY = "01", "02"
 
 
-def steps(folder):
-    for path in sorted(folder.glob("*.jsonl")):
-        for line in path.open():
+def steps(archive, server):
+    names = sorted(n for n in archive.getnames() if n.startswith(server + "/") and n.endswith(".jsonl"))
+    for name in names:
+        for line in archive.extractfile(name):
             step = json.loads(line)
             answers = step.get("response")
             answers = answers if isinstance(answers, list) else [answers]
-            yield path.stem, step, [a for a in answers if isinstance(a, str) and a]
+            yield step, [a for a in answers if isinstance(a, str) and a]
 
 
 def error_code(answers):
@@ -35,36 +38,59 @@ def error_code(answers):
     return "ok" if answers else "none"
 
 
-def thinned(responses):
-    if sum(map(len, responses.values())) <= BUDGET:
-        return responses
-    long = [key for key, hex_ in responses.items() if SHORT < len(hex_) <= LONGEST]
-    keep = max(1, round(sum(len(responses[key]) for key in long) / BUDGET))
-    kept = set(long[::keep])
-    return {key: hex_ for key, hex_ in responses.items() if len(hex_) <= SHORT or key in kept}
+def agreed_compression(request, answers):
+    """What a STARTUP that was answered by READY agreed on."""
+    if not answers or answers[0][8:10] != READY:
+        return "none"
+    text = bytes.fromhex(request)[9:].lower()
+    for name in ("lz4", "snappy"):
+        if len(name).to_bytes(2, "big") + name.encode() in text:
+            return name
+    return "none"
+
+
+def split(request):
+    """The frames of one line: some steps send several at once."""
+    at = 0
+    while len(request) - at >= 18:
+        size = 18 + 2 * int(request[at + 10 : at + 18], 16)
+        yield request[at : at + size]
+        at += size
 
 
 def main():
-    recordings, out = Path(sys.argv[1]), Path(sys.argv[2])
-    everything = "--all" in sys.argv
-    requests = {}
+    archive, out = tarfile.open(sys.argv[1]), Path(sys.argv[2])
+    out.mkdir(parents=True, exist_ok=True)
+    requests, compressed, segments = {}, [], []
     for server in SERVERS:
-        scenarios, seen = {}, set()
-        for scenario, step, answers in steps(recordings / server):
+        responses, agreed = {}, {}
+        for step, answers in steps(archive, server):
             request = step.get("request")
-            if isinstance(request, str) and request and (everything or len(request) <= LONGEST):
+            request = request if isinstance(request, str) else ""
+            version, conn = request[:2], step.get("conn")
+            if "not sent" in step.get("note", ""):
+                continue
+            if request[8:10] == STARTUP:
+                agreed[conn] = agreed_compression(request, answers)
+            codec = agreed.get(conn, "none")
+            if request:
                 requests.setdefault(request[:4] + request[8:], (step["step"], error_code(answers), request))
             for n, answer in enumerate(answers):
-                if answer[:4] + answer[8:] not in seen:
-                    seen.add(answer[:4] + answer[8:])
-                    scenarios.setdefault(scenario, {})[f"{step['step']}#{n}"] = answer
-        with (out / f"{server}.txt").open("w") as file:
-            for responses in scenarios.values():
-                for name, hex_ in (responses if everything else thinned(responses)).items():
-                    file.write(f"{name} {hex_}\n")
-    with (out / "requests.txt").open("w") as file:
-        for step, answer, hex_ in requests.values():
-            file.write(f"{step} {answer} {hex_}\n")
+                responses.setdefault(answer[:4] + answer[8:], (f"{step['step']}#{n}", answer))
+            if version in ("03", "04") and codec != "none":
+                for frame in split(request) if request[8:10] != STARTUP else ():
+                    compressed.append((server, step["step"], "request", codec, frame))
+                for frame in answers:
+                    compressed.append((server, step["step"], "response", codec, frame))
+            for direction, envelopes in (("request", list(split(request))), ("response", answers)):
+                wire = step.get(f"{direction}_segments")
+                wire = "".join(wire) if isinstance(wire, list) else wire
+                if isinstance(wire, str) and envelopes:
+                    segments.append((server, step["step"], direction, codec, wire, ",".join(envelopes)))
+        (out / f"{server}.txt").write_text("".join(f"{step} {hex_}\n" for step, hex_ in responses.values()))
+    (out / "requests.txt").write_text("".join(" ".join(line) + "\n" for line in requests.values()))
+    (out / "compressed.txt").write_text("".join(" ".join(line) + "\n" for line in compressed))
+    (out / "segments.txt").write_text("".join(" ".join(line) + "\n" for line in segments))
 
 
 if __name__ == "__main__":
