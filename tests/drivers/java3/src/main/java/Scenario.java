@@ -160,7 +160,7 @@ public class Scenario {
         step("schema.alter", () -> { run("ALTER TABLE people ADD age int"); return shape("people"); });
         step("schema.index", () -> {
             run("CREATE INDEX people_name ON people (name)");
-            return table(session.getCluster(), "people").getIndexes().toString();
+            return table(session.getCluster(), "people").getIndexes().stream().map(i -> i.asCQLQuery()).toList();
         });
         step("schema.drop", () -> {
             run("CREATE TABLE gone (id int PRIMARY KEY)");
