@@ -2,6 +2,9 @@
 
 PENUMBRA_BIN            the program under test (build/release/penumbra)
 PENUMBRA_KEEP_CLUSTERS  if set, source and target stay up after the run; the next one finds them in a second
+
+--source-kind scylla, --target-kind scylla    that cluster has the manners of ScyllaDB 5.2 (tests/scylla_shim); also as
+                                              PENUMBRA_SOURCE_KIND, PENUMBRA_TARGET_KIND
 """
 
 from __future__ import annotations
@@ -26,23 +29,49 @@ from support import CassandraCluster, Penumbra  # noqa: E402
 logging.getLogger("cassandra").setLevel(logging.CRITICAL)
 
 _PROCESSES = pytest.StashKey[list[Penumbra]]()
+_KINDS = ("cassandra", "scylla")
 
 
-def _shared(name: str, version: str, address: str) -> Iterator[CassandraCluster]:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    for side in ("source", "target"):
+        parser.addoption(f"--{side}-kind", choices=_KINDS,
+                         default=os.environ.get(f"PENUMBRA_{side.upper()}_KIND", "cassandra"),
+                         help=f"what the {side} cluster is, or has the manners of")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "cassandra_only(reason): says nothing about a cluster that is no Cassandra")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    kinds = {config.getoption("--source-kind"), config.getoption("--target-kind")}
+    for item in items:
+        for mark in item.iter_markers("cassandra_only"):
+            if kinds != {"cassandra"}:
+                item.add_marker(pytest.mark.skip(reason=mark.args[0]))
+
+
+def _shared(name: str, version: str, address: str, kind: str, shim_address: str) -> Iterator[CassandraCluster]:
     cluster = CassandraCluster.up(name, "--version", version, "--address", address)
-    yield cluster
+    if kind == "scylla":
+        with support.scylla_shim(cluster, shim_address) as shown:
+            yield shown
+    else:
+        yield cluster
     if not os.environ.get("PENUMBRA_KEEP_CLUSTERS"):
         cluster.down()
 
 
 @pytest.fixture(scope="session")
-def source() -> Iterator[CassandraCluster]:
-    yield from _shared("test-source", "4.1", support.SOURCE_ADDRESS)
+def source(request: pytest.FixtureRequest) -> Iterator[CassandraCluster]:
+    yield from _shared(support.SOURCE_NAME, "4.1", support.SOURCE_ADDRESS, request.config.getoption("--source-kind"),
+                       support.SOURCE_SHIM_ADDRESS)
 
 
 @pytest.fixture(scope="session")
-def target() -> Iterator[CassandraCluster]:
-    yield from _shared("test-target", "5.0", support.TARGET_ADDRESS)
+def target(request: pytest.FixtureRequest) -> Iterator[CassandraCluster]:
+    yield from _shared(support.TARGET_NAME, "5.0", support.TARGET_ADDRESS, request.config.getoption("--target-kind"),
+                       support.TARGET_SHIM_ADDRESS)
 
 
 @pytest.fixture

@@ -3,19 +3,23 @@
 Addresses, all their own so that tests and the demo (127.0.0.x) run side by side on one machine:
     127.0.21.1      the source, Cassandra 4.1          127.0.21.9   penumbra: CQL on 9042, admin on 8080
     127.0.21.2      the target, Cassandra 5.0          127.0.21.8   penumbra, shared by the tests of a file
+    127.0.21.3, .4  source, target as a "ScyllaDB" (tests/scylla_shim in front of them), when the options say so
                                                        127.0.21.11  and up: clusters that a test makes for itself
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 import os
 import signal
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,11 +31,14 @@ from cassandra.policies import FallthroughRetryPolicy, WhiteListRoundRobinPolicy
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / "tools" / "cluster"
 
+SOURCE_NAME, TARGET_NAME = "test-source", "test-target"
 SOURCE_ADDRESS = "127.0.21.1"
 TARGET_ADDRESS = "127.0.21.2"
 PENUMBRA_ADDRESS = "127.0.21.9"
 SHARED_PENUMBRA_ADDRESS = "127.0.21.8"
 SPARE_ADDRESS = "127.0.21.11"
+SOURCE_SHIM_ADDRESS = "127.0.21.3"
+TARGET_SHIM_ADDRESS = "127.0.21.4"
 
 
 def run_tool(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -51,6 +58,16 @@ class CassandraCluster:
     contact_point: str
     auth: dict | None = None
     tls: dict | None = None
+    behind: str | None = None  # the Cassandra's own contact point, when contact_point is that of a "ScyllaDB" before it
+
+    @property
+    def is_scylla(self) -> bool:
+        return self.behind is not None
+
+    @property
+    def inside(self) -> str:
+        """Where every cell can be read with its time: a ScyllaDB 5.2 shows none within a collection."""
+        return self.behind or self.contact_point
 
     @staticmethod
     def up(name: str, *arguments: str) -> CassandraCluster:
@@ -66,6 +83,23 @@ class CassandraCluster:
 
     def down(self) -> None:
         run_tool("down", self.name)
+
+
+@contextlib.contextmanager
+def scylla_shim(cluster: CassandraCluster, address: str, *flags: str) -> Iterator[CassandraCluster]:
+    """The cluster with the manners of ScyllaDB 5.2: two shards, short pages and empty ones, answers in any order."""
+    chosen = flags or ("--shards", "2", "--shard-aware-port", "19042", "--page-rows", "97", "--empty-pages", "7")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scylla_shim", "--listen", f"{address}:9042", "--backend", cluster.inside, *chosen],
+        cwd=ROOT / "tests", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        if not process.stdout.readline().startswith("listening"):
+            raise AssertionError(f"scylla_shim did not start on {address}")
+        yield dataclasses.replace(cluster, contact_point=f"{address}:9042", behind=cluster.inside)
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 def connect(contact_point: str, *, timestamp_generator: Callable[[], int] | None = None,

@@ -28,7 +28,7 @@ def filled(penumbra, connect, keyspace):
 
 
 def compared(source, target, keyspace: str, tenant: uuid.UUID, **options) -> dict:
-    return comparer.compare(source.contact_point, target.contact_point, [keyspace], tenants=[tenant],
+    return comparer.compare(source.inside, target.inside, [keyspace], tenants=[tenant],
                             tenant_column=schemas.TENANT, **options)
 
 
@@ -45,7 +45,7 @@ def test_every_type_and_shape_survives_copy_and_verify(filled, source, target, k
     assert verified["result"]["differences"] == 0, verified["result"]["samples"]
     assert verified["result"]["rows"] > 3000
     # Nobody asked for the neighbour.
-    alone = comparer.compare(target.contact_point, target.contact_point, [keyspace], tenants=[NEIGHBOUR],
+    alone = comparer.compare(target.inside, target.inside, [keyspace], tenants=[NEIGHBOUR],
                              tenant_column=schemas.TENANT)
     assert alone["rows_compared"] == 0
 

@@ -68,7 +68,7 @@ def bring_to(process: Penumbra, name: str, phase: str, load: Load | None = None)
 
 def assert_equal(process: Penumbra, source, target, keyspace: str, tenant: uuid.UUID) -> None:
     process.settled()
-    found = comparer.compare(source.contact_point, target.contact_point, [keyspace], tenants=[tenant],
+    found = comparer.compare(source.inside, target.inside, [keyspace], tenants=[tenant],
                              tenant_column=TENANT_COLUMN, ranges=1)
     assert found["differences"] == 0, found["shown"]
     assert found["rows_compared"] > 0

@@ -60,7 +60,7 @@ def rows(session: Session, room: str, tenant: uuid.UUID) -> list[tuple]:
 
 
 def assert_equal(source, target, room: str, tenant: uuid.UUID, count: int | None = None) -> None:
-    found = comparer.compare(source.contact_point, target.contact_point, [room], tenants=[tenant],
+    found = comparer.compare(source.inside, target.inside, [room], tenants=[tenant],
                              tenant_column="system_domain_id", ranges=1)
     assert found["differences"] == 0, found["shown"]
     if count is not None:
@@ -83,6 +83,7 @@ def test_the_proxy_is_the_only_node(front, connect) -> None:
     assert session.execute("SELECT count(*) FROM system.peers").one()[0] == 0
 
 
+@pytest.mark.xfail(strict=True, reason="the virtual tables have no functions but count, toTimestamp and their like")
 def test_functions_on_the_virtual_tables(front, connect) -> None:
     told = connect(front).execute("SELECT toJson(release_version) FROM system.local").one()
     assert told[0] == '"4.1.9"'

@@ -27,13 +27,13 @@ def test_both_versions_hold_the_same(source, target, both, keyspace) -> None:
         schemas.fill(session, keyspace, TENANT)
         schemas.fill(session, keyspace, NEIGHBOUR, seed=2)
     # They were filled one after the other, so what has a TTL ends that much later on the second.
-    found = comparer.compare(source.contact_point, target.contact_point, [keyspace], tenants=[TENANT, NEIGHBOUR],
+    found = comparer.compare(source.inside, target.inside, [keyspace], tenants=[TENANT, NEIGHBOUR],
                              tenant_column=schemas.TENANT, ttl_tolerance=600.0)
     assert found["differences"] == 0, found["shown"]
     assert found["not_compared"] == []
     empty = [table for table, rows in found["tables"].items() if rows == 0]
     assert empty == [], "every table has rows"
-    one = comparer.compare(source.contact_point, target.contact_point, [keyspace], tenants=[TENANT],
+    one = comparer.compare(source.inside, target.inside, [keyspace], tenants=[TENANT],
                            tenant_column=schemas.TENANT, ttl_tolerance=600.0)
     assert 0 < one["rows_compared"] < found["rows_compared"]
 
