@@ -30,9 +30,9 @@ def _prepared_behind(step: Step, ours: Answer, theirs: Answer) -> bool:
     return {k: v for k, v in ours.shown.items() if k != "traced"} == {k: v for k, v in theirs.shown.items() if k != "traced"}
 
 
-def _keyspace_warning(step: Step, ours: Answer, theirs: Answer) -> bool:
+def _but_for_warnings(step: Step, ours: Answer, theirs: Answer, *part_of_warning: str) -> bool:
     def rest(answer: Answer) -> dict:
-        kept = [one for one in answer.shown.get("warnings", []) if "prepared statements is considered to be an anti-pattern" not in one]
+        kept = [one for one in answer.shown.get("warnings", []) if not any(part in one for part in part_of_warning)]
         return {**answer.shown, "warnings": kept}
     return not differences(Answer(rest(ours), rows=ours.rows), Answer(rest(theirs), rows=theirs.rows), step.get("loose", {}))
 
@@ -52,7 +52,11 @@ KNOWN: list[Known] = [
     Known("warning about USE",
           "Cassandra warns once per connection that unqualified names are prepared after USE, with an id made of the "
           "keyspace's name. The proxy's connections are shared by many clients, so the warning comes to some of them, and "
-          "not at the same statement.", _keyspace_warning),
+          "not at the same statement.",
+          lambda step, ours, theirs: _but_for_warnings(step, ours, theirs, "prepared statements is considered to be an anti-pattern")),
+    Known("number of tables",
+          "Cassandra warns of many tables and says how many it has: those of all who use it at that moment.",
+          lambda step, ours, theirs: _but_for_warnings(step, ours, theirs, "Cluster already contains")),
 ]
 
 
