@@ -83,7 +83,6 @@ def test_the_proxy_is_the_only_node(front, connect) -> None:
     assert session.execute("SELECT count(*) FROM system.peers").one()[0] == 0
 
 
-@pytest.mark.xfail(strict=True, reason="the virtual tables have no functions but count, toTimestamp and their like")
 def test_functions_on_the_virtual_tables(front, connect) -> None:
     told = connect(front).execute("SELECT toJson(release_version) FROM system.local").one()
     assert told[0] == '"4.1.9"'
