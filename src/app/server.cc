@@ -28,6 +28,40 @@ Result<std::vector<HostPort>> contact_points(const std::vector<std::string>& tex
     return contacts;
 }
 
+bool is_unspecified(const Endpoint& endpoint) {
+    return std::ranges::all_of(endpoint.address(), [](Byte byte) { return byte == Byte{0}; });
+}
+
+/// The proxies that drivers are told of.
+Result<proxy::ProxyRingPtr> proxy_ring(const Settings& settings, const Endpoint& listen) {
+    proxy::ProxyNode self;
+    self.address = listen;
+    if (!settings.advertise().empty()) {
+        auto advertised = Endpoint::parse(settings.advertise(), listen.port());
+        if (!advertised) return fail(advertised.error().in("--advertise"));
+        self.address = advertised.value();
+        if (is_unspecified(self.address))
+            return fail(Errc::invalid_argument,
+                        fmt::format("--advertise {}: no driver could connect to that", settings.advertise()));
+    } else if (is_unspecified(listen)) {
+        return fail(Errc::invalid_argument,
+                    fmt::format("--listen {} takes clients on every address: say by --advertise ADDRESS which of them "
+                                "drivers are to be told",
+                                settings.listen()));
+    }
+    self.rack = settings.rack();
+    std::vector<proxy::ProxyNode> others;
+    for (const auto& text : settings.proxies()) {
+        auto node = proxy::ProxyNode::parse(text, self.address.port());
+        if (!node) return fail(node.error().in("--proxies"));
+        if (node.value().address == self.address && node.value().rack.empty()) node.value().rack = self.rack;
+        others.push_back(std::move(node).value());
+    }
+    auto ring = proxy::ProxyRing::make(std::move(self), std::move(others));
+    if (!ring) return fail(ring.error().in("--proxies"));
+    return ring;
+}
+
 }  // namespace
 
 Server::Server(const Settings& settings, Shard& control, std::string version)
@@ -101,6 +135,9 @@ Task<Status> Server::start_workers() {
     auto listen = Endpoint::parse(settings_.listen(), 9042);
     if (!listen) co_return fail(listen.error().in("--listen"));
     context_->options.listen = listen.value();
+    auto ring = proxy_ring(settings_, listen.value());
+    CO_TRY(context_->options.ring, std::move(ring));
+    context_->options.datacenter = settings_.datacenter();
     context_->options.request_timeout = settings_.request_timeout();
     context_->options.shadow_timeout = settings_.shadow_timeout();
     context_->options.max_frame_bytes = static_cast<std::uint32_t>(settings_.max_frame().bytes);

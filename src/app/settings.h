@@ -58,6 +58,19 @@ struct Settings {
                                         "Address for the applications, which becomes their contact point.",
                                         "127.0.0.1:9042",
                                         {.required = true}};
+    config::Setting<std::string> advertise{
+        registry, "advertise",
+        "Address that drivers are told to connect to: ADDRESS[:PORT]. Needed where --listen is 0.0.0.0 or behind NAT.",
+        ""};
+    config::Setting<std::vector<std::string>> proxies{registry,
+                                                      "proxies",
+                                                      "All proxies that stand for this cluster, the same list in each: "
+                                                      "ADDRESS[:PORT][;rack=R][;host_id=UUID][;token=T].",
+                                                      {}};
+    config::Setting<std::string> datacenter{
+        registry, "datacenter", "Data centre that the proxies show; empty for the primary's local one.", ""};
+    config::Setting<std::string> rack{registry, "rack",
+                                      "Rack that this proxy shows; empty for that of the primary's node.", ""};
     config::Setting<std::size_t> shards{
         registry, "shards", "Threads that serve applications; 0 is one per core.", 0, {.max = 256}};
     config::Setting<Nanos> request_timeout{

@@ -13,6 +13,7 @@
 #include "proxy/proxy_shard.h"
 #include "proxy/schema_change.h"
 #include "proxy/truncate.h"
+#include "proxy/virtual_answer.h"
 
 namespace penumbra::proxy {
 
@@ -314,14 +315,21 @@ void ClientConnection::handle_register(const cql::FrameView& frame) {
     respond(stream, [](Bytes& out, const cql::ResponseHead& head) { cql::encode_ready(out, head); });
 }
 
-void ClientConnection::run(std::int16_t stream, Plan::Kind kind, std::string_view text,
+void ClientConnection::run(std::int16_t stream, Plan::Kind kind, BytesView frame, std::string_view text,
                            const cql::Statement& statement) {
     switch (kind) {
         case Plan::Kind::use:
             shard_.tasks().spawn(use(this, stream, std::string(statement.keyspace)));
             return;
         case Plan::Kind::virtual_table:
-            answer_virtual(stream, statement);
+            shard_.tasks().spawn(
+                answer_virtual(&shard_, this, stream, Bytes(frame.begin(), frame.end()), std::string(text)));
+            return;
+        case Plan::Kind::protected_table:
+            // In a server's words. Those that check permissions would refuse it too; the others would take it, and
+            // break at their next start.
+            reply_error(stream, cql::ErrorCode::unauthorized,
+                        fmt::format("{} keyspace is not user-modifiable.", protected_keyspace(statement, keyspace_)));
             return;
         case Plan::Kind::schema_change:
             shard_.tasks().spawn(change_schema(&shard_, this, stream, text_request(version_, text)));
@@ -335,23 +343,6 @@ void ClientConnection::run(std::int16_t stream, Plan::Kind kind, std::string_vie
             break;
     }
     ASSERT(!"an exchange's own kind");
-}
-
-void ClientConnection::answer_virtual(std::int16_t stream, const cql::Statement& statement) {
-    auto& cluster = shard_.context().cluster(shard_.default_primary());
-    const auto topology = cluster.topology();
-    const auto schema = cluster.schema();
-    if (!topology || !schema) {
-        reply_error(stream, cql::ErrorCode::overloaded,
-                    fmt::format("the {} cluster has not answered yet", cluster.name()));
-        return;
-    }
-    auto rows = shard_.virtual_tables().answer(statement, *topology, *schema);
-    if (!rows) {
-        reply_error(stream, cql::ErrorCode::invalid, rows.error().what);
-        return;
-    }
-    reply_rows(stream, rows.value().view());
 }
 
 Task<void> ClientConnection::use(Ptr self, std::int16_t stream, std::string keyspace) {
@@ -407,10 +398,13 @@ void ClientConnection::reply_unprepared(std::int16_t stream, BytesView id) {
                 cql::Unprepared{id});
 }
 
-void ClientConnection::reply_rows(std::int16_t stream, const cql::RowsView& rows) {
+void ClientConnection::reply_rows(std::int16_t stream, const cql::RowsView& rows, std::optional<cql::Uuid> tracing_id) {
     auto shown = rows;
     for (auto& column : shown.metadata.columns) column.type = cql::as_cassandra_sends(column.type, version_);
-    respond(stream, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_rows(out, head, shown); });
+    respond(stream, [&](Bytes& out, cql::ResponseHead head) {
+        head.tracing_id = tracing_id;
+        cql::encode_rows(out, head, shown);
+    });
 }
 
 void ClientConnection::push_schema_event(const Bytes& frame) {

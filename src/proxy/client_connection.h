@@ -48,7 +48,7 @@ class ClientConnection final : Stream::Handler {
         encode(stream_->out(), head);
         stream_->flush_soon();
     }
-    void reply_rows(std::int16_t stream, const cql::RowsView& rows);
+    void reply_rows(std::int16_t stream, const cql::RowsView& rows, std::optional<cql::Uuid> tracing_id = {});
     /// A SCHEMA_CHANGE event frame of the primary, if the client registered for it.
     void push_schema_event(const Bytes& frame);
 
@@ -77,8 +77,9 @@ class ClientConnection final : Stream::Handler {
     static Task<void> authenticate(Ptr self, std::int16_t stream, Bytes token);
     static Task<void> use(Ptr self, std::int16_t stream, std::string keyspace);
     /// Answers a statement that is no exchange's: what is ours to say, or takes several steps on both clusters.
-    void run(std::int16_t stream, Plan::Kind kind, std::string_view text, const cql::Statement& statement);
-    void answer_virtual(std::int16_t stream, const cql::Statement& statement);
+    /// `frame`: the request as it came.
+    void run(std::int16_t stream, Plan::Kind kind, BytesView frame, std::string_view text,
+             const cql::Statement& statement);
     void hold_back_if_busy();
 
     friend class Exchange;

@@ -186,14 +186,18 @@ void Exchange::plan_pieces() {
 }
 
 bool Exchange::hand_over() {
-    if (opcode_ == cql::Opcode::prepare || opcode_ == cql::Opcode::batch) return false;
-    const auto& piece = pieces_.front();
+    if (opcode_ == cql::Opcode::prepare) return false;
+    // A batch has a say of its own only where one of its statements may not be run at all.
+    const auto refused =
+        std::ranges::find_if(pieces_, [](const auto& one) { return one.plan->kind == Plan::Kind::protected_table; });
+    if (opcode_ == cql::Opcode::batch && refused == pieces_.end()) return false;
+    const auto& piece = refused != pieces_.end() ? *refused : pieces_.front();
     const auto kind = piece.plan->kind;
     if (kind == Plan::Kind::read || kind == Plan::Kind::write || kind == Plan::Kind::primary_only) return false;
     if (piece.prepared) {
-        client_->run(stream_, kind, piece.prepared->text->text(), *piece.prepared->text->statement);
+        client_->run(stream_, kind, frame_, piece.prepared->text->text(), *piece.prepared->text->statement);
     } else {
-        client_->run(stream_, kind, piece.text, cql::parse(piece.text));
+        client_->run(stream_, kind, frame_, piece.text, cql::parse(piece.text));
     }
     answered_ = true;
     finish();

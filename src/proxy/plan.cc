@@ -5,6 +5,7 @@
 #include "cql/language/rewrite.h"
 #include "cql/types/token.h"
 #include "cql/types/value.h"
+#include "proxy/virtual_tables.h"
 
 namespace penumbra::proxy {
 
@@ -84,8 +85,12 @@ void add_part(const Statement& statement, std::string_view session_keyspace, Pla
 
 bool is_virtual(const Statement& statement, std::string_view session_keyspace) {
     const auto keyspace = statement.table.qualified() ? statement.table.keyspace : session_keyspace;
-    return keyspace == "system" &&
-           (statement.table.name == "local" || statement.table.name == "peers" || statement.table.name == "peers_v2");
+    return VirtualTables::is_virtual(keyspace, statement.table.name);
+}
+
+/// What a node must find unchanged when it starts: servers that check no permissions would let anybody break it.
+bool is_protected(std::string_view keyspace, std::string_view table) {
+    return keyspace == "system_schema" || VirtualTables::is_virtual(keyspace, table);
 }
 
 Plan::Kind kind_of(const Statement& statement, std::string_view session_keyspace) {
@@ -137,6 +142,14 @@ std::optional<BytesView> ValueSource::in(const cql::ValuesView& values) const {
     return bound->value.bytes();
 }
 
+std::string_view protected_keyspace(const Statement& statement, std::string_view keyspace) {
+    for (const auto& part : statement.parts()) {
+        const auto of = part.table.qualified() ? part.table.keyspace : keyspace;
+        if (is_protected(of, part.table.name)) return of;
+    }
+    return keyspace;
+}
+
 PlanPtr make_plan(const cql::Statement& statement, std::string_view keyspace, routing::RouterPtr router) {
     auto plan = std::make_shared<Plan>();
     plan->router = std::move(router);
@@ -150,7 +163,10 @@ PlanPtr make_plan(const cql::Statement& statement, std::string_view keyspace, ro
         const bool system = !plan->parts.empty() && std::ranges::all_of(plan->parts, [](const auto& part) {
             return routing::is_system_keyspace(part.keyspace);
         });
-        if (system && plan->kind != Plan::Kind::read) plan->kind = Plan::Kind::primary_only;
+        const bool kept =
+            std::ranges::any_of(plan->parts, [](const auto& part) { return is_protected(part.keyspace, part.table); });
+        if (plan->kind != Plan::Kind::read && (system || kept))
+            plan->kind = kept ? Plan::Kind::protected_table : Plan::Kind::primary_only;
     }
     if (plan->kind == Plan::Kind::read) plan->mirroring = Mirroring::exact;
     return plan;

@@ -50,8 +50,9 @@ struct Plan {
         schema_change,  ///< primary, then shadow, then everybody's schema
         truncate,       ///< primary, then shadow
         use,
-        virtual_table,  ///< system.local, peers, peers_v2: answered here
-        primary_only,   ///< roles, service levels, writes to system tables: never shadowed
+        virtual_table,    ///< system.local, peers, peers_v2: answered here
+        protected_table,  ///< a write to one of those, or to system_schema: refused
+        primary_only,     ///< roles, service levels, writes to system tables: never shadowed
     };
     Kind kind = Kind::read;
     Mirroring mirroring = Mirroring::exact;
@@ -65,6 +66,9 @@ struct Plan {
     routing::RouterPtr router;
 };
 using PlanPtr = std::shared_ptr<const Plan>;
+
+/// The keyspace that a statement of kind protected_table may not write to.
+std::string_view protected_keyspace(const cql::Statement& statement, std::string_view keyspace);
 
 /// `keyspace`: what completes unqualified names, empty if nothing.
 PlanPtr make_plan(const cql::Statement& statement, std::string_view keyspace, routing::RouterPtr router);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/assert.h"
+
 namespace penumbra::proxy {
 
 using namespace std::chrono_literals;
@@ -9,6 +11,15 @@ using namespace std::chrono_literals;
 namespace {
 // Deadlines are met to this much: they end what has gone wrong, they do not measure.
 constexpr Nanos kSweepEvery = 20ms;
+
+ProxyRingPtr ring_of(const ProxyOptions& options) {
+    if (options.ring) return options.ring;
+    ProxyNode self;
+    self.address = options.listen;
+    auto alone = ProxyRing::make(std::move(self), {});
+    ASSERT(alone.has_value());  // an address that is no address was refused when the settings were read
+    return std::move(alone).value();
+}
 }  // namespace
 
 ProxyShard::ProxyShard(ProxyContext& context, routing::RouterPtr router)
@@ -17,7 +28,7 @@ ProxyShard::ProxyShard(ProxyContext& context, routing::RouterPtr router)
       router_(std::move(router)),
       statements_(*context.prepared, context.options.max_prepared),
       texts_(context.options.max_cached_texts),
-      virtual_tables_(context.options.listen) {
+      virtual_tables_(ring_of(context.options), context.options.datacenter) {
     for (std::size_t side = 0; side < 2; ++side) {
         pools_[side] = &context.clusters[side]->pool();
         sessions_[side] = context.clusters[side]->session();

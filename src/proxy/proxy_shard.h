@@ -25,6 +25,8 @@ namespace penumbra::proxy {
 
 struct ProxyOptions {
     Endpoint listen;
+    ProxyRingPtr ring;       ///< the proxies that clients are told of; null: nobody but this one, at `listen`
+    std::string datacenter;  ///< of all proxies; empty: the primary's local one
     Nanos request_timeout = std::chrono::seconds(10);  ///< by then the client has an answer
     Nanos shadow_timeout = std::chrono::seconds(2);    ///< how long a write waits for the shadow before it is owed
     std::uint32_t max_frame_bytes = 16u << 20;

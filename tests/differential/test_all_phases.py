@@ -17,7 +17,7 @@ from differ.running import Options, Pair, Run
 
 @pytest.mark.timeout(1200)
 def test_nobody_can_tell(penumbra, source, target, capsys: pytest.CaptureFixture[str]) -> None:
-    process = penumbra()
+    process = penumbra("--request-timeout", "1m")  # Schema changes take seconds on a busy machine.
     seed = int(os.environ.get("PENUMBRA_SEED", time.time()))
     statements = int(os.environ.get("PENUMBRA_STATEMENTS", "20000"))
     pair = Pair(process.contact_point, source.contact_point, target.contact_point, admin=process.admin)

@@ -52,6 +52,13 @@ TEST_F(PlanTest, WhatEachStatementIs) {
     EXPECT_EQ(plan("USE app")->kind, Plan::Kind::use);
     EXPECT_EQ(plan("CREATE TABLE app.x (k int PRIMARY KEY)")->kind, Plan::Kind::schema_change);
     EXPECT_EQ(plan("SELECT * FROM system.local")->kind, Plan::Kind::virtual_table);
+    EXPECT_EQ(plan("TRUNCATE system.peers")->kind, Plan::Kind::protected_table);
+    EXPECT_EQ(plan("DELETE FROM tables WHERE keyspace_name = 'x'", "system_schema")->kind, Plan::Kind::protected_table);
+    EXPECT_EQ(plan("BEGIN BATCH INSERT INTO app.rows (tenant, id) VALUES ('a', 1); "
+                   "UPDATE system.local SET rack = 'x' WHERE key = 'local'; APPLY BATCH")
+                  ->kind,
+              Plan::Kind::protected_table);
+    EXPECT_EQ(plan("SELECT * FROM system_schema.tables")->kind, Plan::Kind::read);
     EXPECT_EQ(plan("SELECT * FROM peers", "system")->kind, Plan::Kind::virtual_table);
     EXPECT_EQ(plan("SELECT * FROM system_schema.tables")->kind, Plan::Kind::read);
     EXPECT_EQ(plan("INSERT INTO system_auth.roles (role) VALUES ('x')")->kind, Plan::Kind::primary_only);

@@ -129,7 +129,7 @@ class SchemaMaker:
                 columns += [Column(names.pop(), self._value_type(mode), "static") for _ in range(rng.randrange(1, 3))]
             columns += [Column(names.pop(), self._value_type(mode), "regular") for _ in range(rng.randrange(2, 6))]
             columns += [Column(names.pop(), scalar(one), "regular") for one in ("int", "text")]
-        table = Table(rng.choice([f"t{number}", f"t{number}", f"Tab le{number}"]), columns, mode,
+        table = Table(rng.choice([f"t{number}", f"t{number}", f"Table{number}"]), columns, mode,
                       [rng.random() < 0.4 for _ in clustering])
         table.keys = [[column.type.make(rng, True) for column in table.partition] for _ in range(5)]
         table.clusterings = [[column.type.make(rng, True) for column in clustering] for _ in range(6)] if clustering else [[]]

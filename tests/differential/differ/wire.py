@@ -60,7 +60,7 @@ def crc32(payload: bytes) -> int:
 
 
 class Connection:
-    def __init__(self, address: str, version: int = 4, timeout: float = 30.0,
+    def __init__(self, address: str, version: int = 4, timeout: float = 90.0,
                  login: tuple[str, str] | None = None) -> None:
         host, _, port = address.rpartition(":")
         self.version = version

@@ -16,7 +16,7 @@ use scylla::serialize::row::SerializeRow;
 use scylla::statement::batch::{Batch, BatchType};
 use scylla::statement::unprepared::Statement;
 use scylla::statement::{Consistency, SerialConsistency};
-use scylla::value::{CqlDate, CqlDecimal, CqlDuration, CqlTime, CqlTimestamp, CqlTimeuuid, CqlValue, CqlVarint, MaybeUnset, Row};
+use scylla::value::{Counter, CqlDate, CqlDecimal, CqlDuration, CqlTime, CqlTimestamp, CqlTimeuuid, CqlValue, CqlVarint, MaybeUnset, Row};
 use serde_json::{Value, json};
 
 type Outcome = Result<Value, Box<dyn Error>>;
@@ -65,6 +65,7 @@ async fn open(config: &Value) -> Result<Session, Box<dyn Error>> {
     let profile = ExecutionProfile::builder().consistency(Consistency::LocalQuorum).request_timeout(Some(Duration::from_secs(30)));
     let mut builder = SessionBuilder::new()
         .known_node(format!("{}:{}", config["host"].as_str().unwrap_or(""), config["port"]))
+        .keyspaces_to_fetch([config["keyspace"].as_str().unwrap_or("")])
         .connection_timeout(Duration::from_secs(20))
         .default_execution_profile_handle(profile.build().into_handle());
     match config["compression"].as_str() {
@@ -194,7 +195,7 @@ impl Scenario {
             (0..3).for_each(|_| batch.append_statement(count.clone()));
             batch
         };
-        let values = ((2i64, "x"), (3i64, "y"), (5i64, "x"));
+        let values = ((Counter(2), "x"), (Counter(3), "y"), (Counter(5), "x"));
         self.session.batch(&counts(BatchType::Counter), values).await?;
         step("batch.counter", self.query("SELECT page, n FROM hits").await);
         step("batch.wrong_kind", self.session.batch(&counts(BatchType::Logged), values).await.map(|_| json!(true)).map_err(Into::into));

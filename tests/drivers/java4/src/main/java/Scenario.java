@@ -187,8 +187,8 @@ public class Scenario {
         var table = table(session, name);
         var columns = new LinkedHashMap<String, String>();
         table.getColumns().values().forEach(c -> columns.put(c.getName().asCql(true), c.getType().asCql(true, true)));
-        return Map.of("columns", columns, "partition_key", table.getPartitionKey().toString(),
-                "clustering_key", table.getClusteringColumns().toString(), "indexes", table.getIndexes().keySet().toString());
+        return Map.of("columns", columns, "partition_key", table.getPartitionKey().stream().map(c -> c.getName().asCql(true)).toList(),
+                "clustering_key", table.getClusteringColumns().entrySet().stream().map(e -> e.getKey().getName().asCql(true) + " " + e.getValue()).toList(), "indexes", table.getIndexes().keySet().toString());
     }
 
     void schema() throws Exception {

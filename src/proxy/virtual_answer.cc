@@ -1,0 +1,46 @@
+#include "proxy/virtual_answer.h"
+
+#include <fmt/format.h>
+
+#include "proxy/backend_reply.h"
+#include "proxy/proxy_shard.h"
+#include "proxy/virtual_select.h"
+
+namespace penumbra::proxy {
+
+Task<void> answer_virtual(ProxyShard* shard, ClientPtr client, std::int16_t stream, Bytes frame, std::string text) {
+    const auto side = shard->default_primary();
+    auto& cluster = shard->context().cluster(side);
+    const auto topology = cluster.topology();
+    const auto schema = cluster.schema();
+    if (!topology || !schema) {
+        client->reply_error(stream, cql::ErrorCode::overloaded,
+                            fmt::format("the {} cluster has not answered yet", cluster.name()));
+        co_return;
+    }
+    VirtualSelect::Setting setting{shard->virtual_tables(),
+                                   topology,
+                                   shard->context().cluster(routing::other(side)).topology(),
+                                   schema,
+                                   shard->session(side),
+                                   Deadline::in(Shard::here().clock(), shard->options().request_timeout)};
+    auto select =
+        std::make_unique<VirtualSelect>(std::move(setting), std::move(frame), std::move(text), client->keyspace());
+    auto answer = co_await VirtualSelect::run(std::move(select));
+    if (!answer) {
+        const auto& error = answer.error();
+        const auto code = error.code == Errc::server        ? static_cast<cql::ErrorCode>(error.detail)
+                          : error.code == Errc::unavailable ? cql::ErrorCode::overloaded
+                                                            : cql::ErrorCode::server_error;
+        client->reply_error(stream, code, error.what);
+        co_return;
+    }
+    auto& found = answer.value();
+    if (found.frame.empty()) {
+        client->reply_rows(stream, found.view(), found.tracing_id);
+    } else {
+        reply_outcome(*client, stream, std::move(found.frame), side);
+    }
+}
+
+}  // namespace penumbra::proxy
