@@ -95,6 +95,8 @@ cluster::ClusterOptions Server::cluster_options(const char* name, const std::vec
     options.pool.cluster = name;
     options.pool.credentials = {user, password};
     options.pool.connections = settings_.connections();
+    options.pool.max_groups = settings_.max_pools();
+    options.pool.idle_after = settings_.pool_idle();
     options.pool.connect_timeout = settings_.connect_timeout();
     options.contact_points = contacts;
     options.request_timeout = settings_.request_timeout();
@@ -108,19 +110,27 @@ Task<Status> Server::start_clusters() {
     CO_TRY(const auto target, std::move(target_contacts));
     std::vector<Shard*> users{&control_, &background_};
     for (auto& shard : shards_) users.push_back(shard.get());
-    source_ = std::make_unique<cluster::Cluster>(
-        cluster_options("source", source, settings_.source_user(), settings_.source_password()), control_, users);
-    target_ = std::make_unique<cluster::Cluster>(
-        cluster_options("target", target, settings_.target_user(), settings_.target_password()), control_, users);
+    auto source_options = cluster_options("source", source, settings_.source_user(), settings_.source_password());
+    source_options.local_datacenter = settings_.source_datacenter();
+    source_options.pool.compression = cql::compression_named(settings_.source_compression()).value();
+    auto target_options = cluster_options("target", target, settings_.target_user(), settings_.target_password());
+    target_options.local_datacenter = settings_.target_datacenter();
+    target_options.pool.compression = cql::compression_named(settings_.target_compression()).value();
+    source_ = std::make_unique<cluster::Cluster>(std::move(source_options), control_, users);
+    target_ = std::make_unique<cluster::Cluster>(std::move(target_options), control_, users);
     clusters_started_ = true;
-    const auto by = Deadline::in(control_.clock(), settings_.start_timeout());
-    auto source_up = co_await source_->start(by);
-    auto target_up = co_await target_->start(by);
     const auto phase = routing::parse_phase(settings_.phase());
     const bool source_needed = !phase || routing::primary_of(phase.value()) == routing::Side::source;
-    // The cluster that answers must be there; the other one may be down, as it may be at any moment later.
-    const auto& needed = source_needed ? source_up : target_up;
-    const auto& other = source_needed ? target_up : source_up;
+    // The cluster that answers must be there, and is waited for; the other one may be down, as it may be at any moment
+    // later: it has the time of one attempt, and of a second one.
+    const auto by = Deadline::in(control_.clock(), settings_.start_timeout());
+    const auto soon = by.or_sooner(Deadline::in(control_.clock(), settings_.connect_timeout() + 1s));
+    std::vector<Task<Status>> starting;
+    starting.push_back(source_->start(source_needed ? by : soon));
+    starting.push_back(target_->start(source_needed ? soon : by));
+    const auto started = co_await when_all(std::move(starting));
+    const auto& needed = started[source_needed ? 0 : 1];
+    const auto& other = started[source_needed ? 1 : 0];
     if (!needed) co_return fail(needed.error().in(fmt::format("--{}", source_needed ? "source" : "target")));
     if (!other) log_.warn("the other cluster is not reachable; trying goes on", {kv("error", other.error().what)});
     co_return ok();

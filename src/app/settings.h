@@ -41,11 +41,35 @@ struct Settings {
         registry, "target-user", "User for our own connections to the target; empty when it asks for none.", ""};
     config::Setting<std::string> target_password{
         registry, "target-password", "Its password. Better in the file than in a flag.", "", {.secret = true}};
+    config::Setting<std::string> source_datacenter{
+        registry, "source-datacenter",
+        "Data centre of the source whose nodes are used; empty: that of the contact point which answers first.", ""};
+    config::Setting<std::string> target_datacenter{registry, "target-datacenter", "The same of the target.", ""};
+    config::Setting<std::string> source_compression{registry,
+                                                    "source-compression",
+                                                    "How frames to and from the source are compressed, where its "
+                                                    "nodes offer it (Snappy not in protocol v5).",
+                                                    "none",
+                                                    {.choices = {"none", "lz4", "snappy"}}};
+    config::Setting<std::string> target_compression{
+        registry, "target-compression", "The same of the target.", "none", {.choices = {"none", "lz4", "snappy"}}};
     config::Setting<std::size_t> connections{registry,
                                              "connections",
-                                             "Connections per node, shard and keyspace; many clients share each.",
+                                             "Connections per node, shard and pool; many clients share each. A "
+                                             "ScyllaDB node has at least one for each of its own shards.",
                                              1,
                                              {.min = 1, .max = 64}};
+    config::Setting<std::size_t> max_pools{registry,
+                                           "max-pools",
+                                           "Pools per shard and cluster, one for each user and keyspace of clients; "
+                                           "the one unused for longest makes room for a new one.",
+                                           256,
+                                           {.min = 1, .max = 65536}};
+    config::Setting<Nanos> pool_idle{registry,
+                                     "pool-idle",
+                                     "A pool that nobody uses for so long closes its connections.",
+                                     10min,
+                                     {.min = 1s, .max = 24h}};
     config::Setting<Nanos> connect_timeout{
         registry, "connect-timeout", "Longest wait for a node to take a connection.", 5s, {.min = 10ms, .max = 60s}};
 

@@ -1,10 +1,11 @@
 #include "cluster/cluster.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include "cql/protocol/frame_edit.h"
 #include "cql/protocol/requests.h"
 
 namespace penumbra::cluster {
@@ -60,15 +61,38 @@ Task<Status> Cluster::start(Deadline by) {
         std::string asked;
         for (const auto& contact : options_.contact_points)
             asked += fmt::format("{}{}:{}", asked.empty() ? "" : ", ", contact.host, contact.port);
-        first.set(
-            fail(Errc::unavailable,
-                 fmt::format("the {} cluster did not answer in time at {}; is it up, and does it speak CQL there?",
-                             name(), asked)));
+        first.set(fail(Errc::unavailable,
+                       why_not_.empty()
+                           ? fmt::format("the {} cluster did not answer in time at {}; is it up, and does it speak "
+                                         "CQL there?",
+                                         name(), asked)
+                           : why_not_));
     });
     auto loaded = co_await first;
     control_.cancel(timer);
     co_return loaded;
 }
+
+std::unique_ptr<Session> Cluster::session() {
+    auto& mine = here();
+    return make_pool_session(*this, *mine.pool, mine.statements);
+}
+
+namespace {
+/// What trying again in a moment does not change: somebody has to act.
+bool is_lasting(const Error& error) {
+    switch (error.code) {
+        case Errc::invalid_argument:
+        case Errc::unsupported:
+            return true;
+        case Errc::server:
+            return error.detail == static_cast<int>(cql::ErrorCode::bad_credentials) ||
+                   error.detail == static_cast<int>(cql::ErrorCode::unauthorized);
+        default:
+            return false;
+    }
+}
+}  // namespace
 
 namespace {
 Task<Unit> stop_pool(std::unique_ptr<Pool>* pool) {
@@ -105,7 +129,8 @@ Task<void> Cluster::watch(Cluster* self) {
             if (self->stop_.requested()) break;
             self->log_.warn("no control connection; trying again",
                             {kv("cluster", self->name()), kv("error", loaded.error().what)});
-            self->first_load_.set(fail(loaded.error()));
+            self->why_not_ = loaded.error().what;
+            if (is_lasting(loaded.error())) self->first_load_.set(fail(loaded.error()));
             co_await sleep(pause, &self->stop_);
             pause = std::min<Nanos>(pause * 2, 5s);
             continue;
@@ -150,12 +175,27 @@ void Cluster::on_connection_lost(Connection&, const Error& why) {
 void Cluster::on_event(const cql::FrameView& frame) {
     const auto event = cql::decode_event(frame);
     if (!event) return;
-    if (std::holds_alternative<cql::NodeEvent>(event.value())) topology_dirty_ = true;
-    if (!std::holds_alternative<cql::NodeEvent>(event.value()) &&
-        !std::holds_alternative<cql::OtherEvent>(event.value())) {
+    if (const auto* node = std::get_if<cql::NodeEvent>(&event.value())) {
+        // A node that is down keeps its place in the ring; every other change may bring or take one.
+        const bool down = node->type == "STATUS_CHANGE" && node->change == "DOWN";
+        const bool up = node->type == "STATUS_CHANGE" && node->change == "UP";
+        const auto where =
+            Endpoint::from_address(node->node.address.view(), static_cast<std::uint16_t>(node->node.port));
+        if (where && (down || up)) tell_pools([at = where.value(), up](Pool& pool) { pool.node_is(at, up); });
+        topology_dirty_ |= !down;
+    } else if (!std::holds_alternative<cql::OtherEvent>(event.value())) {
         schema_events_.emplace_back(frame.whole.begin(), frame.whole.end());
     }
     wake_.set(Unit{});
+}
+
+void Cluster::tell_pools(std::function<void(Pool&)> what) {
+    for (auto& one : shards_) {
+        auto* slot = &one;
+        slot->shard->post([slot, what] {
+            if (slot->pool) what(*slot->pool);
+        });
+    }
 }
 
 Task<Result<std::vector<Endpoint>>> Cluster::candidates() {
@@ -181,43 +221,114 @@ Task<Result<std::vector<Endpoint>>> Cluster::candidates() {
     co_return found;
 }
 
-Task<Status> Cluster::connect_and_load() {
+/// Several contact points asked at once: the first that answers is taken.
+struct Cluster::Race {
+    OneShot<Unit> over;
+    std::unique_ptr<Connection> winner;
+    std::size_t left = 0;
+    bool decided = false;
+    std::vector<std::string> failures;  ///< one each, as they came
+    std::optional<Error> lasting;
+};
+
+Task<void> Cluster::race(Cluster* self, std::shared_ptr<Race> race, Endpoint to) {
+    auto opened = co_await self->open_control(to);
+    --race->left;
+    if (opened && !race->decided && !self->stop_.requested()) {
+        race->decided = true;
+        race->winner = std::move(opened).value();
+    } else if (opened) {
+        Shard::here().dispose(std::move(opened).value());
+    } else {
+        auto text = to_string(to);
+        const auto& why = opened.error();
+        if (is_lasting(why)) race->lasting = why;
+        race->failures.push_back(why.what.find(text) == std::string::npos ? fmt::format("{}: {}", text, why.what)
+                                                                          : why.what);
+    }
+    if (race->decided || race->left == 0) race->over.set(Unit{});
+}
+
+Task<Result<std::unique_ptr<Connection>>> Cluster::open_control(Endpoint to) {
+    // Every server we meet speaks v4; what else it speaks it says in its SUPPORTED.
+    ConnectionOptions options;
+    options.tls = options_.pool.tls;
+    if (!options_.pool.credentials.empty()) options.login = plain_login(options_.pool.credentials);
+    const auto by = Deadline::in(control_.clock(), options_.pool.connect_timeout);
+    auto opened = co_await Connection::open(to, options, nullptr, by);
+    const bool not_v4 = !opened && opened.error().code == Errc::server &&
+                        opened.error().detail == static_cast<int>(cql::ErrorCode::protocol_error);
+    if (not_v4) {
+        options.version = cql::ProtocolVersion::v5;
+        auto newer = co_await Connection::open(to, options, nullptr, by);
+        co_return newer;
+    }
+    co_return opened;
+}
+
+Task<Result<std::unique_ptr<Connection>>> Cluster::connect_to_any() {
+    // So many at once that one of them answers soon, and so few that a large cluster does not get a storm.
+    constexpr std::size_t kAtOnce = 8;
     auto where = co_await candidates();
-    CO_TRY(auto endpoints, std::move(where));
-    Error last(Errc::unavailable, "no contact point configured");
-    for (const auto& endpoint : endpoints) {
-        if (stop_.requested())
-            co_return fail(Errc::shutting_down, "stopping");  // each attempt may last its whole timeout
-        ConnectionOptions options;
-        options.tls = options_.pool.tls;
-        if (!options_.pool.credentials.empty()) options.sasl_token = options_.pool.credentials.plain_token();
-        const auto by = Deadline::in(control_.clock(), options_.pool.connect_timeout);
-        auto opened = co_await Connection::open(endpoint, options, this, by);
-        if (!opened) {
-            last = opened.error();
-            continue;
-        }
-        connection_ = std::move(opened).value();
-        {
-            const std::lock_guard lock(mutex_);
-            authenticator_ = connection_->authenticator();
-        }
-        auto loaded = co_await load_topology();
-        if (loaded) {
-            // Registered before the schema is read, or a change in between would go unnoticed.
-            Bytes request;
-            const cql::RequestHead head;
-            const std::string_view events[] = {"TOPOLOGY_CHANGE", "STATUS_CHANGE", "SCHEMA_CHANGE"};
-            cql::encode_register(request, head, events);
-            auto registered = co_await connection_->call(std::move(request), by);
-            if (registered) {
-                loaded = co_await refresh_schema();
-            } else {
-                loaded = fail(registered.error());
-            }
-        }
-        if (loaded) co_return ok();
-        last = loaded.error();
+    CO_TRY(const auto endpoints, std::move(where));
+    if (endpoints.empty()) co_return fail(Errc::invalid_argument, "no contact point configured");
+    std::string failures;
+    std::optional<Error> lasting;
+    for (std::size_t at = 0; at < endpoints.size() && !stop_.requested(); at += kAtOnce) {
+        const auto end = std::min(at + kAtOnce, endpoints.size());
+        auto racing = std::make_shared<Race>();
+        racing->left = end - at;
+        for (auto i = at; i < end; ++i) gate_.spawn(race(this, racing, endpoints[i]));
+        if (!gate_.is_closed()) co_await racing->over;
+        if (racing->winner) co_return std::move(racing->winner);
+        for (const auto& failure : racing->failures)
+            failures += fmt::format("{}{}", failures.empty() ? "" : "; ", failure);
+        if (racing->lasting) lasting = racing->lasting;
+    }
+    if (stop_.requested()) co_return fail(Errc::shutting_down, "stopping");
+    if (lasting) co_return fail(lasting->code, failures, lasting->detail);
+    co_return fail(Errc::unavailable, failures);
+}
+
+Task<Status> Cluster::load_all() {
+    // Registered before anything is read, or a change in between would go unnoticed.
+    Bytes request;
+    cql::RequestHead head;
+    head.version = connection_->options().version;
+    const std::string_view events[] = {"TOPOLOGY_CHANGE", "STATUS_CHANGE", "SCHEMA_CHANGE"};
+    cql::encode_register(request, head, events);
+    auto registered =
+        co_await connection_->call(std::move(request), Deadline::in(control_.clock(), options_.request_timeout));
+    CO_TRY(const auto reply, std::move(registered));
+    auto viewed = cql::view_frame(reply, cql::Direction::response);
+    CO_TRY(const auto frame, std::move(viewed));
+    if (frame.header.opcode == cql::Opcode::error) {
+        auto decoded = cql::decode_error(frame);
+        CO_TRY(const auto message, std::move(decoded));
+        co_return fail(cql::to_error(message).in("REGISTER"));
+    }
+    auto topology = co_await load_topology();
+    if (!topology) co_return topology;
+    auto schema = co_await refresh_schema();
+    co_return schema;
+}
+
+Task<Status> Cluster::connect_and_load() {
+    auto connected = co_await connect_to_any();
+    if (!connected) co_return fail(connected.error().in(fmt::format("cannot use the {} cluster", name())));
+    connection_ = std::move(connected).value();
+    connection_->set_owner(this);
+    {
+        const std::lock_guard lock(mutex_);
+        authenticator_ = connection_->authenticator();
+    }
+    auto loaded = co_await load_all();
+    if (loaded) {
+        tell_pools([](Pool& pool) { pool.forget_what_was_said(); });
+        co_return ok();
+    }
+    const auto last = loaded.error();
+    if (connection_) {
         connection_->set_owner(nullptr);
         Shard::here().dispose(std::move(connection_));
     }
@@ -229,7 +340,8 @@ Task<Result<cql::Rows>> Cluster::read(std::string text) {
     if (!connection_ || !connection_->is_open())
         co_return fail(Errc::unavailable, fmt::format("no control connection to the {} cluster", name()));
     Bytes request;
-    const cql::RequestHead head;
+    cql::RequestHead head;
+    head.version = connection_->options().version;
     cql::Parameters parameters;
     parameters.consistency = cql::Consistency::one;
     cql::encode_query(request, head, text, parameters);
@@ -279,17 +391,10 @@ std::optional<Endpoint> peer_endpoint(const cql::Row& row, std::uint16_t default
 
 Task<Status> Cluster::load_topology() {
     auto topology = std::make_shared<Topology>();
-    Bytes request;
-    const cql::RequestHead head;
-    cql::encode_options(request, head);
-    auto replied =
-        co_await connection_->call(std::move(request), Deadline::in(control_.clock(), options_.request_timeout));
-    CO_TRY(auto reply, std::move(replied));
-    auto viewed = cql::view_frame(reply, cql::Direction::response);
-    CO_TRY(auto frame, std::move(viewed));
-    if (auto supported = cql::decode_supported(frame)) {
-        for (const auto& [key, values] : supported.value()) topology->is_scylla |= key.starts_with("SCYLLA_");
-    }
+    const auto supported = connection_->supported();
+    topology->is_scylla = supported.is_scylla;
+    topology->tablets = supported.tablets_routing;
+    topology->newest_version = supported.newest;
 
     auto local_read = co_await read("SELECT * FROM system.local WHERE key='local'");
     CO_TRY(auto local, std::move(local_read));
@@ -319,6 +424,19 @@ Task<Status> Cluster::load_topology() {
         if (peer && !peer.value().tokens.empty()) topology->nodes.push_back(peer.value());
     }
     topology->system_local = std::move(local);
+    if (!options_.local_datacenter.empty()) topology->local_datacenter = options_.local_datacenter;
+    std::set<std::string> centers;
+    for (const auto& one : topology->nodes) {
+        centers.insert(one.datacenter);
+        // The node that was asked may be ahead of others in a rolling upgrade (v5 came with Cassandra 4.0).
+        if (!topology->is_scylla && version_less(one.release_version, "4.0"))
+            topology->newest_version = std::min(topology->newest_version, cql::ProtocolVersion::v4);
+    }
+    if (!centers.contains(topology->local_datacenter)) {
+        co_return fail(Errc::invalid_argument, fmt::format("the {} cluster has no data centre '{}', only {}", name(),
+                                                           topology->local_datacenter, fmt::join(centers, ", ")));
+    }
+    if (!replications_.empty()) topology->token_map = std::make_shared<TokenMap>(topology->nodes, replications_);
     co_await publish_topology(topology);
     log_.info("topology loaded",
               {kv("cluster", name()), kv("name", topology->cluster_name), kv("nodes", topology->nodes.size()),
@@ -331,6 +449,7 @@ Task<void> Cluster::publish_topology(TopologyPtr topology) {
         const std::lock_guard lock(mutex_);
         topology_ = topology;
     }
+    newest_version_ = topology->newest_version;
     for (auto& one : shards_) {
         auto* slot = &one;
         auto set = [slot, topology] {
@@ -388,143 +507,25 @@ Task<Result<cql::SchemaPtr>> Cluster::load_schema() {
     CO_TRY(auto types, std::move(types_read));
     auto views_read = co_await read("SELECT keyspace_name, view_name FROM system_schema.views");
     CO_TRY(auto views, std::move(views_read));
-    if (version_read && !version_read.value().empty()) {
-        if (auto id = version_read.value()[0].uuid("schema_version")) {
-            auto changed = std::make_shared<Topology>(*topology());
-            changed->schema_version = id.value();
-            co_await publish_topology(std::move(changed));
+    std::map<std::string, Replication> replications;
+    for (const auto& row : keyspaces) {
+        auto keyspace = row.text("keyspace_name");
+        auto replication = row.text_map("replication");
+        if (keyspace && replication) replications[keyspace.value()] = Replication::from(replication.value());
+    }
+    if (const auto known = topology()) {
+        auto changed = std::make_shared<Topology>(*known);
+        if (version_read && !version_read.value().empty()) {
+            if (auto id = version_read.value()[0].uuid("schema_version")) changed->schema_version = id.value();
         }
+        if (!changed->token_map || replications != replications_) {
+            replications_ = std::move(replications);
+            changed->token_map = std::make_shared<TokenMap>(changed->nodes, replications_);
+        }
+        co_await publish_topology(std::move(changed));
     }
     auto built = build_schema(keyspaces, tables, columns, types, views);
     co_return built;
-}
-
-/// Coroutine access through the pool of the shard that made it.
-class Cluster::PoolSession final : public Session {
-  public:
-    explicit PoolSession(Cluster& cluster) : cluster_(cluster), mine_(cluster.here()) {}
-
-    Task<Result<cql::Rows>> execute(std::string text, std::vector<cql::Cell> values, QueryOptions options) override {
-        const auto by = bounded(options.by);
-        std::vector<cql::CellView> views;
-        views.reserve(values.size());
-        for (const auto& value : values) views.push_back(cql::view_of(value));
-        cql::Parameters parameters;
-        parameters.consistency = options.consistency;
-        parameters.values = views;
-        parameters.timestamp = options.timestamp;
-        if (options.page_size > 0) parameters.page_size = options.page_size;
-        if (!options.paging_state.empty()) parameters.paging_state = cql::CellView(options.paging_state);
-        const cql::RequestHead head;
-        Bytes request;
-        std::optional<Endpoint> node;
-        for (int attempt = 0;; ++attempt) {
-            request.clear();
-            if (values.empty()) {
-                cql::encode_query(request, head, text, parameters);
-            } else {
-                auto prepared = co_await prepare_on(text, {}, node, by);
-                CO_TRY(auto id, std::move(prepared));
-                cql::encode_execute(request, head, id, {}, parameters);
-            }
-            Endpoint used;
-            auto replied = co_await exchange(request, {}, node, by, &used);
-            CO_TRY(auto reply, std::move(replied));
-            auto viewed = cql::view_frame(reply, cql::Direction::response);
-            CO_TRY(auto frame, std::move(viewed));
-            if (cql::is_unprepared(frame) && attempt < 3) {
-                // That node forgot it (restart, schema change) or never knew: prepare there and ask again. Nothing was
-                // done.
-                mine_.prepared.erase(cache_key(text, {}));
-                node = used;
-                continue;
-            }
-            auto rows = cql::Rows::from(frame);
-            co_return rows;
-        }
-    }
-
-    Task<Result<Bytes>> send(Bytes frame, std::string keyspace, Deadline by) override {
-        auto reply = co_await exchange(std::move(frame), std::move(keyspace), std::nullopt, bounded(by), nullptr);
-        co_return reply;
-    }
-
-    Task<Result<Bytes>> prepare(std::string text, std::string keyspace, Deadline by) override {
-        // Sent anew each time it is asked for: the caller does so when a node said UNPREPARED.
-        mine_.prepared.erase(cache_key(text, keyspace));
-        auto id = co_await prepare_on(std::move(text), std::move(keyspace), std::nullopt, bounded(by));
-        co_return id;
-    }
-
-    cql::SchemaPtr schema() const override { return cluster_.schema(); }
-    std::vector<cql::Token> ring() const override {
-        const auto topology = cluster_.topology();
-        return topology ? topology->ring() : std::vector<cql::Token>();
-    }
-    std::string release_version() const override {
-        const auto topology = cluster_.topology();
-        return topology ? topology->release_version() : std::string();
-    }
-    bool is_scylla() const override {
-        const auto topology = cluster_.topology();
-        return topology && topology->is_scylla;
-    }
-
-  private:
-    static std::string cache_key(const std::string& text, const std::string& keyspace) {
-        return keyspace + '\0' + text;
-    }
-
-    Deadline bounded(Deadline by) const {
-        return by.or_sooner(Deadline::in(Shard::here().clock(), cluster_.options_.request_timeout));
-    }
-
-    Task<Result<Bytes>> exchange(Bytes frame, std::string keyspace, std::optional<Endpoint> node, Deadline by,
-                                 Endpoint* used) {
-        auto viewed = cql::view_frame(frame, cql::Direction::request);
-        CO_TRY(auto view, std::move(viewed));
-        Pool::Placement placement{{view.version(), std::move(keyspace)}, node ? &*node : nullptr};
-        CallRequest request(std::move(frame));
-        auto submitted = mine_.pool->submit(request, placement);
-        if (!submitted) co_return fail(std::move(submitted).error());
-        const auto outcome = request.outcome();
-        const auto timer = Shard::here().call_at(by.at, [outcome, name = cluster_.name()] {
-            outcome.set(
-                {fail(Errc::timeout, fmt::format("the {} cluster did not answer in time", name)), Applied::unknown});
-        });
-        auto result = co_await outcome;
-        Shard::here().cancel(timer);
-        if (used) *used = request.node();
-        co_return std::move(result.frame);
-    }
-
-    Task<Result<Bytes>> prepare_on(std::string text, std::string keyspace, std::optional<Endpoint> node, Deadline by) {
-        const auto key = cache_key(text, keyspace);
-        if (!node) {
-            if (const auto known = mine_.prepared.find(key); known != mine_.prepared.end()) co_return known->second;
-        }
-        const cql::RequestHead head;
-        Bytes request;
-        cql::encode_prepare(request, head, text);
-        auto replied = co_await exchange(std::move(request), std::move(keyspace), node, by, nullptr);
-        CO_TRY(auto reply, std::move(replied));
-        auto viewed = cql::view_frame(reply, cql::Direction::response);
-        CO_TRY(auto frame, std::move(viewed));
-        auto decoded = cql::decode_prepared(frame);
-        CO_TRY(auto prepared, std::move(decoded));
-        Bytes id(prepared.id.begin(), prepared.id.end());
-        // Our own statements are few; the bound is for replays of many applications' texts.
-        if (mine_.prepared.size() > 4096) mine_.prepared.clear();
-        mine_.prepared.insert_or_assign(key, id);
-        co_return id;
-    }
-
-    Cluster& cluster_;
-    PerShard& mine_;
-};
-
-std::unique_ptr<Session> Cluster::session() {
-    return std::make_unique<PoolSession>(*this);
 }
 
 }  // namespace penumbra::cluster

@@ -2,15 +2,16 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/function.h"
 #include "base/log.h"
 #include "cluster/pool.h"
+#include "cluster/pool_session.h"
 #include "cluster/session.h"
 #include "cluster/topology.h"
 #include "cql/schema/schema.h"
@@ -21,6 +22,7 @@ namespace penumbra::cluster {
 struct ClusterOptions {
     PoolOptions pool;
     std::vector<HostPort> contact_points;
+    std::string local_datacenter;  ///< whose nodes are used; empty: that of the contact point which answers first
     Nanos request_timeout = std::chrono::seconds(10);  ///< of requests that bring no deadline of their own
 };
 
@@ -41,8 +43,9 @@ class Cluster final : Connection::Owner {
     /// Called on the control shard with each SCHEMA_CHANGE event frame, after on_schema().
     void on_schema_event(std::function<void(const Bytes& frame)> listener) { on_schema_event_ = std::move(listener); }
 
-    /// On the control shard. Makes the pools, connects, loads. When no contact point answers by the deadline that is
-    /// the error; trying goes on in the background all the same.
+    /// On the control shard. Makes the pools, connects, loads. All contact points are tried at once, and again until
+    /// the deadline or until one says what trying again does not change (a wrong password). The error then says of each
+    /// why; trying goes on in the background all the same.
     Task<Status> start(Deadline by);
     /// On the control shard.
     Task<void> stop();
@@ -57,6 +60,9 @@ class Cluster final : Connection::Owner {
     /// Any thread. Null, or without nodes, until the first load.
     cql::SchemaPtr schema() const;
     TopologyPtr topology() const;
+    /// The newest protocol version that all its nodes speak: v5 from Cassandra 4.0 on, v4 on ScyllaDB and before.
+    /// v4 until the first load.
+    cql::ProtocolVersion newest_version() const { return newest_version_; }
     const ClusterOptions& options() const { return options_; }
     /// The authenticator's class when the nodes ask for authentication.
     std::optional<std::string> authenticator() const;
@@ -65,12 +71,11 @@ class Cluster final : Connection::Owner {
     bool is_connected() const { return connected_; }
 
   private:
-    class PoolSession;
     /// What one shard has of this cluster.
     struct PerShard {
         Shard* shard;
         std::unique_ptr<Pool> pool;
-        std::unordered_map<std::string, Bytes> prepared;  ///< by keyspace and text: the id that this cluster gives it
+        SessionStatements statements;
     };
 
     void on_connection_lost(Connection& connection, const Error& why) override;
@@ -79,7 +84,13 @@ class Cluster final : Connection::Owner {
 
     static Task<void> watch(Cluster* self);
     static Task<void> refresh_loop(Cluster* self);
+    struct Race;
+    static Task<void> race(Cluster* self, std::shared_ptr<Race> race, Endpoint to);
+    Task<Result<std::unique_ptr<Connection>>> open_control(Endpoint to);
+    Task<Result<std::unique_ptr<Connection>>> connect_to_any();
     Task<Status> connect_and_load();
+    Task<Status> load_all();
+    void tell_pools(std::function<void(Pool&)> what);
     Task<Result<std::vector<Endpoint>>> candidates();
     Task<Status> load_topology();
     Task<Result<cql::SchemaPtr>> load_schema();
@@ -97,6 +108,8 @@ class Cluster final : Connection::Owner {
     std::unique_ptr<Connection> connection_;
     std::function<Task<void>(cql::SchemaPtr)> on_schema_;
     std::function<void(const Bytes&)> on_schema_event_;
+    std::map<std::string, Replication> replications_;  ///< by keyspace, as last read
+    std::string why_not_;                              ///< what the last round of attempts failed of, by contact point
     std::vector<OneShot<Status>> refresh_waiters_;
     std::vector<Bytes> schema_events_;
     bool refreshing_ = false;
@@ -104,6 +117,7 @@ class Cluster final : Connection::Owner {
     OneShot<Unit> wake_;
     OneShot<Status> first_load_;
     std::atomic<bool> connected_{false};
+    std::atomic<cql::ProtocolVersion> newest_version_{cql::ProtocolVersion::v4};
 
     mutable std::mutex mutex_;  // guards the three below: read by any thread, written by the control shard
     cql::SchemaPtr schema_;

@@ -4,89 +4,12 @@
 
 #include <fmt/format.h>
 
-#include "cluster/pool.h"
+#include "cluster/table_route.h"
 #include "cql/protocol/requests.h"
-#include "cql/types/type.h"
 
 namespace penumbra::cluster {
 
 using namespace std::chrono_literals;
-
-void Request::cancel() {
-    if (connection_) {
-        connection_->ids_.orphan(stream_);
-        connection_ = nullptr;
-    }
-    if (waiting_in_) {
-        waiting_in_->forget(*this);
-        waiting_in_ = nullptr;
-    }
-}
-
-std::optional<std::int16_t> StreamIds::take(Request& request) {
-    std::int16_t id = 0;
-    if (!free_.empty()) {
-        id = free_.back();
-        free_.pop_back();
-    } else if (slots_.size() < limit_) {
-        id = static_cast<std::int16_t>(slots_.size());
-        slots_.emplace_back();
-    } else {
-        return std::nullopt;
-    }
-    slots_[static_cast<std::size_t>(id)] = {&request, true};
-    return id;
-}
-
-std::optional<Request*> StreamIds::give_back(std::int16_t id) {
-    if (id < 0 || static_cast<std::size_t>(id) >= slots_.size()) return std::nullopt;
-    auto& slot = slots_[static_cast<std::size_t>(id)];
-    if (!slot.taken) return std::nullopt;
-    if (slot.request == nullptr) --orphans_;
-    auto* request = slot.request;
-    slot = {};
-    free_.push_back(id);
-    return request;
-}
-
-void StreamIds::orphan(std::int16_t id) {
-    slots_[static_cast<std::size_t>(id)].request = nullptr;
-    ++orphans_;
-}
-
-std::vector<Request*> StreamIds::take_all() {
-    std::vector<Request*> waiting;
-    for (const auto& slot : slots_) {
-        if (slot.request) waiting.push_back(slot.request);
-    }
-    slots_.clear();
-    free_.clear();
-    orphans_ = 0;
-    return waiting;
-}
-
-Bytes Credentials::plain_token() const {
-    Bytes token;
-    Writer out(token);
-    out.u8(0);
-    out.raw(username);
-    out.u8(0);
-    out.raw(password);
-    return token;
-}
-
-void CallRequest::write_to(Bytes& out, std::int16_t stream) {
-    cql::set_stream(frame_, stream);
-    out.insert(out.end(), frame_.begin(), frame_.end());
-}
-
-void CallRequest::on_reply(const cql::FrameView& frame) {
-    outcome_.set({Bytes(frame.whole.begin(), frame.whole.end()), Applied::yes});
-}
-
-void CallRequest::on_failed(const Error& error, Applied applied) {
-    outcome_.set({fail(error), applied});
-}
 
 Connection::Connection(std::unique_ptr<Stream> stream, ConnectionOptions options, Owner* owner)
     : stream_(std::move(stream)), options_(std::move(options)), owner_(owner), ids_(options_.max_in_flight) {
@@ -119,40 +42,75 @@ bool Connection::send(Request& request) {
 std::size_t Connection::on_data(MutableBytes data) {
     last_heard_ = Shard::here().now();
     std::size_t at = 0;
-    while (at < data.size() && open_) {
-        const auto scan = cql::next_frame(BytesView(data).subspan(at), cql::Direction::response);
+    while (open_) {
+        std::size_t dealt = 0;
+        const auto scan = reader_.next(BytesView(data).subspan(at), dealt);
+        at += dealt;
         if (scan.verdict == cql::FrameVerdict::incomplete) {
             stream_->expect(scan.total);
             break;
         }
         if (scan.verdict != cql::FrameVerdict::complete) {
-            // What follows cannot be trusted to be where a frame starts.
+            // What follows cannot be trusted to be where a frame starts, or whose answer was lost is not known.
             close(cql::frame_error(scan).in(fmt::format("{} sent what is no CQL frame", to_string(peer()))));
             return data.size();
         }
-        at += scan.total;
-        const auto& frame = scan.frame;
-        if (frame.header.stream == cql::kEventStream) {
-            if (owner_) owner_->on_event(frame);
-            continue;
-        }
-        const auto request = ids_.give_back(frame.header.stream);
-        if (!request) {
-            close({Errc::malformed,
-                   fmt::format("{} answered stream {}, which asked nothing", to_string(peer()), frame.header.stream)});
-            return data.size();
-        }
-        waiting_since_ = last_heard_;
-        if (*request) {
-            (*request)->connection_ = nullptr;
-            (*request)->on_reply(frame);
-        }
-        if (was_full_ && open_) {
-            was_full_ = false;
-            if (owner_) owner_->on_capacity(*this);
-        }
+        if (!take_frame(scan.frame)) return data.size();
     }
-    return at;
+    return open_ ? at : data.size();
+}
+
+bool Connection::take_frame(const cql::FrameView& frame) {
+    if (frame.header.stream == cql::kEventStream) {
+        if (owner_) owner_->on_event(frame);
+        return open_;
+    }
+    const auto request = ids_.give_back(frame.header.stream);
+    if (!request) {
+        close({Errc::malformed,
+               fmt::format("{} answered stream {}, which asked nothing", to_string(peer()), frame.header.stream)});
+        return false;
+    }
+    waiting_since_ = last_heard_;
+    if (*request) {
+        (*request)->connection_ = nullptr;
+        give(**request, frame);
+    }
+    if (was_full_ && open_) {
+        was_full_ = false;
+        if (owner_) owner_->on_capacity(*this);
+    }
+    return open_;
+}
+
+void Connection::give(Request& request, const cql::FrameView& frame) {
+    const auto route = std::exchange(request.learns_, nullptr);
+    if (!tablets_ || !frame.header.has(cql::header_flag::kCustomPayload)) {
+        request.on_reply(frame);
+        return;
+    }
+    // We asked for this payload, not whoever sent the request: it ends here.
+    const auto prefix = cql::read_response_prefix(frame);
+    if (!prefix) {
+        request.on_reply(frame);
+        return;
+    }
+    if (route && owner_) {
+        if (const auto hint = read_tablet_hint(prefix.value())) owner_->on_tablet(*route, *hint);
+    }
+    edit_.reset(frame);
+    edit_.set_stream(frame.header.stream);
+    edit_.strip_payload(prefix.value());
+    edited_.clear();
+    edit_.append_to(edited_);
+    // Taken out: what on_reply() causes may bring us here again.
+    auto plain = std::move(edited_);
+    if (const auto view = cql::view_frame(plain, cql::Direction::response)) {
+        request.on_reply(view.value());
+    } else {
+        request.on_reply(frame);
+    }
+    edited_ = std::move(plain);
 }
 
 void Connection::on_closed(const Error& why) {
@@ -166,6 +124,7 @@ void Connection::close(const Error& why) {
     stream_->close();
     for (auto* request : ids_.take_all()) {
         request->connection_ = nullptr;
+        request->learns_ = nullptr;
         request->on_failed(why, Applied::unknown);
     }
     if (auto* owner = std::exchange(owner_, nullptr)) owner->on_connection_lost(*this, why);
@@ -217,76 +176,6 @@ Task<Result<Bytes>> Connection::call(Bytes frame, Deadline by) {
     auto result = co_await outcome;
     Shard::here().cancel(timer);
     co_return std::move(result.frame);
-}
-
-Task<Result<std::unique_ptr<Connection>>> Connection::open(Endpoint to, ConnectionOptions options, Owner* owner,
-                                                           Deadline by) {
-    auto connected = co_await penumbra::connect(to, by);
-    CO_TRY(const int fd, std::move(connected));
-    auto connection = std::make_unique<Connection>(std::make_unique<Stream>(fd, to, options.tls), options, nullptr);
-    auto started = co_await connection->start_up(by);
-    if (!started) {
-        Shard::here().dispose(std::move(connection));
-        co_return fail(std::move(started).error());
-    }
-    connection->set_owner(owner);
-    co_return std::move(connection);
-}
-
-Task<Status> Connection::start_up(Deadline by) {
-    const auto name = to_string(peer());
-    cql::RequestHead head;
-    head.version = options_.version;
-    const cql::StringPairs startup{{"CQL_VERSION", "3.0.0"}, {"DRIVER_NAME", "Penumbra"}};
-    Bytes request;
-    cql::encode_startup(request, head, startup);
-    auto sent = co_await call(std::move(request), by);
-    CO_TRY(auto reply, std::move(sent));
-    auto viewed = cql::view_frame(reply, cql::Direction::response);
-    CO_TRY(auto frame, std::move(viewed));
-    if (frame.header.opcode == cql::Opcode::authenticate) {
-        auto decoded = cql::decode_authenticate(frame);
-        CO_TRY(auto authenticator, std::move(decoded));
-        authenticator_ = std::string(authenticator);
-        if (!options_.sasl_token) {
-            co_return fail(Errc::invalid_argument,
-                           fmt::format("{} asks for a user name and password ({}): configure them for this cluster",
-                                       name, authenticator));
-        }
-        Bytes token;
-        cql::encode_auth_response(token, head, cql::CellView(*options_.sasl_token));
-        auto answered = co_await call(std::move(token), by);
-        CO_TRY(auto verdict, std::move(answered));
-        reply = std::move(verdict);
-        auto viewed_verdict = cql::view_frame(reply, cql::Direction::response);
-        CO_TRY(auto verdict_frame, std::move(viewed_verdict));
-        frame = verdict_frame;
-    }
-    if (frame.header.opcode == cql::Opcode::error) {
-        auto error = cql::decode_error(frame);
-        CO_TRY(auto message, std::move(error));
-        co_return fail(cql::to_error(message).in(name));
-    }
-    if (frame.header.opcode != cql::Opcode::ready && frame.header.opcode != cql::Opcode::auth_success) {
-        co_return fail(Errc::malformed,
-                       fmt::format("{} answered STARTUP with {}", name, cql::to_string(frame.header.opcode)));
-    }
-    if (!options_.keyspace.empty()) {
-        Bytes use;
-        const cql::Parameters parameters;
-        const auto text = "USE " + cql::quote_identifier(options_.keyspace);
-        cql::encode_query(use, head, text, parameters);
-        auto used = co_await call(std::move(use), by);
-        CO_TRY(auto used_reply, std::move(used));
-        auto viewed_use = cql::view_frame(used_reply, cql::Direction::response);
-        CO_TRY(auto used_frame, std::move(viewed_use));
-        if (used_frame.header.opcode == cql::Opcode::error) {
-            auto error = cql::decode_error(used_frame);
-            CO_TRY(auto message, std::move(error));
-            co_return fail(cql::to_error(message).in(name));
-        }
-    }
-    co_return ok();
 }
 
 }  // namespace penumbra::cluster

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/token_map.h"
 #include "cql/protocol/rows.h"
 #include "cql/types/token.h"
 #include "cql/types/uuid.h"
@@ -30,11 +31,15 @@ struct Topology {
     bool is_scylla = false;
     cql::Rows system_local;  ///< as it came, for the virtual one
     bool has_peers_v2 = false;
+    cql::ProtocolVersion newest_version = cql::ProtocolVersion::v4;  ///< that every node speaks
+    bool tablets = false;   ///< its nodes tell where tablets are, in payloads of responses
+    TokenMapPtr token_map;  ///< of these nodes; null until the schema was read, or when the partitioner is not Murmur3
 
     /// All tokens, sorted.
     std::vector<cql::Token> ring() const;
     /// The oldest one of any node.
     std::string release_version() const;
+    bool is_murmur3() const { return partitioner.ends_with("Murmur3Partitioner"); }
 };
 using TopologyPtr = std::shared_ptr<const Topology>;
 

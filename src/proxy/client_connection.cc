@@ -275,7 +275,10 @@ Task<void> ClientConnection::authenticate(Ptr self, std::int16_t stream, Bytes t
     auto& cluster = self->shard_.context().cluster(self->shard_.default_primary());
     const auto topology = cluster.topology();
     cluster::ConnectionOptions options;
-    options.sasl_token = std::move(token);
+    auto login = std::make_shared<cluster::Login>();
+    login->tokens.push_back(std::move(token));
+    options.login = std::move(login);
+    options.tls = cluster.options().pool.tls;
     Error last(Errc::unavailable, fmt::format("no node of the {} cluster is known", cluster.name()));
     if (topology) {
         for (const auto& node : topology->nodes) {

@@ -331,9 +331,30 @@ class Connecting final : public Watcher {
 
 }  // namespace
 
-Task<Result<int>> connect(Endpoint to, Deadline by) {
+namespace {
+/// The wildcard address of `to`'s family with our port.
+int bind_source(int fd, const Endpoint& to, std::uint16_t port) {
+    sockaddr_in6 any{};
+    if (to.raw()->sa_family == AF_INET) {
+        auto* four = reinterpret_cast<sockaddr_in*>(&any);
+        four->sin_family = AF_INET;
+        four->sin_port = htons(port);
+    } else {
+        any.sin6_family = AF_INET6;
+        any.sin6_port = htons(port);
+    }
+    return ::bind(fd, reinterpret_cast<const sockaddr*>(&any), to.raw_size());
+}
+}  // namespace
+
+Task<Result<int>> connect(Endpoint to, Deadline by, std::uint16_t source_port) {
     const int fd = socket(to.raw()->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) co_return fail(system_error("socket for", to_string(to), errno));
+    if (source_port != 0 && bind_source(fd, to, source_port) != 0) {
+        const int error = errno;
+        ::close(fd);
+        co_return fail(system_error("bind", fmt::format("port {} towards {}", source_port, to_string(to)), error));
+    }
     if (::connect(fd, to.raw(), to.raw_size()) == 0) co_return fd;
     if (errno != EINPROGRESS) {
         const int error = errno;

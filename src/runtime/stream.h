@@ -126,7 +126,7 @@ class Stream final : Watcher, Deferred {
     bool in_handler_ = false;
 };
 
-/// A connected socket to `to`, or why not, by the deadline.
-Task<Result<int>> connect(Endpoint to, Deadline by);
+/// A connected socket to `to`, or why not, by the deadline. `source_port`: of our side; 0 takes any.
+Task<Result<int>> connect(Endpoint to, Deadline by, std::uint16_t source_port = 0);
 
 }  // namespace penumbra

@@ -95,7 +95,7 @@ TEST_F(ClusterTest, DoesWithoutPeersV2) {
 
 TEST_F(ClusterTest, NobodyThereIsAnErrorAndTryingGoesOn) {
     loop.on([this] { nodes[0]->stop(); });
-    ASSERT_FALSE(start());
+    ASSERT_FALSE(start(100ms));
     loop.on([this] { nodes[0]->restart(); });
     loop.until([this] { return cluster->is_connected(); });
 }
@@ -165,6 +165,101 @@ TEST_F(ClusterTest, ASessionEndsByItsTimeout) {
     ASSERT_TRUE(start());
     for (auto& node : nodes) node->on_request = [](const auto&) {};
     EXPECT_EQ(execute("SELECT 1").error().code, Errc::timeout);
+}
+
+TEST_F(ClusterTest, FindsTheNewestVersionThatAllItsNodesSpeak) {
+    for (auto& node : nodes) node->versions = {"3/v3", "4/v4", "5/v5", "6/v6-beta"};
+    ASSERT_TRUE(start());
+    EXPECT_EQ(cluster->newest_version(), cql::ProtocolVersion::v5);
+    ASSERT_TRUE(execute("SELECT v FROM app.rows WHERE tenant = ?", {cql::encode_text("acme")}));
+    const auto& asked = nodes[0]->asked.empty() ? nodes[1]->asked : nodes[0]->asked;
+    EXPECT_EQ(asked.back().version, cql::ProtocolVersion::v5);
+    // A node of an older release joins the ring: v5 would be a matter of luck.
+    nodes[1]->release_version = "3.11.19";
+    loop.on([this] {
+        nodes[0]->push(
+            cql::NodeEvent{"TOPOLOGY_CHANGE", "NEW_NODE", {cql::InetAddress::parse("127.0.0.1").value(), 1}});
+    });
+    loop.until([this] { return cluster->newest_version() == cql::ProtocolVersion::v4; });
+}
+
+TEST_F(ClusterTest, OnlyNodesOfTheLocalDataCentreAreUsed) {
+    nodes[1]->datacenter = "far";
+    ASSERT_TRUE(start());
+    for (int i = 0; i < 6; ++i) ASSERT_TRUE(execute("SELECT 1"));
+    EXPECT_TRUE(nodes[1]->asked.empty());
+    EXPECT_EQ(cluster->topology()->nodes.size(), 2U);
+}
+
+TEST_F(ClusterTest, TheLocalDataCentreCanBeSaid) {
+    nodes[1]->datacenter = "far";
+    options.local_datacenter = "far";
+    ASSERT_TRUE(start());
+    for (int i = 0; i < 6; ++i) ASSERT_TRUE(execute("SELECT 1"));
+    EXPECT_TRUE(nodes[0]->asked.empty());
+}
+
+TEST_F(ClusterTest, ALocalDataCentreThatIsNotThereIsAnErrorAtOnce) {
+    options.local_datacenter = "moon";
+    const auto started = start(30s);
+    ASSERT_FALSE(started);
+    EXPECT_NE(started.error().what.find("no data centre 'moon', only dc1"), std::string::npos) << started.error().what;
+}
+
+TEST_F(ClusterTest, StartTriesAllContactPointsAndSaysWhatEachFailedOf) {
+    loop.on([this] {
+        for (auto& node : nodes) node->stop();
+    });
+    options.contact_points = {{"127.0.0.1", nodes[0]->port()}, {"127.0.0.1", nodes[1]->port()}};
+    const auto started = start(200ms);
+    ASSERT_FALSE(started);
+    for (const auto& node : nodes)
+        EXPECT_NE(started.error().what.find(to_string(node->endpoint())), std::string::npos) << started.error().what;
+}
+
+TEST_F(ClusterTest, AnUnreachableContactPointDoesNotHoldUpTheOthers) {
+    nodes[0]->silent_at_startup = true;
+    options.pool.connect_timeout = 20s;
+    options.contact_points = {{"127.0.0.1", nodes[0]->port()}, {"127.0.0.1", nodes[1]->port()}};
+    EXPECT_TRUE(start(10s));
+    loop.on([this] { nodes[0]->stop(); });
+}
+
+TEST_F(ClusterTest, AStartThatIsEarlyWaitsForTheCluster) {
+    loop.on([this] { nodes[0]->stop(); });
+    cluster = std::make_unique<Cluster>(options, loop.shard(), std::vector<Shard*>{&loop.shard()});
+    loop.on([this] { loop.shard().call_in(50ms, [this] { nodes[0]->restart(); }); });
+    EXPECT_TRUE(loop.run<Status>([this] { return cluster->start(Deadline::in(Clock::system(), 10s)); }));
+}
+
+TEST_F(ClusterTest, AWrongPasswordEndsTheStartAtOnce) {
+    nodes[0]->authenticator = "org.apache.cassandra.auth.PasswordAuthenticator";
+    nodes[0]->users = {{"penumbra", "right"}};
+    options.pool.credentials = {"penumbra", "wrong"};
+    const auto started = start(30s);
+    ASSERT_FALSE(started);
+    EXPECT_EQ(started.error().code, Errc::server);
+    EXPECT_NE(started.error().what.find("incorrect"), std::string::npos) << started.error().what;
+}
+
+TEST_F(ClusterTest, ASessionKnowsAStatementByEachNodesOwnId) {
+    loop.on([this] { nodes[1] = std::make_unique<LyingServer>("of another release"); });
+    nodes[0]->peers = {nodes[1].get()};
+    nodes[1]->peers = {nodes[0].get()};
+    ASSERT_TRUE(start());
+    const auto* text = "SELECT v FROM app.rows WHERE tenant = ?";
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(execute(text, {cql::encode_text("acme")}));
+    EXPECT_EQ(prepares(), 2U) << "once on each, not with every change of node";
+}
+
+TEST_F(ClusterTest, ASessionsRequestsGoToAReplica) {
+    nodes[0]->tokens = {0};
+    nodes[1]->tokens = {INT64_MIN + 1};
+    ASSERT_TRUE(start());
+    const auto map = cluster->topology()->token_map->keyspace("app");
+    ASSERT_NE(map, nullptr);
+    EXPECT_EQ(map->of(cql::Token(-5)).size(), 1U);
+    EXPECT_NE(map->of(cql::Token(-5))[0], map->of(cql::Token(5))[0]);
 }
 
 }  // namespace

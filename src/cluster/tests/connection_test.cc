@@ -1,5 +1,6 @@
 #include "cluster/connection.h"
 
+#include <random>
 #include <set>
 
 #include <gtest/gtest.h>
@@ -14,6 +15,8 @@ namespace {
 using namespace std::chrono_literals;
 using namespace testing;
 using cql::Opcode;
+using ::testing::Values;
+using ::testing::WithParamInterface;
 
 // ---- stream ids
 
@@ -311,6 +314,142 @@ TEST_F(ConnectionTest, EventsGoToTheOwner) {
     });
     loop.until([&] { return events == 1; });
     EXPECT_FALSE(lost);
+}
+
+// ---- versions and compression
+
+class ConnectionWireTest : public ConnectionTest,
+                           public WithParamInterface<std::pair<cql::ProtocolVersion, cql::Compression>> {};
+
+INSTANTIATE_TEST_SUITE_P(All, ConnectionWireTest,
+                         Values(std::pair(cql::ProtocolVersion::v3, cql::Compression::lz4),
+                                std::pair(cql::ProtocolVersion::v4, cql::Compression::none),
+                                std::pair(cql::ProtocolVersion::v4, cql::Compression::lz4),
+                                std::pair(cql::ProtocolVersion::v4, cql::Compression::snappy),
+                                std::pair(cql::ProtocolVersion::v5, cql::Compression::none),
+                                std::pair(cql::ProtocolVersion::v5, cql::Compression::lz4)));
+
+TEST_P(ConnectionWireTest, SmallAndLargeAnswersArrive) {
+    server->compressions = {"lz4", "snappy"};
+    server->authenticator = "org.apache.cassandra.auth.PasswordAuthenticator";
+    server->users = {{"ada", "lace"}};
+    ConnectionOptions options;
+    options.version = GetParam().first;
+    options.compression = GetParam().second;
+    options.login = plain_login({"ada", "lace"});
+    options.keyspace = "app";
+    open(options);
+    server->on_request = [](const auto& asked) { asked.server->rows(asked, asked.text); };
+    std::vector<std::unique_ptr<Probe>> probes;
+    for (const std::size_t size : {1U, 500U, 200'000U, 3U, 131'072U}) {
+        probes.push_back(std::make_unique<Probe>("SELECT " + std::string(size, 'x'), options.version));
+        ASSERT_TRUE(send(*probes.back()));
+    }
+    loop.until([&] { return std::ranges::all_of(probes, [](const auto& one) { return one->answers > 0; }); });
+    for (const auto& probe : probes) {
+        ASSERT_FALSE(probe->error);
+        EXPECT_EQ(probe->cell(), probe->text());
+    }
+    EXPECT_EQ(server->versions_asked, std::vector{options.version});
+    EXPECT_EQ(server->compressions_asked.size(), options.compression == cql::Compression::none ? 0U : 1U);
+}
+
+TEST_F(ConnectionTest, CompressionIsUsedOnlyWhereItIsOffered) {
+    server->compressions = {"snappy"};
+    ConnectionOptions options;
+    options.compression = cql::Compression::lz4;
+    open(options);
+    EXPECT_TRUE(server->compressions_asked.empty());
+    options.version = cql::ProtocolVersion::v5;
+    options.compression = cql::Compression::snappy;
+    loop.on([&] { connection.reset(); });
+    open(options);
+    EXPECT_TRUE(server->compressions_asked.empty()) << "v5 has no Snappy";
+}
+
+TEST_F(ConnectionTest, ABrokenSegmentEndsIt) {
+    ConnectionOptions options;
+    options.version = cql::ProtocolVersion::v5;
+    open(options);
+    server->on_request = [](const auto& asked) { asked.server->raw_wire(asked, Bytes(64, 0x5A)); };
+    Probe probe("SELECT 1", options.version);
+    send(probe);
+    loop.until([&] { return lost.has_value(); });
+    EXPECT_NE(lost->what.find("checksum"), std::string::npos) << lost->what;
+    EXPECT_EQ(probe.answers, 1);
+    EXPECT_EQ(probe.applied, Applied::unknown);
+}
+
+// ---- a peer that lies in every way it can, by the seed
+
+TEST_F(ConnectionTest, WhateverThePeerDoesEachRequestHasOneOutcomeAndItsOwn) {
+    for (unsigned seed = 1; seed <= 60; ++seed) {
+        SCOPED_TRACE(seed);
+        std::mt19937_64 random(seed);
+        ConnectionOptions options;
+        options.version = seed % 2 == 0 ? cql::ProtocolVersion::v5 : cql::ProtocolVersion::v4;
+        options.max_in_flight = 8;
+        options.dead_after = 200ms;
+        lost.reset();
+        open(options);
+        const bool lies = seed % 3 != 0;
+        std::vector<LyingServer::Asked> owed;
+        server->on_request = [&](const auto& asked) {
+            owed.push_back(asked);
+            const auto answer = [&](std::size_t which) {
+                const auto one = owed[which];
+                owed.erase(owed.begin() + static_cast<std::ptrdiff_t>(which));
+                one.server->rows(one, one.text);
+            };
+            switch (lies ? random() % 12 : random() % 6) {
+                case 6: {
+                    auto wrong = asked;
+                    wrong.stream = static_cast<std::int16_t>(random() % 4000);
+                    asked.server->rows(wrong, "wrong stream");
+                    break;
+                }
+                case 7:
+                    asked.server->raw_wire(asked, Bytes(random() % 40, static_cast<Byte>(random())));
+                    break;
+                case 8:
+                    asked.server->hang_up(asked);
+                    break;
+                case 9:
+                    asked.server->rows(asked, asked.text);
+                    break;
+                default:
+                    break;
+            }
+            while (!owed.empty() && random() % 3 != 0) answer(random() % owed.size());
+        };
+        std::vector<std::unique_ptr<Probe>> probes;
+        std::size_t cancelled = 0;
+        for (int i = 0; i < 60; ++i) {
+            auto probe = std::make_unique<Probe>("SELECT " + std::to_string(seed * 1000 + i), options.version);
+            const bool sent = send(*probe);
+            if (sent && random() % 5 == 0) {
+                loop.on([&] { probe->cancel(); });
+                ++cancelled;
+                EXPECT_FALSE(probe->is_pending());
+            } else if (sent) {
+                probes.push_back(std::move(probe));
+            }
+            if (random() % 4 == 0) loop.turn();
+        }
+        loop.on([&] { connection->close({Errc::closed, "the test ends it"}); });
+        for (const auto& probe : probes) {
+            EXPECT_EQ(probe->answers, 1) << "one outcome each";
+            // A lie about the stream is told by a rightly addressed frame: no client could know. Not so without lies.
+            if (!probe->error && !lies) {
+                EXPECT_EQ(probe->cell(), probe->text());
+            }
+            EXPECT_FALSE(probe->is_pending());
+        }
+        EXPECT_EQ(connection->in_flight(), 0U);
+        loop.on([&] { connection.reset(); });
+        loop.turn();
+        server->on_request = [](const auto&) {};  // what it has not read yet is not of the next seed's
+    }
 }
 
 }  // namespace

@@ -12,6 +12,8 @@
 #include "cql/protocol/requests.h"
 #include "cql/protocol/responses.h"
 #include "cql/protocol/rows.h"
+#include "cql/protocol/wire_reader.h"
+#include "cql/protocol/wire_writer.h"
 #include "cql/types/scalars.h"
 #include "runtime/listener.h"
 #include "runtime/stream.h"
@@ -163,6 +165,8 @@ class LyingServer {
         cql::Opcode opcode = cql::Opcode::query;
         std::string text;      ///< of QUERY, PREPARE, and of what EXECUTE names; children of a BATCH joined with "; "
         std::string keyspace;  ///< that the connection USEs
+        std::string user;      ///< that it logged in as
+        int shard = -1;        ///< that it ended on, of a ScyllaDB node
         std::optional<std::int64_t> timestamp;
         std::optional<Bytes> paging_state;
         std::vector<Bytes> values;
@@ -185,6 +189,22 @@ class LyingServer {
     bool silent_at_startup = false;
     bool has_peers_v2 = true;
     std::optional<std::string> authenticator;
+    std::map<std::string, std::string> users;  ///< and their passwords, where there is an authenticator
+    std::string challenge;                     ///< asked before the password, as some mechanisms do
+    std::vector<std::string> versions;         ///< PROTOCOL_VERSIONS; empty: does not say
+    std::vector<std::string> compressions;
+    /// ScyllaDB's manners: SUPPORTED with shards, and a port of its own where the source port chooses one.
+    struct Shards {
+        int count = 2;
+        bool has_port = true;
+        int by_chance = 0;  ///< where the next connection to the ordinary port ends; they take turns
+    };
+    std::optional<Shards> shards;
+    bool offers_tablets = false;
+    std::string datacenter = "dc1";
+    std::string rack = "r1";
+    std::string release_version = "4.1.9";
+    std::vector<std::int64_t> tokens;  ///< empty: one made of the port
 
     // ---- what it does
     std::function<void(const Asked&)> on_request = [](const Asked& one) { one.server->obey(one); };
@@ -197,7 +217,18 @@ class LyingServer {
     std::size_t system_reads = 0;
     std::size_t uses = 0;
 
+    /// Of each open connection, in the order accepted.
+    std::vector<int> open_shards() const {
+        std::vector<int> found;
+        for (const auto& one : connections_) {
+            if (one->stream->is_open()) found.push_back(one->shard);
+        }
+        return found;
+    }
+    std::vector<cql::ProtocolVersion> versions_asked;  ///< by each STARTUP
+    std::vector<std::string> compressions_asked;       ///< by each STARTUP that asked for one
     const Endpoint& endpoint() const { return endpoint_; }
+    const Endpoint& shard_endpoint() const { return shard_endpoint_; }
     std::uint16_t port() const { return endpoint_.port(); }
     const std::string& name() const { return name_; }
     std::size_t open_connections() const {
@@ -237,6 +268,7 @@ class LyingServer {
         result.result_metadata.column_count = static_cast<std::int32_t>(columns.size());
         for (const auto& name : columns)
             result.result_metadata.columns.push_back({"app", "settings", name, SchemaRows::text()});
+        if (one.version == cql::ProtocolVersion::v5) result.result_metadata_id = id;
         respond(one, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_prepared(out, head, result); });
     }
     void forget_prepared() { prepared_.clear(); }
@@ -282,6 +314,16 @@ class LyingServer {
         auto& peer = *connections_.at(one.connection);
         if (peer.stream->is_open()) peer.stream->write(bytes);
     }
+    /// The same, past the codec: what is no envelope, or no segment.
+    void raw_wire(const Asked& one, BytesView bytes) {
+        auto& peer = *connections_.at(one.connection);
+        if (!peer.stream->is_open()) return;
+        peer.stream->seal();
+        peer.verbatim = true;
+        peer.stream->write(bytes);
+        peer.stream->seal();
+        peer.verbatim = false;
+    }
     void hang_up(const Asked& one) { connections_.at(one.connection)->stream->close(); }
     void hang_up_after_flush(const Asked& one) { connections_.at(one.connection)->stream->close_after_flush(); }
     void hang_up_all() {
@@ -290,6 +332,7 @@ class LyingServer {
     /// Nobody listens any more, and everybody is cut off.
     void stop() {
         listener_.close();
+        shard_listener_.close();
         for (auto& one : connections_) {
             one->stream->close();
             Shard::here().dispose(std::move(one->stream));
@@ -298,13 +341,15 @@ class LyingServer {
         connections_.clear();
     }
     void restart() {
-        auto bound =
-            listener_.listen(endpoint_.port() == 0 ? Endpoint::parse("127.0.0.1:0").value() : endpoint_,
-                             [this](int fd, const Endpoint& from) {
-                                 connections_.push_back(std::make_unique<Peer>(*this, connections_.size(), fd, from));
-                                 ++accepted;
-                             });
+        auto bound = listener_.listen(endpoint_.port() == 0 ? Endpoint::parse("127.0.0.1:0").value() : endpoint_,
+                                      [this](int fd, const Endpoint& from) {
+                                          accept(fd, from, shards ? shards->by_chance++ % shards->count : -1);
+                                      });
         endpoint_ = bound.value();
+        auto shard_bound = shard_listener_.listen(
+            shard_endpoint_.port() == 0 ? Endpoint::parse("127.0.0.1:0").value() : shard_endpoint_,
+            [this](int fd, const Endpoint& from) { accept(fd, from, shards ? from.port() % shards->count : -1); });
+        shard_endpoint_ = shard_bound.value();
     }
     void push(const cql::EventMessage& event) {
         cql::ResponseHead head;
@@ -359,18 +404,28 @@ class LyingServer {
         }
         std::unique_ptr<Stream> stream;
         std::string keyspace;
+        std::string user;
+        int shard = -1;
+        bool challenged = false;
+        bool verbatim = false;
+        cql::WireReader reader{cql::Direction::request};
+        cql::WireWriter writer;
         bool registered = false;
 
       private:
         std::size_t on_data(MutableBytes data) override {
             std::size_t at = 0;
-            while (at < data.size() && stream->is_open()) {
-                const auto scan = cql::next_frame(BytesView(data).subspan(at), cql::Direction::request);
+            while (stream->is_open()) {
+                std::size_t dealt = 0;
+                const auto scan = reader.next(BytesView(data).subspan(at), dealt);
+                at += dealt;
                 if (scan.verdict != cql::FrameVerdict::complete) break;
-                at += scan.total;
                 server_.receive(*this, number_, scan.frame);
             }
             return at;
+        }
+        void before_flush(Bytes& out, std::size_t from) override {
+            if (!verbatim) writer.encode(out, from);
         }
         void on_closed(const Error&) override {}
         LyingServer& server_;
@@ -385,23 +440,23 @@ class LyingServer {
         one.version = frame.version();
         one.opcode = frame.header.opcode;
         one.keyspace = peer.keyspace;
+        one.user = peer.user;
+        one.shard = peer.shard;
         one.frame.assign(frame.whole.begin(), frame.whole.end());
         switch (frame.header.opcode) {
             case cql::Opcode::options: {
-                const cql::StringLists options{{"CQL_VERSION", {"3.4.6"}}, {"COMPRESSION", {}}};
+                const auto said = supported_of(peer);
+                cql::StringLists options;
+                for (const auto& [key, values] : said) options.emplace_back(key, views_of(values));
                 respond(one,
                         [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_supported(out, head, options); });
                 return;
             }
             case cql::Opcode::startup:
-                if (silent_at_startup) return;
-                if (authenticator) {
-                    respond(one, [&](Bytes& out, const cql::ResponseHead& head) {
-                        cql::encode_authenticate(out, head, *authenticator);
-                    });
-                    return;
-                }
-                respond(one, [](Bytes& out, const cql::ResponseHead& head) { cql::encode_ready(out, head); });
+                start(peer, one, frame);
+                return;
+            case cql::Opcode::auth_response:
+                log_in(peer, one, frame);
                 return;
             case cql::Opcode::register_:
                 peer.registered = true;
@@ -437,6 +492,77 @@ class LyingServer {
             return;
         asked.push_back(one);
         on_request(one);
+    }
+
+    static std::vector<std::string_view> views_of(const std::vector<std::string>& strings) {
+        return {strings.begin(), strings.end()};
+    }
+    std::vector<std::pair<std::string, std::vector<std::string>>> supported_of(const Peer& peer) const {
+        std::vector<std::pair<std::string, std::vector<std::string>>> said{{"CQL_VERSION", {"3.4.6"}},
+                                                                           {"COMPRESSION", compressions}};
+        if (!versions.empty()) said.emplace_back("PROTOCOL_VERSIONS", versions);
+        if (offers_tablets) said.push_back({"TABLETS_ROUTING_V1", {""}});
+        if (shards) {
+            said.push_back({"SCYLLA_SHARD", {std::to_string(peer.shard)}});
+            said.push_back({"SCYLLA_NR_SHARDS", {std::to_string(shards->count)}});
+            said.push_back({"SCYLLA_SHARDING_ALGORITHM", {"biased-token-round-robin"}});
+            said.push_back({"SCYLLA_SHARDING_IGNORE_MSB", {"12"}});
+            if (shards->has_port) said.push_back({"SCYLLA_SHARD_AWARE_PORT", {std::to_string(shard_endpoint_.port())}});
+        }
+        return said;
+    }
+    void accept(int fd, const Endpoint& from, int shard) {
+        connections_.push_back(std::make_unique<Peer>(*this, connections_.size(), fd, from));
+        connections_.back()->shard = shard;
+        ++accepted;
+    }
+
+    void start(Peer& peer, const Asked& one, const cql::FrameView& frame) {
+        if (silent_at_startup) return;
+        versions_asked.push_back(one.version);
+        auto compression = cql::Compression::none;
+        const auto options = cql::decode_startup(frame).value().options;
+        for (const auto& [key, value] : options) {
+            if (key != "COMPRESSION") continue;
+            compressions_asked.emplace_back(value);
+            compression = cql::compression_named(value).value();
+        }
+        peer.reader.agree(one.version, compression);
+        if (authenticator) {
+            respond(one, [&](Bytes& out, const cql::ResponseHead& head) {
+                cql::encode_authenticate(out, head, *authenticator);
+            });
+        } else {
+            respond(one, [](Bytes& out, const cql::ResponseHead& head) { cql::encode_ready(out, head); });
+        }
+        peer.stream->seal();
+        peer.writer.agree(one.version, compression);
+    }
+
+    void log_in(Peer& peer, const Asked& one, const cql::FrameView& frame) {
+        if (!challenge.empty() && !std::exchange(peer.challenged, true)) {
+            return respond(one, [&](Bytes& out, const cql::ResponseHead& head) {
+                cql::encode_auth_challenge(out, head, cql::CellView(bytes_of(challenge)));
+            });
+        }
+        const auto token = cql::decode_auth_response(frame).value().token;
+        const std::string text(text_of(token.bytes()));
+        const auto first = text.find('\0');
+        const auto second = text.find('\0', first + 1);
+        const auto user = text.substr(first + 1, second - first - 1);
+        const auto known = users.find(user);
+        if (known == users.end() || known->second != text.substr(second + 1)) {
+            return respond(one, [&](Bytes& out, const cql::ResponseHead& head) {
+                cql::encode_error(out, head,
+                                  {cql::ErrorCode::bad_credentials,
+                                   "Provided username " + user + " and/or password are incorrect",
+                                   {}});
+            });
+        }
+        peer.user = user;
+        respond(one, [](Bytes& out, const cql::ResponseHead& head) {
+            cql::encode_auth_success(out, head, cql::CellView());
+        });
     }
 
     std::string find_prepared(Asked& one, BytesView id) const {
@@ -497,11 +623,14 @@ class LyingServer {
         rows.add_column("tokens", cql::set_of(SchemaRows::text()));
     }
     void add_node(cql::RowsBuilder& rows) const {
-        rows.add(cql::encode_text("dc1"));
-        rows.add(cql::encode_text("r1"));
-        rows.add(cql::encode_text("4.1.9"));
+        rows.add(cql::encode_text(datacenter));
+        rows.add(cql::encode_text(rack));
+        rows.add(cql::encode_text(release_version));
         rows.add(cql::encode_uuid(cql::Uuid::random(port(), 1)));
-        rows.add(cql::encode_text_list({std::to_string(port() * 1000)}));
+        std::vector<std::string> texts;
+        for (const auto token : tokens) texts.push_back(std::to_string(token));
+        if (texts.empty()) texts.push_back(std::to_string(port() * 1000));
+        rows.add(cql::encode_text_list(texts));
     }
     cql::RowsBuilder local_rows() const {
         cql::RowsBuilder rows("system", "local");
@@ -533,6 +662,8 @@ class LyingServer {
     std::string name_;
     Endpoint endpoint_;
     Listener listener_;
+    Endpoint shard_endpoint_;
+    Listener shard_listener_;
     std::vector<std::unique_ptr<Peer>> connections_;
     std::map<std::string, std::string> prepared_;
 };

@@ -12,12 +12,15 @@ namespace penumbra::cluster::testing {
 /// A QUERY that remembers what became of it.
 class Probe final : public Request {
   public:
-    explicit Probe(std::string text = "SELECT v FROM app.rows") : text_(std::move(text)) {}
+    explicit Probe(std::string text = "SELECT v FROM app.rows", cql::ProtocolVersion version = cql::ProtocolVersion::v4)
+        : text_(std::move(text)), version_(version) {}
+    const std::string& text() const { return text_; }
 
     void write_to(Bytes& out, std::int16_t stream) override {
         ++sent;
         last_stream = stream;
         cql::RequestHead head;
+        head.version = version_;
         head.stream = stream;
         cql::encode_query(out, head, text_, {});
     }
@@ -45,6 +48,7 @@ class Probe final : public Request {
 
   private:
     std::string text_;
+    cql::ProtocolVersion version_;
 };
 
 }  // namespace penumbra::cluster::testing
