@@ -112,10 +112,12 @@ Task<Status> Server::start_clusters() {
     for (auto& shard : shards_) users.push_back(shard.get());
     auto source_options = cluster_options("source", source, settings_.source_user(), settings_.source_password());
     source_options.local_datacenter = settings_.source_datacenter();
-    source_options.pool.compression = cql::compression_named(settings_.source_compression()).value();
+    source_options.pool.compression =
+        cql::compression_named(settings_.source_compression()).value_or(cql::Compression::none);
     auto target_options = cluster_options("target", target, settings_.target_user(), settings_.target_password());
     target_options.local_datacenter = settings_.target_datacenter();
-    target_options.pool.compression = cql::compression_named(settings_.target_compression()).value();
+    target_options.pool.compression =
+        cql::compression_named(settings_.target_compression()).value_or(cql::Compression::none);
     source_ = std::make_unique<cluster::Cluster>(std::move(source_options), control_, users);
     target_ = std::make_unique<cluster::Cluster>(std::move(target_options), control_, users);
     clusters_started_ = true;

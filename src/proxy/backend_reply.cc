@@ -1,10 +1,28 @@
 #include "proxy/backend_reply.h"
 
+#include <fmt/format.h>
+
 #include "cql/protocol/requests.h"
 #include "cql/protocol/responses.h"
 #include "proxy/exchange.h"
 
 namespace penumbra::proxy {
+
+Task<Result<Bytes>> ask_primary(ClientPtr client, routing::Side primary, Bytes frame, Deadline by) {
+    cluster::CallRequest request(std::move(frame));
+    cluster::Pool::Placement to;
+    to.group = client->group(primary, Role::primary, client->keyspace());
+    CO_TRY(client->pool(primary).submit(request, to));
+    const auto outcome = request.outcome();
+    const auto timer = Shard::here().call_at(by.at, [outcome, primary] {
+        outcome.set(
+            {fail(Errc::timeout, fmt::format("the {} cluster did not answer in time", routing::to_string(primary))),
+             cluster::Applied::unknown});
+    });
+    auto result = co_await outcome;
+    Shard::here().cancel(timer);
+    co_return std::move(result.frame);
+}
 
 void reply_outcome(ClientConnection& client, std::int16_t stream, const Result<Bytes>& reply, routing::Side side) {
     if (reply) {

@@ -9,10 +9,17 @@
 #include "cql/protocol/frame.h"
 #include "proxy/client_connection.h"
 #include "routing/phase.h"
+#include "runtime/task.h"
 
 namespace penumbra::proxy {
 
-// What cluster::Session::send() gave, as the coroutines look at it that run a statement on one cluster after the other.
+// For the coroutines that run a statement on one cluster after the other.
+
+/// Sends the frame to the primary as the client itself: with its login, in its keyspace. The answer as it came, ERRORs
+/// included.
+Task<Result<Bytes>> ask_primary(ClientPtr client, routing::Side primary, Bytes frame, Deadline by);
+
+// What that or cluster::Session::send() gave:
 
 /// The client's answer: the frame as it came, or an error that says what went wrong here.
 void reply_outcome(ClientConnection& client, std::int16_t stream, const Result<Bytes>& reply, routing::Side side);

@@ -81,7 +81,7 @@ std::size_t ClientConnection::on_data(MutableBytes data) {
         at += dealt;
         switch (scan.verdict) {
             case cql::FrameVerdict::complete:
-                if (!is_spoken(scan.frame.header.version_number(), shard_.newest_version())) {
+                if (state_ == State::new_ && !is_spoken(scan.frame.header.version_number(), shard_.newest_version())) {
                     send_version_error(scan.frame.header.version_number());
                     break;
                 }
@@ -247,7 +247,8 @@ void ClientConnection::handle_startup(const cql::FrameView& frame) {
         }
         compression = *known;
     }
-    const auto authenticator = shard_.context().cluster(shard_.default_primary()).authenticator();
+    login_side_ = shard_.default_primary();
+    const auto authenticator = shard_.context().cluster(login_side_).authenticator();
     state_ = authenticator ? State::authenticating : State::ready;
     const auto answer = [&](Bytes& out, const cql::ResponseHead& head) {
         if (authenticator) {
@@ -271,34 +272,52 @@ void ClientConnection::handle_startup(const cql::FrameView& frame) {
 }
 
 Task<void> ClientConnection::authenticate(Ptr self, std::int16_t stream, Bytes token) {
-    // The primary itself judges the client's credentials, on a connection of its own that is closed again.
-    auto& cluster = self->shard_.context().cluster(self->shard_.default_primary());
-    const auto topology = cluster.topology();
-    cluster::ConnectionOptions options;
-    auto login = std::make_shared<cluster::Login>();
-    login->tokens.push_back(std::move(token));
-    options.login = std::move(login);
-    options.tls = cluster.options().pool.tls;
-    Error last(Errc::unavailable, fmt::format("no node of the {} cluster is known", cluster.name()));
-    if (topology) {
-        for (const auto& node : topology->nodes) {
-            const auto by = Deadline::in(Shard::here().clock(), cluster.options().pool.connect_timeout);
-            auto opened = co_await cluster::Connection::open(node.endpoint, options, nullptr, by);
-            if (opened) {
-                Shard::here().dispose(std::move(opened).value());
-                self->state_ = State::ready;
-                self->respond(stream, [](Bytes& out, const cql::ResponseHead& head) {
-                    cql::encode_auth_success(out, head, cql::CellView::null());
-                });
-                co_return;
-            }
-            last = opened.error();
-            if (last.code == Errc::server) break;  // it answered: that is the verdict
+    // The primary itself judges the client's credentials, in its own words.
+    auto& shard = self->shard_;
+    const auto side = self->login_side_;
+    auto& pool = shard.pool(side);
+    const auto by = Deadline::in(Shard::here().clock(), shard.options().request_timeout);
+    self->state_ = State::judged;
+    if (!self->login_attempt_) {
+        auto begun = co_await pool.begin_login(self->version_, by);
+        if (!begun) {
+            self->state_ = State::authenticating;
+            self->reply_error(stream, cql::ErrorCode::overloaded, begun.error().what);
+            co_return;
         }
+        self->login_attempt_ = std::move(begun).value();
     }
-    const auto code =
-        last.code == Errc::server ? static_cast<cql::ErrorCode>(last.detail) : cql::ErrorCode::server_error;
-    self->reply_error(stream, code, last.what);
+    auto answered = co_await self->login_attempt_->answer(std::move(token), by);
+    if (!answered) {
+        self->login_attempt_.reset();
+        self->state_ = State::authenticating;
+        self->reply_error(stream, cql::ErrorCode::server_error, answered.error().what);
+        co_return;
+    }
+    const auto verdict = cql::view_frame(answered.value(), cql::Direction::response);
+    if (!verdict) {
+        self->login_attempt_.reset();
+        self->state_ = State::authenticating;
+        self->reply_error(stream, cql::ErrorCode::server_error, "the cluster's answer could not be read");
+        co_return;
+    }
+    if (auto login = self->login_attempt_->finish()) {
+        const bool other_asks = shard.context().cluster(routing::other(side)).authenticator().has_value();
+        self->identity_.accepted(side, std::move(login), shard.options().logins, other_asks);
+        self->state_ = State::ready;
+    } else {
+        self->state_ = State::authenticating;
+    }
+    if (verdict.value().header.opcode != cql::Opcode::auth_challenge) self->login_attempt_.reset();
+    self->reply(stream, verdict.value(), side);
+}
+
+cluster::Pool& ClientConnection::pool(routing::Side side) {
+    return shard_.pool(side);
+}
+
+cluster::Group* ClientConnection::group(routing::Side side, Role role, std::string_view keyspace) {
+    return identity_.group(shard_.pool(side), side, role, version_, keyspace);
 }
 
 void ClientConnection::handle_register(const cql::FrameView& frame) {

@@ -8,11 +8,13 @@
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 
 #include "base/bytes.h"
+#include "cluster/login.h"
 #include "cql/language/statement.h"
 #include "cql/protocol/frame.h"
 #include "cql/protocol/responses.h"
 #include "cql/protocol/wire_reader.h"
 #include "cql/protocol/wire_writer.h"
+#include "proxy/client_identity.h"
 #include "proxy/plan.h"
 #include "routing/phase.h"
 #include "runtime/stream.h"
@@ -52,6 +54,10 @@ class ClientConnection final : Stream::Handler {
     /// A SCHEMA_CHANGE event frame of the primary, if the client registered for it.
     void push_schema_event(const Bytes& frame);
 
+    /// The connections on which a request of this client reaches a cluster.
+    cluster::Group* group(routing::Side side, Role role, std::string_view keyspace);
+    cluster::Pool& pool(routing::Side side);
+
     void exchange_began() { ++in_flight_; }
     void exchange_ended();
     void close();
@@ -84,12 +90,20 @@ class ClientConnection final : Stream::Handler {
 
     friend class Exchange;
 
-    enum class State : std::uint8_t { new_, authenticating, ready };
+    enum class State : std::uint8_t {
+        new_,
+        authenticating,  ///< AUTHENTICATE or AUTH_CHALLENGE was sent, and an AUTH_RESPONSE is due
+        judged,          ///< the primary looks at an AUTH_RESPONSE
+        ready
+    };
 
     ProxyShard& shard_;
     std::unique_ptr<Stream> stream_;
     State state_ = State::new_;
     cql::ProtocolVersion version_ = cql::ProtocolVersion::v4;
+    ClientIdentity identity_;
+    std::unique_ptr<cluster::LoginAttempt> login_attempt_;
+    routing::Side login_side_ = routing::Side::source;
     std::string keyspace_;
     bool wants_schema_events_ = false;
     std::size_t in_flight_ = 0;

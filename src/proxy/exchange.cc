@@ -236,9 +236,8 @@ void Exchange::start() {
     phases_.clear();
     scopes_.clear();
     if (opcode_ == cql::Opcode::prepare) {
-        phases_.push_back(routing::primary_of(shard_.router()->default_phase()) == routing::Side::source
-                              ? routing::Phase::source_only
-                              : routing::Phase::target_only);
+        // Described by whoever will be asked to execute it, as far as that does not depend on values.
+        for (const auto& part : pieces_.front().plan->parts) phases_.push_back(part.routes->without_tenant().phase);
         kind_ = Plan::Kind::read;
     } else {
         const bool unknown = std::ranges::any_of(pieces_, [](const auto& piece) { return piece.plan->unknown_table; });
@@ -252,6 +251,9 @@ void Exchange::start() {
         for (const auto& piece : pieces_) collect_routes(*piece.plan, piece.values, phases_, scopes_);
         if (!pass_gates()) return;
     }
+    token_.reset();
+    if (const auto& first = pieces_.front(); !first.plan->parts.empty())
+        token_ = token_of(first.plan->parts.front(), first.values, scratch_);
     phase_ = phases_.empty()       ? shard_.router()->default_phase()
              : phases_.size() == 1 ? phases_.front()
                                    : routing::meet(phases_);
@@ -288,12 +290,7 @@ void Exchange::Leg::reset() {
 void Exchange::Leg::send(routing::Side to) {
     side = to;
     outcome = Outcome::pending;
-    if (!prepare_missing(nullptr)) submit(group(), nullptr);
-}
-
-cluster::GroupKey Exchange::Leg::group() const {
-    if (preparing_) return {exchange_.version_, preparing_->text->keyspace};
-    return {exchange_.version_, exchange_.needs_keyspace_ ? exchange_.session_keyspace_ : std::string()};
+    if (!prepare_missing(nullptr)) submit(nullptr);
 }
 
 bool Exchange::Leg::prepare_missing(const Endpoint* node) {
@@ -305,15 +302,34 @@ bool Exchange::Leg::prepare_missing(const Endpoint* node) {
             !there.id.empty() && (exchange_.version_ < cql::ProtocolVersion::v5 || !there.result_metadata_id.empty());
         if (known) continue;
         preparing_ = piece.prepared;
-        submit(group(), node);
+        submit(node);
         return true;
     }
     return false;
 }
 
-void Exchange::Leg::submit(const cluster::GroupKey& group, const Endpoint* node) {
-    const auto submitted = exchange_.shard_.pool(side).submit(*this, {group, node});
+void Exchange::Leg::submit(const Endpoint* node) {
+    std::string_view keyspace;
+    if (preparing_) {
+        keyspace = preparing_->text->keyspace;
+    } else if (exchange_.needs_keyspace_) {
+        keyspace = exchange_.session_keyspace_;
+    }
+    cluster::Pool::Placement to;
+    to.group = exchange_.client_->group(side, role(), keyspace);
+    to.table = exchange_.place_on(side);
+    to.token = exchange_.token_;
+    to.node = node;
+    const auto submitted = exchange_.shard_.pool(side).submit(*this, to);
     if (!submitted) end(Outcome::refused, nullptr, &submitted.error());
+}
+
+cluster::TableRoute* Exchange::place_on(routing::Side side) {
+    if (!token_) return nullptr;
+    const auto& part = pieces_.front().plan->parts.front();
+    auto& place = part.place[static_cast<std::size_t>(side)];
+    if (!place) place = shard_.pool(side).table(part.keyspace, part.table);
+    return place.get();
 }
 
 void Exchange::Leg::write_to(Bytes& out, std::int16_t stream) {
@@ -324,7 +340,7 @@ void Exchange::Leg::write_to(Bytes& out, std::int16_t stream) {
         cql::encode_prepare(out, head, preparing_->text->text());
         return;
     }
-    exchange_.write_request(out, stream, side);
+    exchange_.write_request(out, stream, side, role());
 }
 
 void Exchange::Leg::on_reply(const cql::FrameView& frame) {
@@ -353,7 +369,7 @@ void Exchange::Leg::on_reply(const cql::FrameView& frame) {
                 if (!piece.prepared || !unprepared || !equal(piece.prepared->on_side(side).id, unprepared->id))
                     continue;
                 preparing_ = piece.prepared;
-                submit(group(), &answering);
+                submit(&answering);
                 return;
             }
         }
@@ -394,7 +410,7 @@ void Exchange::Leg::prepared(const cql::FrameView& frame) {
         end(Outcome::refused, nullptr, &gone);
         return;
     }
-    if (!prepare_missing(&answering)) submit(group(), &answering);
+    if (!prepare_missing(&answering)) submit(&answering);
 }
 
 void Exchange::Leg::on_failed(const Error& error, Applied applied) {
@@ -417,11 +433,16 @@ void Exchange::Leg::end(Outcome how, const cql::FrameView* frame, const Error* e
     }
 }
 
-void Exchange::write_request(Bytes& out, std::int16_t stream, routing::Side side) {
+void Exchange::write_request(Bytes& out, std::int16_t stream, routing::Side side, Role role) {
     auto& edit = shard_.edit();
     edit.reset(view_);
     edit.set_stream(stream);
-    if (!prefix_.payload.empty()) edit.strip_payload(prefix_);
+    // The trace that the client asks for is the primary's; who else takes a payload is for that cluster to say.
+    if (role == Role::shadow) edit.clear_flag(cql::header_flag::kTracing);
+    if (prefix_.size > 0) {
+        const auto& topology = shard_.pool(side).topology();
+        if (role == Role::shadow || !topology || topology->is_scylla) edit.strip_payload(prefix_);
+    }
     if (timestamp_) edit.add_timestamp(parameters_, *timestamp_);
     // Before v5 no server promises to know the field: the connection's own keyspace says the same.
     if (parameters_.keyspace && version_ < cql::ProtocolVersion::v5) edit.remove_keyspace(parameters_);
@@ -784,6 +805,7 @@ void Exchange::finish() {
     prefix_ = {};
     query_ = {};
     timestamp_.reset();
+    token_.reset();
     page_side_.reset();
     mirrored_ = answered_ = shadow_refused_text_ = nothing_changed_ = refreshed_ = false;
     owing_ = Owing::no;

@@ -70,6 +70,7 @@ class Exchange {
 
         void send(routing::Side to);
         void reset();
+        Role role() const { return is_primary_ ? Role::primary : Role::shadow; }
         bool is_pending_outcome() const { return outcome == Outcome::pending; }
 
         Outcome outcome = Outcome::unused;
@@ -78,8 +79,7 @@ class Exchange {
       private:
         bool prepare_missing(const Endpoint* node);
         void prepared(const cql::FrameView& frame);
-        cluster::GroupKey group() const;
-        void submit(const cluster::GroupKey& group, const Endpoint* node);
+        void submit(const Endpoint* node);
         void end(Outcome how, const cql::FrameView* frame, const Error* error);
 
         Exchange& exchange_;
@@ -96,7 +96,9 @@ class Exchange {
     void add_text(std::string_view text, const cql::ValuesView& values);
     void plan_pieces();
     bool pass_gates();
-    void write_request(Bytes& out, std::int16_t stream, routing::Side side);
+    void write_request(Bytes& out, std::int16_t stream, routing::Side side, Role role);
+    /// Where the rows of its (first) statement are on that cluster; null where no table is known.
+    cluster::TableRoute* place_on(routing::Side side);
     void primary_ended(const cql::FrameView* frame, const Error* error);
     void shadow_ended(const cql::FrameView* frame, const Error* error);
     void advance();
@@ -140,6 +142,7 @@ class Exchange {
     bool needs_keyspace_ = false;
     bool refreshed_ = false;  ///< the schema was loaded anew for an unknown table
     std::optional<std::int64_t> timestamp_;
+    std::optional<cql::Token> token_;         ///< of the partition that its (first) statement is about
     std::optional<routing::Side> page_side_;  ///< whose paging state the request carries
     Bytes page_state_;
 
@@ -160,7 +163,7 @@ class Exchange {
     bool advancing_ = false;
     Bytes reply_;    ///< the primary's answer, while the shadow or the journal is waited for
     Error failure_;  ///< or why there is none
-    Bytes payload_;
+    Bytes scratch_;
 
     enum class Owing : std::uint8_t { no, appending, durable, failed };
     Owing owing_ = Owing::no;

@@ -105,7 +105,8 @@ Plan::Kind kind_of(const Statement& statement, std::string_view session_keyspace
         case StatementKind::truncate:
             return Plan::Kind::truncate;
         case StatementKind::use:
-            return Plan::Kind::use;
+            // Without a name it cannot change a connection of ours, and the server has its own words for it.
+            return statement.keyspace.empty() ? Plan::Kind::read : Plan::Kind::use;
         case StatementKind::schema_change:
             return Plan::Kind::schema_change;
         case StatementKind::access_control:
@@ -198,6 +199,25 @@ void collect_routes(const Plan& plan, const cql::ValuesView& values, std::vector
             for (const auto scope : part.routes->scopes()) add_scope(scope);
         }
     }
+}
+
+std::optional<cql::Token> token_of(const PlanPart& part, const cql::ValuesView& values, Bytes& scratch) {
+    if (part.key.empty()) return std::nullopt;
+    if (part.key.size() == 1) {
+        const auto value = part.key.front().in(values);
+        if (!value || value->empty()) return std::nullopt;  // no server takes an empty key of one column
+        return cql::murmur3_token(*value);
+    }
+    scratch.clear();
+    Writer out(scratch);
+    for (const auto& source : part.key) {
+        const auto value = source.in(values);
+        if (!value || value->size() > 0xFFFF) return std::nullopt;
+        out.u16(static_cast<std::uint16_t>(value->size()));
+        out.raw(*value);
+        out.u8(0);
+    }
+    return cql::murmur3_token(scratch);
 }
 
 std::optional<Bytes> partition_key(const PlanPart& part, const cql::ValuesView& values) {

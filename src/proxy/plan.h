@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "cluster/table_route.h"
 #include "cql/language/statement.h"
 #include "cql/protocol/requests.h"
 #include "routing/router.h"
@@ -40,6 +41,8 @@ struct PlanPart {
     std::string table;
     std::optional<ValueSource> tenant;
     std::vector<ValueSource> key;  ///< the partition key's columns in order; empty when the text does not say all
+    /// By Side: where its rows are. Looked up by the shard that made the plan, which alone uses it.
+    mutable cluster::TableRoutePtr place[2];
 };
 
 /// What a statement asks of us under one router: worked out once per prepared statement and router. Immutable.
@@ -82,6 +85,9 @@ struct Routed {
 /// Adds what `plan` says of a request with these values. `phases` collects one phase per part.
 void collect_routes(const Plan& plan, const cql::ValuesView& values, std::vector<routing::Phase>& phases,
                     std::vector<routing::ScopeId>& scopes);
+
+/// The token of the partition, if the request says which; `scratch` is reused.
+std::optional<cql::Token> token_of(const PlanPart& part, const cql::ValuesView& values, Bytes& scratch);
 
 /// The serialized partition key of a part, or nothing when it is not all there.
 std::optional<Bytes> partition_key(const PlanPart& part, const cql::ValuesView& values);

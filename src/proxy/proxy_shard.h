@@ -32,7 +32,8 @@ struct ProxyOptions {
     std::uint32_t max_frame_bytes = 16u << 20;
     std::size_t max_in_flight_per_client = 2048;
     std::size_t max_unsent_per_client = 4u << 20;  ///< bytes; past it nothing more is read from that client
-    cql::ProtocolVersion newest_version = cql::ProtocolVersion::v4;  ///< that both clusters speak
+    cql::ProtocolVersion newest_version = cql::ProtocolVersion::v5;  ///< clients are offered none above
+    LoginPolicy logins;
     std::size_t max_prepared = 65536;
     std::size_t max_cached_texts = 4096;  ///< per shard
 };
@@ -75,7 +76,10 @@ class ProxyShard {
     cluster::Session& session(routing::Side side) { return *sessions_[static_cast<std::size_t>(side)]; }
     Statements& statements() { return statements_; }
     /// What clients may speak at most: what both clusters do.
-    cql::ProtocolVersion newest_version() const { return options().newest_version; }
+    cql::ProtocolVersion newest_version() const {
+        return std::min(
+            {options().newest_version, context_.clusters[0]->newest_version(), context_.clusters[1]->newest_version()});
+    }
     TextCache& texts() { return texts_; }
     cql::FrameEdit& edit() { return edit_; }
     VirtualTables& virtual_tables() { return virtual_tables_; }

@@ -8,7 +8,7 @@ namespace penumbra::proxy {
 Task<void> change_schema(ProxyShard* shard, ClientPtr client, std::int16_t stream, Bytes frame) {
     const auto primary = shard->default_primary();
     const auto by = Deadline::in(Shard::here().clock(), shard->options().request_timeout);
-    auto reply = co_await shard->session(primary).send(frame, client->keyspace(), by);
+    auto reply = co_await ask_primary(client, primary, frame, by);
     if (is_result(reply)) {
         // Both clusters need the schema before rows come, whatever the phase: a tenant's first step must not wait for
         // it.

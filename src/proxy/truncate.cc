@@ -62,7 +62,7 @@ Task<void> truncate(ProxyShard* shard, ClientPtr client, std::int16_t stream, st
 
     const auto phase = routing::meet(phases);
     const auto primary = routing::primary_of(phase);
-    auto reply = co_await shard->session(primary).send(frame, client->keyspace(), by);
+    auto reply = co_await ask_primary(client, primary, frame, by);
     if (routing::is_shadowed(phase) && !is_surely_refused(reply)) {
         bool same = false;
         if (is_result(reply)) {

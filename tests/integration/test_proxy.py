@@ -88,7 +88,7 @@ def test_functions_on_the_virtual_tables(front, connect) -> None:
     assert told[0] == '"4.1.9"'
 
 
-@pytest.mark.parametrize("version", [3, 4])
+@pytest.mark.parametrize("version", [3, 4, 5])
 def test_each_protocol_version(front, connect, room, tenant, source, target, version) -> None:
     session = connect(front, protocol_version=version)
     insert = session.prepare(f"INSERT INTO {room}.items (system_domain_id, id, a, b) VALUES (?, ?, ?, ?)")
@@ -97,8 +97,8 @@ def test_each_protocol_version(front, connect, room, tenant, source, target, ver
     assert_equal(source, target, room, tenant, 1)
 
 
-def test_a_driver_that_begins_with_v5_ends_with_v4(front, connect) -> None:
-    assert connect(front).cluster.protocol_version == 4
+def test_a_driver_speaks_the_newest_version_of_both_clusters(front, connect) -> None:
+    assert connect(front).cluster.protocol_version == 5
     with pytest.raises(NoHostAvailable) as refused:      # Told to use no other.
         connect(front, protocol_version=5)
     assert "version" in str(refused.value)

@@ -50,6 +50,7 @@ TEST_F(PlanTest, WhatEachStatementIs) {
     EXPECT_EQ(plan("INSERT INTO app.settings (name, value) VALUES ('a', 'b')")->kind, Plan::Kind::write);
     EXPECT_EQ(plan("TRUNCATE app.rows")->kind, Plan::Kind::truncate);
     EXPECT_EQ(plan("USE app")->kind, Plan::Kind::use);
+    EXPECT_EQ(plan("USE")->kind, Plan::Kind::read) << "the server refuses it, in its own words";
     EXPECT_EQ(plan("CREATE TABLE app.x (k int PRIMARY KEY)")->kind, Plan::Kind::schema_change);
     EXPECT_EQ(plan("SELECT * FROM system.local")->kind, Plan::Kind::virtual_table);
     EXPECT_EQ(plan("TRUNCATE system.peers")->kind, Plan::Kind::protected_table);

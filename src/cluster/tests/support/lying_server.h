@@ -268,7 +268,6 @@ class LyingServer {
         result.result_metadata.column_count = static_cast<std::int32_t>(columns.size());
         for (const auto& name : columns)
             result.result_metadata.columns.push_back({"app", "settings", name, SchemaRows::text()});
-        if (one.version == cql::ProtocolVersion::v5) result.result_metadata_id = id;
         respond(one, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_prepared(out, head, result); });
     }
     void forget_prepared() { prepared_.clear(); }

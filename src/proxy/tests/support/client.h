@@ -33,6 +33,10 @@ class Client final : Stream::Handler {
 
     /// Connected, started, and ready; from then on in what was agreed.
     void start_up(cql::Compression compression = cql::Compression::none) {
+        EXPECT_EQ(opcode(ask_startup(compression)), cql::Opcode::ready);
+    }
+    /// READY or AUTHENTICATE; from then on in what was agreed.
+    Bytes ask_startup(cql::Compression compression = cql::Compression::none) {
         const bool segments = version == cql::ProtocolVersion::v5;
         const auto stream = send([&](Bytes& out, const cql::RequestHead& head) {
             cql::StringPairs options{{"CQL_VERSION", "3.0.0"}};
@@ -40,12 +44,13 @@ class Client final : Stream::Handler {
             cql::encode_startup(out, head, options);
         });
         if (!segments) loop_.on([&] { reader_.agree(version, compression); });
-        EXPECT_EQ(opcode(wait(stream)), cql::Opcode::ready);
+        const auto answer = wait(stream);
         loop_.on([&] {
             if (segments) reader_.agree(version, compression);
             stream_->seal();
             writer_.agree(version, compression);
         });
+        return answer;
     }
     template <class Encode>
     std::int16_t send(Encode encode) {

@@ -31,19 +31,27 @@ inline constexpr ScopeId kAcme{7};  ///< the migration of tenant "acme"
 class World {
   public:
     explicit World(Nanos request_timeout = std::chrono::milliseconds(400),
-                   Nanos shadow_timeout = std::chrono::milliseconds(60)) {
+                   Nanos shadow_timeout = std::chrono::milliseconds(60), LoginPolicy logins = {},
+                   std::map<std::string, std::string> users = {}) {
         auto directory = (std::filesystem::temp_directory_path() / "penumbra-proxy-XXXXXX").native();
         directory_ = ::mkdtemp(directory.data());
-        loop.on([this] {
+        loop.on([&, this] {
             source = std::make_unique<LyingServer>("source");
             target = std::make_unique<LyingServer>("target");
+            for (auto* one : {source.get(), target.get()}) {
+                one->versions = {"3/v3", "4/v4", "5/v5"};
+                if (users.empty()) continue;
+                one->authenticator = "org.apache.cassandra.auth.PasswordAuthenticator";
+                one->users = users;
+                one->users["service"] = "secret";
+            }
         });
         journal::Options options;
         options.directory = directory_;
         journal = journal::Journal::open(options, Clock::system()).value();
         context_.options.listen = Endpoint::parse("127.0.0.1:0").value();
-        context_.options.newest_version = cql::ProtocolVersion::v5;
         context_.options.request_timeout = request_timeout;
+        context_.options.logins = std::move(logins);
         context_.options.shadow_timeout = shadow_timeout;
         context_.options.max_frame_bytes = 64 * 1024;
         context_.journal = journal.get();
@@ -55,6 +63,7 @@ class World {
         for (const auto side : {Side::source, Side::target}) {
             cluster::ClusterOptions cluster_options;
             cluster_options.pool.cluster = routing::to_string(side);
+            cluster_options.pool.credentials = {"service", "secret"};
             cluster_options.pool.reconnect_after = std::chrono::milliseconds(5);
             cluster_options.pool.connect_timeout = std::chrono::milliseconds(200);
             cluster_options.contact_points = {{"127.0.0.1", server(side).port()}};
