@@ -99,9 +99,20 @@ def test_each_protocol_version(front, connect, room, tenant, source, target, ver
 
 def test_a_driver_speaks_the_newest_version_of_both_clusters(front, connect) -> None:
     assert connect(front).cluster.protocol_version == 5
-    with pytest.raises(NoHostAvailable) as refused:      # Told to use no other.
-        connect(front, protocol_version=5)
+    with pytest.raises(NoHostAvailable) as refused:      # Told to use one that nobody here speaks.
+        connect(front, protocol_version=2)
     assert "version" in str(refused.value)
+
+
+@pytest.mark.parametrize("version, compression", [(4, "lz4"), (4, "snappy"), (5, "lz4")])
+def test_compressed_connections(front, connect, room, tenant, source, target, version, compression) -> None:
+    session = connect(front, protocol_version=version, compression=compression)
+    insert = session.prepare(f"INSERT INTO {room}.items (system_domain_id, id, b) VALUES (?, ?, ?)")
+    for row in range(20):
+        session.execute(insert, (tenant, row, "long and the same " * 1000))
+    rows = session.execute(f"SELECT b FROM {room}.items WHERE system_domain_id = {tenant}").all()
+    assert [row.b for row in rows] == ["long and the same " * 1000] * 20
+    assert_equal(source, target, room, tenant, 20)
 
 
 def test_use_and_names_without_a_keyspace(front, connect, room, tenant) -> None:
