@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from cassandra import ConsistencyLevel, InvalidRequest
+from cassandra.connection import locally_supported_compressions
 from cassandra.cluster import Cluster, NoHostAvailable, ResultSet, Session
 from cassandra.concurrent import execute_concurrent_with_args
 from cassandra.query import BatchStatement, BatchType, SimpleStatement
@@ -106,6 +107,7 @@ def test_a_driver_speaks_the_newest_version_of_both_clusters(front, connect) -> 
 
 @pytest.mark.parametrize("version, compression", [(4, "lz4"), (4, "snappy"), (5, "lz4")])
 def test_compressed_connections(front, connect, room, tenant, source, target, version, compression) -> None:
+    assert compression in locally_supported_compressions, "or the driver would not compress, and not say so"
     session = connect(front, protocol_version=version, compression=compression)
     insert = session.prepare(f"INSERT INTO {room}.items (system_domain_id, id, b) VALUES (?, ?, ?)")
     for row in range(20):
