@@ -9,6 +9,8 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "app/login_map.h"
+
 namespace penumbra::app {
 
 namespace {
@@ -153,6 +155,13 @@ Task<Status> Server::start_workers() {
     context_->options.request_timeout = settings_.request_timeout();
     context_->options.shadow_timeout = settings_.shadow_timeout();
     context_->options.max_frame_bytes = static_cast<std::uint32_t>(settings_.max_frame().bytes);
+    context_->options.newest_version = static_cast<cql::ProtocolVersion>(settings_.newest_protocol());
+    auto& logins = context_->options.logins;
+    logins.shadow =
+        settings_.shadow_login() == "client" ? proxy::LoginPolicy::Shadow::client : proxy::LoginPolicy::Shadow::service;
+    if (!settings_.login_map().empty()) {
+        CO_TRY(read_login_map(settings_.login_map(), logins));
+    }
     context_->clusters[0] = source_.get();
     context_->clusters[1] = target_.get();
     context_->journal = journal_.get();

@@ -95,6 +95,21 @@ struct Settings {
         registry, "datacenter", "Data centre that the proxies show; empty for the primary's local one.", ""};
     config::Setting<std::string> rack{registry, "rack",
                                       "Rack that this proxy shows; empty for that of the primary's node.", ""};
+    config::Setting<std::string> shadow_login{
+        registry,
+        "shadow-login",
+        "As whom a write reaches the shadow: our configured user there, or the client's own (see login-map).",
+        "service",
+        {.choices = {"service", "client"}}};
+    config::Setting<std::filesystem::path> login_map{
+        registry, "login-map",
+        "YAML file of users who have another name or password on the other cluster; empty: all have the same.", ""};
+    config::Setting<std::size_t> newest_protocol{registry,
+                                                 "newest-protocol",
+                                                 "Applications are offered no later protocol version, whatever both "
+                                                 "clusters speak.",
+                                                 5,
+                                                 {.min = 3, .max = 5}};
     config::Setting<std::size_t> shards{
         registry, "shards", "Threads that serve applications; 0 is one per core.", 0, {.max = 256}};
     config::Setting<Nanos> request_timeout{
