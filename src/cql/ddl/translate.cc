@@ -82,6 +82,13 @@ class Work {
         }
         return open;
     }
+    /// Past MASKED WITH DEFAULT or MASKED WITH [keyspace.]function(..), or `at` where there is no mask.
+    std::size_t past_mask(std::size_t at) const {
+        if (!is(at, "masked") || !is(at + 1, "with")) return at;
+        if (is(at + 2, "default")) return at + 3;
+        const auto open = is(at + 3, TokenKind::dot) ? at + 5 : at + 3;
+        return is(open, TokenKind::open_paren) ? past_group(open) : at;
+    }
     /// Ends of the parts that commas make of [first, last).
     std::vector<std::pair<std::size_t, std::size_t>> parts(std::size_t first, std::size_t last) const {
         std::vector<std::pair<std::size_t, std::size_t>> out;
@@ -200,14 +207,10 @@ std::string Work::column(std::size_t first, std::size_t last) {
     std::swap(outer, edits_);
     if (!is(first, "primary")) {
         for (std::size_t i = first + 1; i < last; ++i) {
-            const bool masked = is(i, "masked") && is(i + 1, "with");
-            if (masked && !to_.cassandra_since(5, 0)) {
-                auto stop = i + 2;  // DEFAULT, or a function with its arguments
-                while (stop < last && !is(stop, "default") && !is(stop, TokenKind::open_paren)) ++stop;
-                stop = is(stop, TokenKind::open_paren) ? past_group(stop) : stop + 1;
-                leave_out(i, std::min(stop, last),
-                          fmt::format("{} does not mask columns: it shows them whole", to_string(to_)));
-                i = std::min(stop, last) - 1;
+            const auto mask_end = past_mask(i);
+            if (mask_end != i && mask_end <= last && !to_.cassandra_since(5, 0)) {
+                leave_out(i, mask_end, fmt::format("{} does not mask columns: it shows them whole", to_string(to_)));
+                i = mask_end - 1;
             } else if (is(i, TokenKind::string) && to_.scylla) {
                 const auto name = decoded(i);
                 const auto type = cql_type_of_class(name);

@@ -207,6 +207,9 @@ TEST(Translate, columns) {
         {k41, "CREATE TABLE t (k int PRIMARY KEY, v text MASKED WITH ks.f('a,b'))",
          "CREATE TABLE t (k int PRIMARY KEY, v text)"},
         {k50, "CREATE TABLE t (k int PRIMARY KEY, v text MASKED WITH DEFAULT)", "="},
+        // No mask that any server knows: nothing of it may be taken for one, least of all a parenthesis that is not
+        // its.
+        {k311, "CREATE TABLE t (k int PRIMARY KEY, v text MASKED (w text MASKED WITH DEF, K null))", "="},
         {kScylla, "CREATE TABLE t (k int PRIMARY KEY, v 'org.apache.cassandra.db.marshal.Int32Type', w 'UTF8Type')",
          "CREATE TABLE t (k int PRIMARY KEY, v int, w text)"},
         {kScylla, "CREATE TABLE t (k int PRIMARY KEY, v 'org.apache.cassandra.db.marshal.EmptyType')",
