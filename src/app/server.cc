@@ -140,6 +140,16 @@ Task<Status> Server::start_clusters() {
     co_return ok();
 }
 
+Task<Status> Server::refresh_schemas() {
+    // Routing knows tables from the source; the version that clients wait for is the primary's, which may be the
+    // target. Both at once: whoever made the change waits for this.
+    std::vector<Task<Status>> both;
+    both.push_back(source_->refresh_schema());
+    both.push_back(target_->refresh_schema());
+    const auto done = co_await when_all(std::move(both));
+    co_return done[0];
+}
+
 Task<Status> Server::start_workers() {
     source_view_ = std::make_unique<LiveClusterView>(*source_);
     target_view_ = std::make_unique<LiveClusterView>(*target_);
@@ -167,7 +177,7 @@ Task<Status> Server::start_workers() {
     context_->journal = journal_.get();
     context_->prepared = prepared_.get();
     context_->refresh_schema = [this]() -> Task<Status> {
-        UniqueFunction<Task<Status>()> refresh = [this] { return source_->refresh_schema(); };
+        UniqueFunction<Task<Status>()> refresh = [this] { return refresh_schemas(); };
         return run_on<Status>(control_, std::move(refresh));
     };
     std::vector<Shard*> serving;
@@ -221,6 +231,11 @@ Task<Status> Server::start_workers() {
     auto bound = co_await proxy_->listen();
     if (!bound) co_return fail(bound.error().in("--listen"));
     CO_TRY(const auto endpoint, std::move(bound));
+    peers_ = std::make_unique<proxy::PeerWatch>(
+        context_->options.ring,
+        [this](proxy::ProxiesUp up, proxy::PeerChange change) { proxy_->set_peers(up, change); },
+        proxy::PeerWatch::Options{});
+    peers_->start();
     auto admin_at = Endpoint::parse(settings_.admin(), 8080);
     if (!admin_at) co_return fail(admin_at.error().in("--admin"));
     api_ = std::make_unique<admin::Api>(
@@ -257,6 +272,8 @@ Task<void> Server::stop() {
     const auto by = Deadline::in(control_.clock(), settings_.stop_timeout());
     if (admin_) co_await admin_->stop();
     admin_.reset();
+    if (peers_) co_await peers_->stop();
+    peers_.reset();
     if (proxy_) co_await proxy_->stop(by);
     if (source_) source_->on_schema({});
     if (coordinator_ && coordinator_started_) co_await coordinator_->stop();

@@ -32,6 +32,7 @@ class Server {
     Status open_state();
     Task<Status> start_clusters();
     Task<Status> start_workers();
+    Task<Status> refresh_schemas();
     cluster::ClusterOptions cluster_options(const char* name, const std::vector<HostPort>& contacts,
                                             const std::string& user, const std::string& password) const;
 
@@ -50,6 +51,7 @@ class Server {
     std::unique_ptr<proxy::PreparedRegistry> prepared_;
     std::unique_ptr<proxy::ProxyContext> context_;
     std::unique_ptr<proxy::Proxy> proxy_;
+    std::unique_ptr<proxy::PeerWatch> peers_;
     std::unique_ptr<control::Coordinator> coordinator_;
     std::unique_ptr<admin::Api> api_;
     std::unique_ptr<admin::AdminServer> admin_;

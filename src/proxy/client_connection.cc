@@ -333,6 +333,7 @@ void ClientConnection::handle_register(const cql::FrameView& frame) {
             return;
         }
         wants_schema_events_ |= event == "SCHEMA_CHANGE";
+        wants_status_events_ |= event == "STATUS_CHANGE";
     }
     respond(stream, [](Bytes& out, const cql::ResponseHead& head) { cql::encode_ready(out, head); });
 }
@@ -437,6 +438,14 @@ void ClientConnection::push_schema_event(const Bytes& frame) {
     // v3 and v4 lay the event out alike.
     out[at] = static_cast<Byte>(cql::kResponseBit | static_cast<std::uint8_t>(version_));
     stream_->flush_soon();
+}
+
+void ClientConnection::push_status_event(const Endpoint& proxy, bool up) {
+    if (!is_open() || !wants_status_events_) return;
+    const auto address = cql::InetAddress::from_bytes(proxy.address());
+    ASSERT(address.has_value());
+    const cql::NodeEvent event{"STATUS_CHANGE", up ? "UP" : "DOWN", {address.value(), proxy.port()}};
+    respond(cql::kEventStream, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_event(out, head, event); });
 }
 
 }  // namespace penumbra::proxy

@@ -53,6 +53,8 @@ class ClientConnection final : Stream::Handler {
     void reply_rows(std::int16_t stream, const cql::RowsView& rows, std::optional<cql::Uuid> tracing_id = {});
     /// A SCHEMA_CHANGE event frame of the primary, if the client registered for it.
     void push_schema_event(const Bytes& frame);
+    /// A proxy came or went, if the client registered for it.
+    void push_status_event(const Endpoint& proxy, bool up);
 
     /// The connections on which a request of this client reaches a cluster.
     cluster::Group* group(routing::Side side, Role role, std::string_view keyspace);
@@ -106,6 +108,7 @@ class ClientConnection final : Stream::Handler {
     routing::Side login_side_ = routing::Side::source;
     std::string keyspace_;
     bool wants_schema_events_ = false;
+    bool wants_status_events_ = false;
     std::size_t in_flight_ = 0;
     cql::WireReader reader_;
     cql::WireWriter writer_;

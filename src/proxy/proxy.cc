@@ -161,4 +161,13 @@ void Proxy::push_schema_event(const Bytes& frame) {
     }
 }
 
+void Proxy::set_peers(const ProxiesUp& up, const PeerChange& change) {
+    for (auto& one : shards_) {
+        auto* slot = &one;
+        one.shard->post([slot, up, change] {
+            if (slot->proxy) slot->proxy->set_peers(up, change);
+        });
+    }
+}
+
 }  // namespace penumbra::proxy

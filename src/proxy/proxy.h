@@ -29,6 +29,8 @@ class Proxy final : public DataPlane {
 
     /// From the control shard: to every client that registered for it.
     void push_schema_event(const Bytes& frame);
+    /// From the control shard: what PeerWatch found.
+    void set_peers(const ProxiesUp& up, const PeerChange& change);
 
   private:
     struct PerShard {

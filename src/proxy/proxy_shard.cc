@@ -68,6 +68,11 @@ void ProxyShard::push_schema_event(const Bytes& frame) {
     for (auto* client : clients_) client->push_schema_event(frame);
 }
 
+void ProxyShard::set_peers(ProxiesUp up, const PeerChange& change) {
+    virtual_tables_.set_up(std::move(up));
+    for (auto* client : clients_) client->push_status_event(change.address, change.up);
+}
+
 Traffic ProxyShard::traffic() const {
     Traffic now = counters_;
     now.connections = clients_.size();

@@ -16,6 +16,7 @@
 #include "proxy/data_plane.h"
 #include "proxy/exchange.h"
 #include "proxy/prepared.h"
+#include "proxy/peer_watch.h"
 #include "proxy/scope_gate.h"
 #include "proxy/text_cache.h"
 #include "proxy/virtual_tables.h"
@@ -63,6 +64,8 @@ class ProxyShard {
 
     void publish(routing::RouterPtr router) { router_ = std::move(router); }
     void push_schema_event(const Bytes& frame);
+    /// Another proxy came or went: shown in the virtual tables from now on, and told to whoever registered.
+    void set_peers(ProxiesUp up, const PeerChange& change);
     ScopeGate& gate(routing::ScopeId scope) { return gates_[scope]; }
     Traffic traffic() const;
 

@@ -2,11 +2,27 @@
 
 #include <fmt/format.h>
 
+#include "cql/protocol/requests.h"
 #include "proxy/backend_reply.h"
+#include "proxy/prepared.h"
 #include "proxy/proxy_shard.h"
 #include "proxy/virtual_select.h"
 
 namespace penumbra::proxy {
+
+namespace {
+
+/// The columns that all who prepared this EXECUTE's statement were told of.
+std::optional<cql::Md5> told(ProxyShard& shard, BytesView request) {
+    const auto frame = cql::view_frame(request, cql::Direction::request);
+    if (!frame || frame.value().header.opcode != cql::Opcode::execute) return std::nullopt;
+    const auto execute = cql::decode_execute(frame.value());
+    const auto prepared = execute ? shard.statements().find(execute.value().id) : nullptr;
+    if (!prepared || prepared->columns_changed) return std::nullopt;
+    return prepared->text->told;
+}
+
+}  // namespace
 
 Task<void> answer_virtual(ProxyShard* shard, ClientPtr client, std::int16_t stream, Bytes frame, std::string text) {
     const auto side = shard->default_primary();
@@ -23,7 +39,8 @@ Task<void> answer_virtual(ProxyShard* shard, ClientPtr client, std::int16_t stre
                                    shard->context().cluster(routing::other(side)).topology(),
                                    schema,
                                    shard->session(side),
-                                   Deadline::in(Shard::here().clock(), shard->options().request_timeout)};
+                                   Deadline::in(Shard::here().clock(), shard->options().request_timeout),
+                                   told(*shard, frame)};
     auto select =
         std::make_unique<VirtualSelect>(std::move(setting), std::move(frame), std::move(text), client->keyspace());
     auto answer = co_await VirtualSelect::run(std::move(select));

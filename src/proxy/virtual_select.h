@@ -10,6 +10,7 @@
 #include "cluster/session.h"
 #include "cluster/topology.h"
 #include "cql/language/statement.h"
+#include "cql/protocol/md5.h"
 #include "cql/protocol/requests.h"
 #include "cql/protocol/rows.h"
 #include "cql/select/expression.h"
@@ -19,6 +20,11 @@
 
 namespace penumbra::proxy {
 
+/// The error for the client, as VirtualSelect's errors carry it.
+inline auto refuse_select(cql::ErrorCode code, std::string what) {
+    return fail(Errc::server, std::move(what), static_cast<std::int32_t>(code));
+}
+
 /// What a client is answered: rows of ours, or the primary's own frame where it refused the statement.
 struct VirtualAnswer {
     Bytes frame;  ///< if not empty, nothing else counts
@@ -27,7 +33,8 @@ struct VirtualAnswer {
     std::optional<Bytes> paging_state;
     std::optional<cql::Uuid> tracing_id;
     bool no_metadata = false;
-    Bytes cells;  ///< the rows as they travel
+    std::optional<cql::Md5> new_metadata_id;  ///< v5: the columns are other than those that the client knows
+    Bytes cells;                              ///< the rows as they travel
 
     /// What encode_rows() takes; valid as long as this.
     cql::RowsView view() const;
@@ -51,6 +58,8 @@ class VirtualSelect {
         cql::SchemaPtr schema;        ///< of the primary
         cluster::Session& session;    ///< of the primary
         Deadline by;
+        /// Of an EXECUTE in v3 or v4: the digest of the columns that every client was told of; nothing if they differ.
+        std::optional<cql::Md5> told;
     };
     /// `frame`: the QUERY or EXECUTE, whole, of this `text`; `keyspace`: of the connection.
     VirtualSelect(Setting setting, Bytes frame, std::string text, std::string keyspace);
@@ -69,6 +78,8 @@ class VirtualSelect {
 
     Task<Result<VirtualAnswer>> select();
     Status read_request();
+    /// Which metadata the rows bring, by what the client knows and asked for.
+    void describe(VirtualAnswer& answer) const;
     /// The statement needs nobody's opinion: it is legal and all of it is ours.
     bool is_plain() const;
     bool is_plain_value(const cql::Restriction& restriction) const;
@@ -104,6 +115,8 @@ class VirtualSelect {
     cql::ParametersView parameters_;
     cql::ProtocolVersion version_ = cql::ProtocolVersion::v4;
     bool traced_ = false;
+    bool prepared_ = false;
+    std::optional<BytesView> metadata_id_;  ///< v5: by which the client knows the columns of what it prepared
     const cql::Table* table_ = nullptr;
     std::vector<cql::MemoryRow> rows_;
     std::vector<Output> outputs_;

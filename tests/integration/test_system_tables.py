@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+import struct
+from typing import ClassVar
+
 import pytest
 from cassandra import InvalidRequest, Unauthorized
-from cassandra.query import tuple_factory
+from cassandra.protocol import ProtocolHandler
+from cassandra.query import SimpleStatement, tuple_factory
+
+import support
+from support import Penumbra, eventually
 
 # Selectors that are the same of our row and of the node's own, and such that are not.
 SAME = ["key", "*, key", "rack AS r", "toJson(release_version)", "token(key)", "cast(rpc_port AS text)", "rpc_port + 1, -rpc_port",
@@ -23,14 +31,19 @@ PEER_TAILS = ["", "WHERE peer = '10.9.9.9'", "WHERE peer = 'x'", "WHERE rack = '
               "WHERE rack = 'r' ALLOW FILTERING", "GROUP BY peer"]
 
 
-def answer(session, text: str) -> tuple:
-    """What a driver can tell of an answer."""
-    try:
-        result = session.execute(text)
-    except Exception as error:  # noqa: BLE001: the kind and message of any error are what is compared
-        return type(error).__name__, str(error)
-    types = [kind.cql_parameterized_type() for kind in result.column_types or []]
-    return result.column_names, types, [tuple(map(str, row)) for row in result]
+def answers(session, texts: list[str]) -> list[tuple]:
+    """What a driver can tell of each answer."""
+    told = []
+    for first in range(0, len(texts), 40):
+        for future in [session.execute_async(text) for text in texts[first:first + 40]]:
+            try:
+                result = future.result()
+            except Exception as error:  # noqa: BLE001: the kind and message of any error are what is compared
+                told.append((type(error).__name__, str(error)))
+            else:
+                types = [kind.cql_parameterized_type() for kind in result.column_types or []]
+                told.append((result.column_names, types, [tuple(map(str, row)) for row in result]))
+    return told
 
 
 @pytest.mark.parametrize("which", ["source", "target"])
@@ -39,13 +52,12 @@ def test_answers_are_a_servers(request, penumbra, connect, which) -> None:
     front = penumbra("--phase", "source_only" if which == "source" else "target_only")
     direct, through = connect(cluster), connect(front)
     for session in (direct, through):
-        session.row_factory = tuple_factory
+        session.cluster.profile_manager.default.row_factory = tuple_factory
     texts = [f"SELECT {selectors} FROM system.local {tail}" for selectors in SAME for tail in TAILS]
     texts += [f"SELECT {selectors} FROM system.{table} {tail}" for selectors in PEERS for tail in PEER_TAILS
               for table in ("peers", "peers_v2")]
     different = []
-    for text in texts:
-        expected, seen = answer(direct, text), answer(through, text)
+    for text, expected, seen in zip(texts, answers(direct, texts), answers(through, texts), strict=True):
         if "*, key" in text:        # Addresses and tokens are ours: as many rows, of the same columns.
             expected, seen = [(*one[:2], len(one[2])) if len(one) == 3 else one for one in (expected, seen)]
         if expected != seen:
@@ -53,8 +65,9 @@ def test_answers_are_a_servers(request, penumbra, connect, which) -> None:
     assert not different, f"{len(different)} of {len(texts)}:\n" + "\n".join(different[:20])
 
 
-def test_prepared_with_markers(front, connect, source) -> None:
-    for session in (connect(source), connect(front)):
+@pytest.mark.parametrize("version", [4, 5])
+def test_prepared_with_markers(front, connect, source, version) -> None:
+    for session in (connect(source, protocol_version=version), connect(front, protocol_version=version)):
         select = session.prepare("SELECT rack, toJson(rpc_port), (int)? FROM system.local WHERE key = ? LIMIT ?")
         assert session.execute(select, (7, "local", 1)).one() == ("rack1", "9042", 7)
         assert session.execute(select, (7, "nobody", 1)).all() == []
@@ -65,6 +78,39 @@ def test_prepared_with_markers(front, connect, source) -> None:
         with pytest.raises(InvalidRequest) as refused:
             session.execute(select, (7, "local", 0))
         assert "LIMIT must be strictly positive" in str(refused.value)
+
+
+class Watching(ProtocolHandler):
+    """Keeps the new id of the columns that each result of rows brings, or None."""
+
+    new_ids: ClassVar[list[bytes | None]] = []
+
+    @classmethod
+    def decode_message(cls, version, types, stream, flags, opcode, body, *rest):  # noqa: ANN206, PLR0913: the driver's
+        if opcode == 8 and body[:4] == b"\0\0\0\2":
+            cls.new_ids.append(body[14:14 + body[13]] if body[7] & 8 else None)
+        return super().decode_message(version, types, stream, flags, opcode, body, *rest)
+
+
+def test_columns_that_a_client_does_not_know_are_told(front, connect, source) -> None:
+    for session in (connect(source, protocol_version=5), connect(front, protocol_version=5)):
+        select = session.prepare("SELECT rack, key FROM system.local")
+        known = select.result_metadata_id
+        session.client_protocol_handler = Watching
+        Watching.new_ids.clear()
+        assert session.execute(select).one() == ("rack1", "local")
+        select.result_metadata_id = b"of another table"
+        assert session.execute(select).one() == ("rack1", "local")
+        assert Watching.new_ids == [None, known]
+
+
+def test_the_schema_version_follows(penumbra, connect, keyspace, target) -> None:
+    session = connect(penumbra("--phase", "target_only"))
+    asked = "SELECT schema_version FROM system.local"
+    before = session.execute(asked).one()
+    session.execute(f"CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}",
+                    timeout=60)
+    assert session.execute(asked).one() == connect(target).execute(asked).one() != before
 
 
 @pytest.mark.parametrize("text", [
@@ -83,3 +129,63 @@ def test_an_address_that_nobody_can_connect_to(penumbra) -> None:
     process = penumbra("--advertise", "0.0.0.0", start=False)
     with pytest.raises(AssertionError, match="no driver could connect to that"):
         process.start()
+
+
+class Listener:
+    """A bare CQL v4 connection that registered for STATUS_CHANGE, and keeps the events."""
+
+    def __init__(self, contact_point: str) -> None:
+        host, _, port = contact_point.rpartition(":")
+        self._socket = socket.create_connection((host, int(port)), timeout=10)
+        for opcode, body in ((1, b"\x00\x01\x00\x0bCQL_VERSION\x00\x053.0.0"), (11, b"\x00\x01\x00\x0dSTATUS_CHANGE")):
+            self._socket.sendall(struct.pack(">BBhBi", 4, 0, 1, opcode, len(body)) + body)
+            assert self.next()[0] == 2
+
+    def next(self) -> tuple[int, bytes]:
+        head = self._exactly(9)
+        return head[4], self._exactly(struct.unpack(">i", head[5:])[0])
+
+    def event(self, within: float = 30.0) -> tuple[str, str]:
+        """(UP or DOWN, address)"""
+        self._socket.settimeout(within)
+        opcode, body = self.next()
+        assert opcode == 12 and body[2:15] == b"STATUS_CHANGE", (opcode, body)
+        size = struct.unpack(">h", body[15:17])[0]
+        return body[17:17 + size].decode(), socket.inet_ntoa(body[18 + size:22 + size])
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _exactly(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            part = self._socket.recv(count - len(data))
+            assert part, "closed"
+            data += part
+        return data
+
+
+def test_two_proxies_find_each_other(penumbra, connect) -> None:
+    one_address, two_address = support.PENUMBRA_ADDRESS, support.PEER_PENUMBRA_ADDRESS
+    flags = ("--proxies", f"{one_address};rack=r1,{two_address};rack=r2")
+    one: Penumbra = penumbra(*flags)
+    two: Penumbra = penumbra(*flags, address=two_address)
+    session = connect(one)
+    rows = eventually(lambda: session.execute("SELECT peer, rack, host_id, tokens, schema_version FROM system.peers").all(),
+                      "the first proxy shows the second")
+    local = connect(two).execute("SELECT rpc_address, rack, host_id, tokens, schema_version FROM system.local").one()
+    assert [tuple(row) for row in rows] == [tuple(local)]
+    page = session.execute(SimpleStatement("SELECT peer, native_port FROM system.peers_v2", fetch_size=1)).all()
+    assert page == [(two_address, 9042)]
+    hosts = connect(one).cluster.metadata
+    assert sorted(host.address for host in hosts.all_hosts()) == [two_address, one_address]
+    assert len(hosts.token_map.ring) == 32
+
+    events = Listener(one.contact_point)
+    two.kill9()
+    assert events.event() == ("DOWN", two_address)
+    assert session.execute("SELECT count(*) FROM system.peers").one()[0] == 0
+    two.start()
+    assert events.event() == ("UP", two_address)
+    assert session.execute("SELECT count(*) FROM system.peers").one()[0] == 1
+    events.close()

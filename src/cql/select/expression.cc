@@ -86,6 +86,11 @@ bool is_aggregate(const Term& term) {
     return is_own(term) && std::ranges::find(kNames, lower(term.text)) != kNames.end();
 }
 
+bool is_count_of_rows(const Term& term) {
+    return term.is(TermKind::function) && is_aggregate(term) && term.elements.size() == 1 &&
+           (term.elements[0].is(TermKind::star) || term.elements[0].is_constant());
+}
+
 bool is_about_cell(const Term& term) {
     const auto name = lower(term.text);
     return is_own(term) && (name == "writetime" || name == "ttl" || name == "maxwritetime");

@@ -22,6 +22,8 @@ struct TypedCell {
 
 /// count, min, max, sum or avg, of the servers' own.
 bool is_aggregate(const Term& term);
+/// count(*), or of a constant: it counts rows, whatever they hold.
+bool is_count_of_rows(const Term& term);
 /// writetime, ttl or maxwritetime: about the cell of a column, not its value.
 bool is_about_cell(const Term& term);
 /// token(..)

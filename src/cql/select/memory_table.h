@@ -17,6 +17,11 @@ namespace penumbra::cql {
 using MemoryRow = std::vector<Cell>;
 using MemoryRows = std::vector<const MemoryRow*>;
 
+inline Cell owned(CellView cell) {
+    if (!cell.has_value()) return std::nullopt;
+    return Bytes(cell.bytes().begin(), cell.bytes().end());
+}
+
 /// A relation of WHERE with its operands worked out.
 struct Predicate {
     Restriction::Subject subject = Restriction::Subject::column;  ///< column, tuple, token or element
