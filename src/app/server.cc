@@ -92,10 +92,12 @@ Status Server::open_state() {
 }
 
 cluster::ClusterOptions Server::cluster_options(const char* name, const std::vector<HostPort>& contacts,
-                                                const std::string& user, const std::string& password) const {
+                                                const std::string& user, const std::string& password,
+                                                const TlsContextPtr& tls) const {
     cluster::ClusterOptions options;
     options.pool.cluster = name;
     options.pool.credentials = {user, password};
+    options.pool.tls = tls;
     options.pool.connections = settings_.connections();
     options.pool.max_groups = settings_.max_pools();
     options.pool.idle_after = settings_.pool_idle();
@@ -105,6 +107,14 @@ cluster::ClusterOptions Server::cluster_options(const char* name, const std::vec
     return options;
 }
 
+Status Server::load_certificates() {
+    TRY(tls_, TlsLegs::load(settings_));
+    certificates_ = std::make_unique<TlsReloader>(tls_.all());
+    certificates_->start();
+    collectors_.add([this](metrics::MetricWriter& out) { tls_.collect(out); });
+    return ok();
+}
+
 Task<Status> Server::start_clusters() {
     auto source_contacts = contact_points(settings_.source(), "source");
     CO_TRY(const auto source, std::move(source_contacts));
@@ -112,11 +122,13 @@ Task<Status> Server::start_clusters() {
     CO_TRY(const auto target, std::move(target_contacts));
     std::vector<Shard*> users{&control_, &background_};
     for (auto& shard : shards_) users.push_back(shard.get());
-    auto source_options = cluster_options("source", source, settings_.source_user(), settings_.source_password());
+    auto source_options =
+        cluster_options("source", source, settings_.source_user(), settings_.source_password(), tls_.source);
     source_options.local_datacenter = settings_.source_datacenter();
     source_options.pool.compression =
         cql::compression_named(settings_.source_compression()).value_or(cql::Compression::none);
-    auto target_options = cluster_options("target", target, settings_.target_user(), settings_.target_password());
+    auto target_options =
+        cluster_options("target", target, settings_.target_user(), settings_.target_password(), tls_.target);
     target_options.local_datacenter = settings_.target_datacenter();
     target_options.pool.compression =
         cql::compression_named(settings_.target_compression()).value_or(cql::Compression::none);
@@ -175,6 +187,7 @@ Task<Status> Server::start_workers() {
     context_->clusters[0] = source_.get();
     context_->clusters[1] = target_.get();
     context_->journal = journal_.get();
+    context_->tls = tls_.listen;
     context_->prepared = prepared_.get();
     context_->refresh_schema = [this]() -> Task<Status> {
         UniqueFunction<Task<Status>()> refresh = [this] { return refresh_schemas(); };
@@ -238,8 +251,8 @@ Task<Status> Server::start_workers() {
     peers_->start();
     auto admin_at = Endpoint::parse(settings_.admin(), 8080);
     if (!admin_at) co_return fail(admin_at.error().in("--admin"));
-    api_ = std::make_unique<admin::Api>(
-        *coordinator_, admin::ApiOptions{version_, endpoint, control_.clock().now(), &settings_.registry});
+    api_ = std::make_unique<admin::Api>(*coordinator_, admin::ApiOptions{version_, endpoint, control_.clock().now(),
+                                                                         &settings_.registry, &collectors_});
     admin_ = std::make_unique<admin::AdminServer>(*api_, control_);
     auto admin_bound = admin_->listen(admin_at.value());
     CO_TRY(const auto admin_endpoint, std::move(admin_bound));
@@ -248,6 +261,8 @@ Task<Status> Server::start_workers() {
 }
 
 Task<Status> Server::start() {
+    auto certificates = load_certificates();
+    if (!certificates) co_return certificates;
     auto state = open_state();
     if (!state) co_return state;
     auto clusters = co_await start_clusters();
@@ -295,6 +310,7 @@ Task<void> Server::stop() {
         co_await source_->stop();
         co_await target_->stop();
     }
+    if (certificates_) co_await certificates_->stop();
     proxy_.reset();
     journal_.reset();
     store_.reset();
@@ -324,21 +340,27 @@ int run_server(const Settings& settings, const std::string& version) {
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     signal(SIGPIPE, SIG_IGN);
 
     Shard control("control");
     StopSignal stop;
     std::atomic<bool> over{false};
-    std::thread listener([&] {
-        const timespec tick{0, 200'000'000};
-        while (!over) {
-            if (sigtimedwait(&signals, nullptr, &tick) > 0) control.post([&stop] { stop.request(); });
-        }
-    });
     int exit_status = 0;
     {
         Server server(settings, control, version);
+        std::thread listener([&] {
+            const timespec tick{0, 200'000'000};
+            while (!over) {
+                const int signal = sigtimedwait(&signals, nullptr, &tick);
+                if (signal == SIGHUP) {
+                    control.post([&server] { server.reload_certificates(); });
+                } else if (signal > 0) {
+                    control.post([&stop] { stop.request(); });
+                }
+            }
+        });
         Gate gate;
         bool begun = false;
         bool ended = false;
@@ -346,9 +368,9 @@ int run_server(const Settings& settings, const std::string& version) {
             if (!std::exchange(begun, true)) gate.spawn(live(&server, &stop, &exit_status, &ended));
             return ended && gate.holders() == 0;
         });
+        over = true;
+        listener.join();
     }
-    over = true;
-    listener.join();
     return exit_status;
 }
 

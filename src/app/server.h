@@ -8,11 +8,13 @@
 #include "admin/server.h"
 #include "app/cluster_view.h"
 #include "app/settings.h"
+#include "app/tls_legs.h"
 #include "cluster/cluster.h"
 #include "control/coordinator.h"
 #include "control/state_store.h"
 #include "journal/journal.h"
 #include "proxy/proxy.h"
+#include "runtime/tls_reloader.h"
 #include "sync/replayer.h"
 
 namespace penumbra::app {
@@ -27,6 +29,10 @@ class Server {
     /// An error says what could not be had and what to do; what was started before it must be stopped all the same.
     Task<Status> start();
     Task<void> stop();
+    /// SIGHUP: certificates are read again at once.
+    void reload_certificates() {
+        if (certificates_) certificates_->reload_now();
+    }
 
   private:
     Status open_state();
@@ -34,7 +40,10 @@ class Server {
     Task<Status> start_workers();
     Task<Status> refresh_schemas();
     cluster::ClusterOptions cluster_options(const char* name, const std::vector<HostPort>& contacts,
-                                            const std::string& user, const std::string& password) const;
+                                            const std::string& user, const std::string& password,
+                                            const TlsContextPtr& tls) const;
+
+    Status load_certificates();
 
     const Settings& settings_;
     std::string version_;
@@ -43,6 +52,8 @@ class Server {
     Shard background_{"background"};
     std::vector<std::unique_ptr<Shard>> shards_;
 
+    TlsLegs tls_;
+    std::unique_ptr<TlsReloader> certificates_;
     std::optional<control::StateStore> store_;
     std::unique_ptr<journal::Journal> journal_;
     std::unique_ptr<cluster::Cluster> source_, target_;
@@ -53,6 +64,7 @@ class Server {
     std::unique_ptr<proxy::Proxy> proxy_;
     std::unique_ptr<proxy::PeerWatch> peers_;
     std::unique_ptr<control::Coordinator> coordinator_;
+    metrics::Collectors collectors_;
     std::unique_ptr<admin::Api> api_;
     std::unique_ptr<admin::AdminServer> admin_;
 

@@ -123,6 +123,62 @@ struct Settings {
         registry, "max-frame", "Longest request taken from an application.", 16_MiB, {.min = 64_KiB, .max = 256_MiB}};
 
   private:
+    Group listen_tls_group_{registry, "TLS to the applications"};
+
+  public:
+    config::Setting<std::filesystem::path> listen_tls_cert{
+        registry, "listen-tls.cert",
+        "PEM file of our certificate and its chain. Once given, --listen speaks TLS and nothing else.", ""};
+    config::Setting<std::filesystem::path> listen_tls_key{registry, "listen-tls.key",
+                                                          "PEM file of its key, without a passphrase.", ""};
+    config::Setting<std::filesystem::path> listen_tls_client_ca{
+        registry, "listen-tls.client-ca", "PEM file of the CAs that sign the applications' certificates.", ""};
+    config::Setting<std::string> listen_tls_client_auth{registry,
+                                                        "listen-tls.client-auth",
+                                                        "Whether applications must show a certificate.",
+                                                        "none",
+                                                        {.choices = {"none", "optional", "required"}}};
+    config::Setting<std::string> listen_tls_minimum{
+        registry, "listen-tls.minimum", "Oldest version of TLS that is spoken.", "1.2", {.choices = {"1.2", "1.3"}}};
+
+  private:
+    Group source_tls_group_{registry, "TLS to the source"};
+
+  public:
+    /// TLS towards a cluster; on as soon as one of its settings is given.
+    struct ClientTls {
+        ClientTls(config::Registry& registry, const std::string& name, const std::string& cluster)
+            : enabled(registry, name + ".enabled",
+                      "Whether connections to the " + cluster + " use TLS; by itself once one of the next is set.",
+                      false),
+              ca(registry, name + ".ca",
+                 "PEM file of the CAs that sign the nodes' certificates; without one, those that the system trusts.",
+                 ""),
+              verify(registry, name + ".verify",
+                     "full: the CA and the name; ca: the CA alone; none: anybody may pretend to be a node.", "full",
+                     {.choices = {"full", "ca", "none"}}),
+              server_name(registry, name + ".server-name",
+                          "Name that every node's certificate has; else the contact point's, or the node's address.",
+                          ""),
+              certificate(registry, name + ".cert", "PEM file of our own certificate, for nodes that ask for one.", ""),
+              key(registry, name + ".key", "PEM file of its key, without a passphrase.", ""),
+              minimum(registry, name + ".minimum", "Oldest version of TLS that is spoken.", "1.2",
+                      {.choices = {"1.2", "1.3"}}) {}
+        config::Setting<bool> enabled;
+        config::Setting<std::filesystem::path> ca;
+        config::Setting<std::string> verify, server_name;
+        config::Setting<std::filesystem::path> certificate, key;
+        config::Setting<std::string> minimum;
+    };
+    ClientTls source_tls{registry, "source-tls", "source"};
+
+  private:
+    Group target_tls_group_{registry, "TLS to the target"};
+
+  public:
+    ClientTls target_tls{registry, "target-tls", "target"};
+
+  private:
     Group moving_{registry, "Moving tenants"};
 
   public:

@@ -15,6 +15,15 @@ Status refused_by(const cql::FrameView& frame) {
     return fail(Errc::server, std::string(message.message), static_cast<std::int32_t>(message.code));
 }
 
+/// OPTIONS in clear met no answer in CQL: what a port that wants TLS does. Some say so by an alert, most hang up.
+Error unanswered(const Error& why, const ConnectionOptions& options, const Endpoint& peer) {
+    if (options.tls || (why.code != Errc::closed && why.code != Errc::malformed)) return why;
+    return {why.code,
+            fmt::format("{} did not answer in CQL ({}): if this port wants TLS, switch it on for this cluster "
+                        "(--source-tls.enabled, --target-tls.enabled)",
+                        to_string(peer), why.what)};
+}
+
 }  // namespace
 
 Task<Result<std::unique_ptr<Connection>>> Connection::greet(Endpoint to, ConnectionOptions options, Deadline by) {
@@ -52,6 +61,7 @@ Task<Status> Connection::start_up(Deadline by) {
     Bytes asking;
     cql::encode_options(asking, head);
     auto asked = co_await call(std::move(asking), by);
+    if (!asked) co_return fail(unanswered(asked.error(), options_, peer()));
     CO_TRY(const auto offered, std::move(asked));
     auto viewed_offer = cql::view_frame(offered, cql::Direction::response);
     CO_TRY(const auto offer, std::move(viewed_offer));

@@ -17,9 +17,13 @@
 
 namespace penumbra::proxy {
 
+namespace {
+constexpr std::uint8_t kTlsHandshake = 0x16;  ///< the first byte of a TLS client, RFC 8446 5.1; no version of CQL
+}  // namespace
+
 ClientConnection::ClientConnection(ProxyShard& shard, int fd, const Endpoint& peer)
     : shard_(shard),
-      stream_(std::make_unique<Stream>(fd, peer)),
+      stream_(std::make_unique<Stream>(fd, peer, shard.context().tls)),
       reader_(cql::Direction::request, shard.options().max_frame_bytes) {
     ++references_;  // its own, while the socket is open
     shard_.client_opened(*this);
@@ -39,7 +43,8 @@ void ClientConnection::close() {
     intrusive_ptr_release(this);
 }
 
-void ClientConnection::on_closed(const Error&) {
+void ClientConnection::on_closed(const Error& why) {
+    if (why.code != Errc::closed) shard_.client_turned_away(why);
     shard_.client_closed(*this);
     intrusive_ptr_release(this);
 }
@@ -118,6 +123,13 @@ void ClientConnection::before_flush(Bytes& out, std::size_t from) {
 bool ClientConnection::refuse_version(BytesView data) {
     const auto size = size_of_foreign_frame(data);
     if (size && *size == 0) return false;
+    if (state_ == State::new_ && data[0] == kTlsHandshake) {
+        // The client reports no more than that the other side speaks no TLS; the rest of its handshake is not for us.
+        shard_.client_turned_away(
+            {Errc::unsupported, fmt::format("{} wants TLS, and --listen speaks none: give --listen-tls.cert and "
+                                            "--listen-tls.key, or switch TLS off in the client",
+                                            to_string(stream_->peer()))});
+    }
     send_version_error(data[0] & ~cql::kResponseBit);
     if (!size || in_segments_) {
         stream_->close_after_flush();

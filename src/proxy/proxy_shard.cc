@@ -122,6 +122,12 @@ void ProxyShard::sweep() {
     sweep_timer_ = shard_.call_in(kSweepEvery, [this] { sweep(); });
 }
 
+void ProxyShard::client_turned_away(const Error& why) {
+    std::uint64_t dropped = 0;
+    if (!turned_away_log_.pass(shard_.now(), dropped)) return;
+    log_.warn("a client could not connect", {kv("error", why.what), kv("more", dropped)});
+}
+
 void ProxyShard::report_shadow_failure(const cql::FrameView* frame, const Error* error, routing::Side side) {
     std::uint64_t dropped = 0;
     if (!shadow_failure_log_.pass(shard_.now(), dropped)) return;

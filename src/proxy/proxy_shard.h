@@ -45,6 +45,7 @@ struct ProxyContext {
     cluster::Cluster* clusters[2] = {};  ///< by Side
     journal::Journal* journal = nullptr;
     PreparedRegistry* prepared = nullptr;
+    TlsContextPtr tls;  ///< of the listener; null: clients speak in clear
     /// Loads the schema anew and publishes it to every shard; runs on the caller's shard.
     std::function<Task<Status>()> refresh_schema;
 
@@ -68,6 +69,9 @@ class ProxyShard {
     void set_peers(ProxiesUp up, const PeerChange& change);
     ScopeGate& gate(routing::ScopeId scope) { return gates_[scope]; }
     Traffic traffic() const;
+
+    /// A client whose TLS handshake failed: the operator hears why, since the client's log is elsewhere.
+    void client_turned_away(const Error& why);
 
     // For clients and exchanges.
     ProxyContext& context() { return context_; }
@@ -141,6 +145,7 @@ class ProxyShard {
     Traffic counters_;
     std::int64_t last_timestamp_ = 0;
     LogLimit shadow_failure_log_;
+    LogLimit turned_away_log_;
 };
 
 }  // namespace penumbra::proxy

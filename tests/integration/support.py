@@ -5,6 +5,7 @@ Addresses, all their own so that tests and the demo (127.0.0.x) run side by side
     127.0.21.2      the target, Cassandra 5.0          127.0.21.8   penumbra, shared by the tests of a file
     127.0.21.3, .4  source, target as a "ScyllaDB" (tests/scylla_shim in front of them), when the options say so
                                                        127.0.21.11  and up: clusters that a test makes for itself
+    127.0.31.1, .2  clusters that want TLS             127.0.31.8, .9  penumbra before them (test_tls.py)
 """
 
 from __future__ import annotations

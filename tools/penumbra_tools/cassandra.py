@@ -155,7 +155,7 @@ class NodeSpec:
     heap: str
     datacenter: str
     auth: bool
-    tls: str              # "off", "optional", "required"
+    tls: str              # "off", "optional", "required", "mutual"
     settings: dict[str, object]
     jvm: list[str]
     home: Path            # this node's directory
@@ -378,7 +378,7 @@ class Node:
                 "truststore": str(spec.tls_dir / "trust.p12"),
                 "truststore_password": "penumbra",
                 "store_type": "PKCS12",
-                "require_client_auth": False,
+                "require_client_auth": spec.tls == "mutual",
             }
         return yaml | spec.settings
 

@@ -106,8 +106,10 @@ class Cluster:
 
     def _connect(self, node: Node) -> probe.Probe:
         tls = None
-        if self.shape["tls"] == "required":
-            tls = ssl.create_default_context(cafile=str(self.home / "tls" / "ca.pem"))
+        if self.shape["tls"] in ("required", "mutual"):
+            pem = self.home / "tls"
+            tls = ssl.create_default_context(cafile=str(pem / "ca.pem"))
+            tls.load_cert_chain(pem / "client.pem", pem / "client.key")
             tls.check_hostname = False
         return probe.Probe(node.spec.address, node.spec.port, 5.0, tls)
 
@@ -347,8 +349,10 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--address", required=True, help="of the first node, such as 127.0.0.1; the others follow")
     up.add_argument("--port", type=int, default=9042)
     up.add_argument("--auth", action="store_true", help="passwords on; the superuser is cassandra, cassandra")
-    up.add_argument("--tls", nargs="?", const="required", default="off", choices=("off", "optional", "required"),
-                    help="encrypt client connections (alone: required); status -o json names the PEM files")
+    up.add_argument("--tls", nargs="?", const="required", default="off",
+                    choices=("off", "optional", "required", "mutual"),
+                    help="encrypt client connections (alone: required; mutual: clients show a certificate too); "
+                         "status -o json names the PEM files")
     up.add_argument("--heap", default="512M")
     up.add_argument("--datacenter", default="datacenter1")
     up.add_argument("--set", action="append", default=[], type=_setting, metavar="KEY=VALUE",

@@ -289,6 +289,49 @@ TEST_F(ConnectionTest, ANodeThatAsksForAPasswordSaysWhatToConfigure) {
     EXPECT_NE(opened.error().what.find("configure"), std::string::npos);
 }
 
+/// Answers whatever comes first with these bytes, then hangs up.
+class Refuser final : Stream::Handler {
+  public:
+    explicit Refuser(Bytes answer) : answer_(std::move(answer)) {
+        at = listener_
+                 .listen(Endpoint::parse("127.0.0.1:0").value(),
+                         [this](int fd, const Endpoint& from) {
+                             stream_ = std::make_unique<Stream>(fd, from);
+                             stream_->start(*this);
+                         })
+                 .value();
+    }
+    Endpoint at;
+
+  private:
+    std::size_t on_data(MutableBytes data) override {
+        stream_->write(answer_);
+        stream_->close_after_flush();
+        return data.size();
+    }
+    void on_closed(const Error&) override {}
+    Bytes answer_;
+    Listener listener_;
+    std::unique_ptr<Stream> stream_;
+};
+
+TEST_F(ConnectionTest, APortThatWantsTlsIsToldByWhatItDoes) {
+    const Bytes silence;
+    const Bytes alert{0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x0a};
+    for (const auto& answer : {silence, alert}) {
+        auto refuser = loop.on([&] { return std::make_unique<Refuser>(answer); });
+        const auto opened = loop.run<Result<std::unique_ptr<Connection>>>(
+            [&] { return Connection::open(refuser->at, {}, nullptr, Deadline::in(Clock::system(), 5s)); });
+        ASSERT_FALSE(opened);
+        EXPECT_TRUE(opened.error().what.starts_with(to_string(refuser->at) + " did not answer in CQL ("));
+        EXPECT_TRUE(
+            opened.error().what.ends_with("): if this port wants TLS, switch it on for this cluster "
+                                          "(--source-tls.enabled, --target-tls.enabled)"))
+            << opened.error().what;
+        loop.on([&] { refuser.reset(); });
+    }
+}
+
 TEST_F(ConnectionTest, ItsKeyspaceIsUsedOrRefused) {
     ConnectionOptions options;
     options.keyspace = "app";

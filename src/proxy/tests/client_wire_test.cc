@@ -153,5 +153,19 @@ TEST_F(StartupTest, TheResultMetadataIdIsOursAndChangesWithTheColumns) {
     EXPECT_EQ(sent(*world.target), id_of(*world.target, "addedtenantv"));
 }
 
+TEST_F(StartupTest, AClientThatWantsTlsIsToldApartInTheLog) {
+    ::testing::internal::CaptureStderr();
+    Client client(world.loop, world.address);
+    const std::uint8_t hello[] = {0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03};
+    client.raw(hello);
+    world.loop.until([&] { return client.closed; });
+    const auto log = ::testing::internal::GetCapturedStderr();
+    EXPECT_NE(log.find(" wants TLS, and --listen speaks none: give --listen-tls.cert and --listen-tls.key"),
+              std::string::npos)
+        << log;
+    Client other(world.loop, world.address);
+    other.start_up();  // is served
+}
+
 }  // namespace
 }  // namespace penumbra::proxy::testing

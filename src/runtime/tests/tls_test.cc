@@ -290,6 +290,34 @@ TEST(Tls, APeerThatHangsUpInTheHandshake) {
     }(pair));
 }
 
+TEST(Tls, APeerThatDoesNotFinishTheHandshakeIsNotWaitedForLong) {
+    Pair pair;
+    pair.connect_with_tls = false;  // and says nothing
+    ManualClock clock;
+    Shard shard("test", clock);
+    Gate gate;
+    enum class Step { connect, almost, over } step = Step::connect;
+    shard.run([&] {
+        if (step == Step::connect) {
+            gate.spawn(pair.connect());
+            step = Step::almost;
+        } else if (step == Step::almost && pair.server.stream && gate.holders() == 0) {
+            clock.advance(Stream::kHandshakeTime - 1ms);
+            step = Step::over;
+            shard.post([] {});  // another turn, for what is due
+        } else if (step == Step::over && !pair.server.why && clock.now() < SteadyTime(Stream::kHandshakeTime + 2s)) {
+            EXPECT_TRUE(pair.server.stream->is_open());
+            clock.advance(1ms);
+            shard.post([] {});
+        }
+        return pair.server.why.has_value();
+    });
+    EXPECT_EQ(pair.server.why->code, Errc::unavailable);
+    EXPECT_THAT(pair.server.why->what, EndsWith(" did not finish the TLS handshake within 15 s"));
+    EXPECT_EQ(clock.now(), SteadyTime(1s + Stream::kHandshakeTime));
+    shard.run([&] { return pair.end(), true; });
+}
+
 TEST(Tls, BigTransfersBothWaysAndPartialMessages) {
     for (const std::size_t size : {1UL, 16'383UL, 16'384UL, 16'385UL, 300'000UL, 5'000'000UL}) {
         Pair pair;
