@@ -61,9 +61,10 @@ def main(argv: list[str] | None = None) -> int:
     pair = running.Pair(given.proxy, given.source, given.target, given.direct, given.admin, (user, password) if given.user else None)
     seed = given.seed if given.seed is not None else int(time.time()) % 1_000_000
     phases = given.phase or (PHASES if given.admin else ["source_only"])
-    run = running.Run(pair, running.Options(given.statements, seed, given.lanes, given.protocol, phases, given.tables, given.vectors,
-                                            given.failures, given.shrink, given.reproductions, given.keep,
-                                            without_system=given.without_system, without_changes=given.without_changes))
+    run = running.Run(pair, running.Options(
+        statements=given.statements, seed=seed, lanes=given.lanes, version=given.protocol, phases=phases, tables=given.tables,
+        vectors=given.vectors, most_failures=given.failures, shrinks=given.shrink, reproductions=given.reproductions, keep=given.keep,
+        without_system=given.without_system, without_changes=given.without_changes))
     if given.replay:
         stored = json.loads(given.replay.read_text())
         run.options.version = stored["version"]
