@@ -252,8 +252,11 @@ void Exchange::start() {
         if (!pass_gates()) return;
     }
     token_.reset();
-    if (const auto& first = pieces_.front(); !first.plan->parts.empty())
+    // A batch may be empty; any node answers it then.
+    if (!pieces_.empty() && !pieces_.front().plan->parts.empty()) {
+        const auto& first = pieces_.front();
         token_ = token_of(first.plan->parts.front(), first.values, scratch_);
+    }
     phase_ = phases_.empty()       ? shard_.router()->default_phase()
              : phases_.size() == 1 ? phases_.front()
                                    : routing::meet(phases_);

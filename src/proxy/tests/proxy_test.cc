@@ -350,6 +350,17 @@ TEST_F(ProxyTest, TheClientSeesOneNodeWhichIsUs) {
     EXPECT_EQ(local[0].text("cluster_name").value(), "Test Cluster");
 }
 
+TEST_F(ProxyTest, ABatchOfNothingIsAnsweredByThePrimary) {
+    auto client = world.client();
+    const auto nothing = [](Bytes& out, const cql::RequestHead& head) {
+        cql::encode_batch(out, head, cql::BatchType::logged, {}, {});
+    };
+    EXPECT_TRUE(Client::is_result(client->ask(nothing)));
+    EXPECT_EQ(world.source->count(Opcode::batch), 1U);
+    EXPECT_TRUE(Client::is_result(client->run(kInsert)));
+    EXPECT_TRUE(Client::is_result(client->ask(nothing)));  // where another request was decoded before
+}
+
 TEST_F(ProxyTest, AnUnknownTableIsLookedUpOnce) {
     auto client = world.client();
     const auto before = world.refreshes;
