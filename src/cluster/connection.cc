@@ -12,7 +12,10 @@ namespace penumbra::cluster {
 using namespace std::chrono_literals;
 
 Connection::Connection(std::unique_ptr<Stream> stream, ConnectionOptions options, Owner* owner)
-    : stream_(std::move(stream)), options_(std::move(options)), owner_(owner), ids_(options_.max_in_flight) {
+    : stream_(std::move(stream)),
+      options_(std::move(options)),
+      owner_(owner),
+      ids_(options_.max_in_flight + 1) {  // one more, for the probe
     last_heard_ = Shard::here().now();
     waiting_since_ = last_heard_;
     stream_->start(*this);
@@ -25,12 +28,17 @@ Connection::~Connection() {
 
 bool Connection::send(Request& request) {
     if (!open_) return false;
-    const auto id = ids_.take(request);
-    if (!id) {
+    if (!can_send()) {
         was_full_ = true;
         return false;
     }
-    if (ids_.taken() == 1) waiting_since_ = Shard::here().now();
+    if (in_flight() == 0) waiting_since_ = Shard::here().now();
+    return take_id_and_write(request);
+}
+
+bool Connection::take_id_and_write(Request& request) {
+    const auto id = ids_.take(request);
+    if (!id) return false;
     request.connection_ = this;
     request.stream_ = *id;
     request.node_ = stream_->peer();
@@ -71,7 +79,7 @@ bool Connection::take_frame(const cql::FrameView& frame) {
                fmt::format("{} answered stream {}, which asked nothing", to_string(peer()), frame.header.stream)});
         return false;
     }
-    waiting_since_ = last_heard_;
+    if (!*request || *request != probe_.get()) waiting_since_ = last_heard_;
     if (*request) {
         (*request)->connection_ = nullptr;
         give(**request, frame);
@@ -131,10 +139,10 @@ void Connection::close(const Error& why) {
 }
 
 namespace {
-/// OPTIONS on an idle connection: keeps it alive and finds out when it is not.
-class Heartbeat final : public Request {
+/// OPTIONS: keeps an idle connection alive, and finds out whether a silent one still is.
+class AliveProbe final : public Request {
   public:
-    explicit Heartbeat(cql::ProtocolVersion version) : version_(version) {}
+    explicit AliveProbe(cql::ProtocolVersion version) : version_(version) {}
     void write_to(Bytes& out, std::int16_t stream) override {
         cql::RequestHead head;
         head.version = version_;
@@ -151,18 +159,29 @@ class Heartbeat final : public Request {
 
 void Connection::check_silence() {
     const auto now = Shard::here().now();
-    const bool due = ids_.taken() > 0;
-    if (due && now - std::max(last_heard_, waiting_since_) > options_.dead_after) {
-        close(
-            {Errc::closed, fmt::format("{} has been silent for {} s with {} answers due", to_string(peer()),
-                                       std::chrono::duration_cast<Seconds>(now - last_heard_).count(), ids_.taken())});
-        return;
+    const auto due = in_flight();
+    const auto gave_up = [&](std::string_view what, SteadyTime since) {
+        close({Errc::closed, fmt::format("{} {} for {} s with {} answers due", to_string(peer()), what,
+                                         std::chrono::duration_cast<Seconds>(now - since).count(), due)});
+    };
+    // A slow answer is no silence: a schema change may take a minute, and to close would leave open whether it
+    // happens. Whoever still answers OPTIONS is alive.
+    if (probe_ && probe_->is_pending()) {
+        if (now - std::max(last_heard_, probed_at_) > options_.dead_after)
+            return gave_up("has been silent, to a probe too,", last_heard_);
+    } else if (now - std::max(last_heard_, due > 0 ? waiting_since_ : last_heard_) >
+               (due > 0 ? options_.dead_after / 2 : options_.heartbeat)) {
+        send_probe(now);
     }
-    if (!due && now - last_heard_ > options_.heartbeat) {
-        if (!heartbeat_) heartbeat_ = std::make_unique<Heartbeat>(options_.version);
-        send(*heartbeat_);
-    }
+    // Alive, but what it was asked is lost to it, and the ids with that: they would run out, and nobody would know why.
+    if (ids_.orphans() > options_.max_in_flight / 2 && now - waiting_since_ > options_.dead_after)
+        return gave_up("has answered nothing but probes", waiting_since_);
     silence_timer_ = Shard::here().call_in(options_.dead_after / 4, [this] { check_silence(); });
+}
+
+void Connection::send_probe(SteadyTime now) {
+    if (!probe_) probe_ = std::make_unique<AliveProbe>(options_.version);
+    if (take_id_and_write(*probe_)) probed_at_ = now;
 }
 
 Task<Result<Bytes>> Connection::call(Bytes frame, Deadline by) {

@@ -31,9 +31,10 @@ struct ConnectionOptions {
     cql::Compression compression = cql::Compression::none;  ///< used where the node offers it for the version
     std::size_t max_in_flight = 4096;
     TlsContextPtr tls;                           ///< null: in clear
-    Nanos heartbeat = std::chrono::seconds(30);  ///< of silence, before OPTIONS is sent
-    Nanos dead_after =
-        std::chrono::seconds(15);   ///< of silence while an answer is due, before the connection is given up
+    Nanos heartbeat = std::chrono::seconds(30);  ///< of silence with no answer due, before OPTIONS is sent
+    /// Half of it in silence with answers due, and OPTIONS is sent; all of it in silence after that, and the connection
+    /// is given up. So a dead peer costs at most twice this, and a peer that is only slow costs nothing.
+    Nanos dead_after = std::chrono::seconds(15);
     std::uint16_t source_port = 0;  ///< ours; 0: any. A ScyllaDB node's shard-aware port takes the shard from it.
 };
 
@@ -69,9 +70,10 @@ class Connection final : Stream::Handler {
 
     /// Sends now (it leaves at the end of the turn), or says false when no stream id is free or it is closed.
     bool send(Request& request);
-    bool can_send() const { return open_ && ids_.taken() < options_.max_in_flight; }
+    bool can_send() const { return open_ && in_flight() < options_.max_in_flight; }
     bool is_open() const { return open_; }
-    std::size_t in_flight() const { return ids_.taken(); }
+    /// Requests that no answer came to yet, also those that nobody waits for any more.
+    std::size_t in_flight() const { return ids_.taken() - (probe_ && probe_->is_pending() ? 1 : 0); }
     const Endpoint& peer() const { return stream_->peer(); }
     const ConnectionOptions& options() const { return options_; }
     const Supported& supported() const { return supported_; }
@@ -94,7 +96,9 @@ class Connection final : Stream::Handler {
     void give(Request& request, const cql::FrameView& frame);
     Task<Status> start_up(Deadline by);
     Task<Status> log_in(Deadline by);
+    bool take_id_and_write(Request& request);
     void check_silence();
+    void send_probe(SteadyTime now);
 
     std::unique_ptr<Stream> stream_;
     ConnectionOptions options_;
@@ -109,9 +113,10 @@ class Connection final : Stream::Handler {
     Supported supported_;
     std::optional<std::string> authenticator_;
     SteadyTime last_heard_;
-    SteadyTime waiting_since_;  ///< when the oldest answer now due could have come at the earliest
+    SteadyTime waiting_since_;  ///< the last answer to a request, or when the oldest now due was sent, if later
     TimerId silence_timer_ = 0;
-    std::unique_ptr<Request> heartbeat_;
+    std::unique_ptr<Request> probe_;  ///< OPTIONS, pending while it is unanswered
+    SteadyTime probed_at_;
     cql::FrameEdit edit_;
     Bytes edited_;
 };

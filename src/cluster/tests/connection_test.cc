@@ -223,12 +223,86 @@ TEST_F(ConnectionTest, ASilentPeerIsGivenUp) {
     ConnectionOptions options;
     options.dead_after = 40ms;
     open(options);
+    loop.on([&] { server->silent_to_options = true; });
     server->on_request = [](const auto&) {};
     Probe probe;
+    const auto sent_at = Clock::system().now();
     send(probe);
     loop.until([&] { return lost.has_value(); });
     EXPECT_NE(lost->what.find("silent"), std::string::npos);
     EXPECT_EQ(probe.applied, Applied::unknown);
+    EXPECT_EQ(server->options_asked, 2U) << "one of the start, one probe";
+    const auto took = Clock::system().now() - sent_at;
+    EXPECT_GT(took, options.dead_after * 3 / 2);
+    EXPECT_LT(took, options.dead_after * 2 + 2s) << "the rest is for a busy machine";
+}
+
+TEST_F(ConnectionTest, ASlowAnswerIsWaitedForAsLongAsProbesAreAnswered) {
+    ConnectionOptions options;
+    options.dead_after = 40ms;
+    open(options);
+    server->on_request = [](const auto&) {};
+    Probe probe;
+    send(probe);
+    loop.until([&] { return server->options_asked >= 9; });  // The quiet of more than four times dead_after.
+    EXPECT_FALSE(lost);
+    EXPECT_EQ(connection->in_flight(), 1U) << "a probe is no request";
+    loop.on([&] { server->rows(server->asked[0], "at last"); });
+    loop.until([&] { return probe.answers == 1; });
+    EXPECT_EQ(probe.cell(), "at last");
+}
+
+TEST_F(ConnectionTest, WhoStopsAnsweringProbesIsGivenUpThen) {
+    ConnectionOptions options;
+    options.dead_after = 40ms;
+    open(options);
+    server->on_request = [](const auto&) {};
+    Probe probe;
+    send(probe);
+    loop.until([&] { return server->options_asked >= 4; });
+    ASSERT_FALSE(lost);
+    loop.on([&] { server->silent_to_options = true; });
+    loop.until([&] { return lost.has_value(); });
+    EXPECT_EQ(probe.applied, Applied::unknown);
+}
+
+TEST_F(ConnectionTest, AFullConnectionIsProbedToo) {
+    ConnectionOptions options;
+    options.dead_after = 40ms;
+    options.max_in_flight = 2;
+    open(options);
+    server->on_request = [](const auto&) {};
+    Probe one, two, refused;
+    ASSERT_TRUE(send(one));
+    ASSERT_TRUE(send(two));
+    EXPECT_FALSE(send(refused));
+    loop.until([&] { return server->options_asked >= 4; });
+    EXPECT_FALSE(send(refused)) << "the probe's id is not for requests";
+    EXPECT_FALSE(lost);
+    loop.on([&] { server->rows(server->asked[0], "now"); });
+    loop.until([&] { return one.answers == 1 && capacity > 0; });
+    EXPECT_TRUE(send(refused));
+}
+
+TEST_F(ConnectionTest, WhoAnswersOnlyProbesIsGivenUpWhenTheIdsAreLost) {
+    ConnectionOptions options;
+    options.dead_after = 40ms;
+    options.max_in_flight = 3;
+    open(options);
+    server->on_request = [](const auto&) {};
+    auto one = std::make_unique<Probe>();
+    auto two = std::make_unique<Probe>();
+    Probe waiting;
+    send(*one);
+    send(*two);
+    send(waiting);
+    loop.on([&] {
+        one.reset();
+        two.reset();
+    });
+    loop.until([&] { return lost.has_value(); });
+    EXPECT_NE(lost->what.find("nothing but probes"), std::string::npos);
+    EXPECT_EQ(waiting.applied, Applied::unknown);
 }
 
 TEST_F(ConnectionTest, AnIdlePeerIsAskedAndStays) {
@@ -255,6 +329,7 @@ TEST_F(ConnectionTest, ACallWithoutADeadlineEndsWithTheSilentPeer) {
     ConnectionOptions options;
     options.dead_after = 40ms;
     open(options);
+    loop.on([&] { server->silent_to_options = true; });
     server->on_request = [](const auto&) {};
     Bytes frame;
     cql::encode_query(frame, {}, "SELECT 1", {});

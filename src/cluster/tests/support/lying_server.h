@@ -187,6 +187,7 @@ class LyingServer {
     SchemaRows schema = sample_schema();
     std::vector<LyingServer*> peers;
     bool silent_at_startup = false;
+    bool silent_to_options = false;
     bool has_peers_v2 = true;
     std::optional<std::string> authenticator;
     std::map<std::string, std::string> users;  ///< and their passwords, where there is an authenticator
@@ -216,6 +217,7 @@ class LyingServer {
     std::size_t accepted = 0;
     std::size_t system_reads = 0;
     std::size_t uses = 0;
+    std::size_t options_asked = 0;
 
     /// Of each open connection, in the order accepted.
     std::vector<int> open_shards() const {
@@ -444,6 +446,8 @@ class LyingServer {
         one.frame.assign(frame.whole.begin(), frame.whole.end());
         switch (frame.header.opcode) {
             case cql::Opcode::options: {
+                ++options_asked;
+                if (silent_to_options) return;
                 const auto said = supported_of(peer);
                 cql::StringLists options;
                 for (const auto& [key, values] : said) options.emplace_back(key, views_of(values));
