@@ -175,6 +175,7 @@ Task<Status> Server::start_workers() {
     CO_TRY(context_->options.ring, std::move(ring));
     context_->options.datacenter = settings_.datacenter();
     context_->options.request_timeout = settings_.request_timeout();
+    context_->options.schema_timeout = settings_.schema_timeout();
     context_->options.shadow_timeout = settings_.shadow_timeout();
     context_->options.max_frame_bytes = static_cast<std::uint32_t>(settings_.max_frame().bytes);
     context_->options.newest_version = static_cast<cql::ProtocolVersion>(settings_.newest_protocol());

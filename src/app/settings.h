@@ -114,6 +114,11 @@ struct Settings {
         registry, "shards", "Threads that serve applications; 0 is one per core.", 0, {.max = 256}};
     config::Setting<Nanos> request_timeout{
         registry, "request-timeout", "By then an application has an answer.", 10s, {.min = 100ms, .max = 600s}};
+    config::Setting<Nanos> schema_timeout{registry,
+                                          "schema-timeout",
+                                          "Longest wait for a cluster to truncate a table.",
+                                          60s,
+                                          {.min = 100ms, .max = 600s}};
     config::Setting<Nanos> shadow_timeout{registry,
                                           "shadow-timeout",
                                           "How long a write waits for the shadow before the journal owes it.",

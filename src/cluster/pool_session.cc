@@ -152,8 +152,10 @@ class PoolSession final : public Session {
         return cql::murmur3_token(serialized);
     }
 
+    /// A deadline that the caller chose stands, also a late one: a schema change may take a minute.
     Deadline bounded(Deadline by) const {
-        return by.or_sooner(Deadline::in(Shard::here().clock(), cluster_.options().request_timeout));
+        if (by.at != Deadline::never().at) return by;
+        return Deadline::in(Shard::here().clock(), cluster_.options().request_timeout);
     }
 
     /// `request` belongs to the caller's frame, as does what `placement` points to.

@@ -15,8 +15,8 @@
 #include "proxy/client_connection.h"
 #include "proxy/data_plane.h"
 #include "proxy/exchange.h"
-#include "proxy/prepared.h"
 #include "proxy/peer_watch.h"
+#include "proxy/prepared.h"
 #include "proxy/scope_gate.h"
 #include "proxy/text_cache.h"
 #include "proxy/virtual_tables.h"
@@ -29,6 +29,7 @@ struct ProxyOptions {
     ProxyRingPtr ring;       ///< the proxies that clients are told of; null: nobody but this one, at `listen`
     std::string datacenter;  ///< of all proxies; empty: the primary's local one
     Nanos request_timeout = std::chrono::seconds(10);  ///< by then the client has an answer
+    Nanos schema_timeout = std::chrono::seconds(60);   ///< of TRUNCATE, on each cluster
     Nanos shadow_timeout = std::chrono::seconds(2);    ///< how long a write waits for the shadow before it is owed
     std::uint32_t max_frame_bytes = 16u << 20;
     std::size_t max_in_flight_per_client = 2048;

@@ -62,13 +62,14 @@ Task<void> truncate(ProxyShard* shard, ClientPtr client, std::int16_t stream, st
 
     const auto phase = routing::meet(phases);
     const auto primary = routing::primary_of(phase);
-    auto reply = co_await ask_primary(client, primary, frame, by);
+    // Every node of a cluster has to take part, and flushes first: it takes seconds where other requests take none.
+    const auto soon = [shard] { return Deadline::in(Shard::here().clock(), shard->options().schema_timeout); };
+    auto reply = co_await ask_primary(client, primary, frame, soon());
     if (routing::is_shadowed(phase) && !is_surely_refused(reply)) {
         bool same = false;
         if (is_result(reply)) {
-            const auto shadow_by = Deadline::in(Shard::here().clock(), shard->options().request_timeout);
             auto shadowed =
-                co_await shard->session(routing::other(primary)).send(std::move(frame), client->keyspace(), shadow_by);
+                co_await shard->session(routing::other(primary)).send(std::move(frame), client->keyspace(), soon());
             same = is_result(shadowed);
             if (!same)
                 shard->log().error("TRUNCATE failed on the shadow; the table will be resynced",
