@@ -58,7 +58,7 @@ def _shared(name: str, version: str, address: str, kind: str, shim_address: str)
             yield shown
     else:
         yield cluster
-    if not os.environ.get("PENUMBRA_KEEP_CLUSTERS"):
+    if not support.keeps_clusters():
         cluster.down()
 
 

@@ -4,7 +4,7 @@ Addresses, all their own so that tests and the demo (127.0.0.x) run side by side
     127.0.21.1      the source, Cassandra 4.1          127.0.21.9   penumbra: CQL on 9042, admin on 8080
     127.0.21.2      the target, Cassandra 5.0          127.0.21.8   penumbra, shared by the tests of a file
     127.0.21.3, .4  source, target as a "ScyllaDB" (tests/scylla_shim in front of them), when the options say so
-                                                       127.0.21.11  and up: clusters that a test makes for itself
+    127.0.21.31-33  the three nodes of test_nodes.py   127.0.21.11  and up: clusters that a test makes for itself
     127.0.31.1, .2  clusters that want TLS             127.0.31.8, .9  penumbra before them (test_tls.py)
 """
 
@@ -39,8 +39,13 @@ PENUMBRA_ADDRESS = "127.0.21.9"
 SHARED_PENUMBRA_ADDRESS = "127.0.21.8"
 PEER_PENUMBRA_ADDRESS = "127.0.21.7"
 SPARE_ADDRESS = "127.0.21.11"
+NODES_NAME, NODES_ADDRESS = "test-nodes", "127.0.21.31"
 SOURCE_SHIM_ADDRESS = "127.0.21.3"
 TARGET_SHIM_ADDRESS = "127.0.21.4"
+
+
+def keeps_clusters() -> bool:
+    return bool(os.environ.get("PENUMBRA_KEEP_CLUSTERS"))
 
 
 def run_tool(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
