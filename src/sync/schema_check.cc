@@ -31,8 +31,16 @@ std::vector<std::string> check_schema(const cql::Schema& from, const cql::Schema
             missing_keyspace = table->keyspace;
             continue;
         }
-        for (auto& problem : cql::differences(*table, to.table(table->keyspace, table->name)))
-            problems.push_back(std::move(problem));
+        const auto* twin = to.table(table->keyspace, table->name);
+        for (auto& problem : cql::differences(*table, twin)) problems.push_back(std::move(problem));
+        if (twin != nullptr) {
+            // Nobody would write it, and after the switch nobody could see why the source lacks it.
+            for (const auto& column : twin->columns) {
+                if (table->column(column.name) == nullptr)
+                    problems.push_back(fmt::format("{} has a column {} that is not on the other cluster",
+                                                   twin->cql_name(), column.name));
+            }
+        }
         if (const auto* column = scope.all_tenants() ? nullptr : table->column(tenant_column)) {
             for (const auto& tenant : scope.tenants) {
                 if (auto value = cql::from_text(*column->type, tenant); !value) {

@@ -14,7 +14,8 @@ std::vector<const cql::Table*> tables_in_scope(const cql::Schema& schema, const 
                                                std::string_view tenant_column);
 
 /// What stops rows of the scope from being kept on both clusters, a sentence each: a keyspace, table or column that is
-/// missing, another type or key, a tenant that is no value of the tenant column. Empty: nothing does.
+/// missing, a column that only `to` has, another type or key, a tenant that is no value of the tenant column. Empty:
+/// nothing does.
 std::vector<std::string> check_schema(const cql::Schema& from, const cql::Schema& to, const routing::Scope& scope,
                                       std::string_view tenant_column);
 
