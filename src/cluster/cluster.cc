@@ -12,6 +12,8 @@ namespace penumbra::cluster {
 
 using namespace std::chrono_literals;
 
+constexpr Nanos kAgreementLook = 50ms;
+
 Cluster::Cluster(ClusterOptions options, Shard& control, std::vector<Shard*> shards)
     : options_(std::move(options)), control_(control) {
     for (auto* shard : shards) shards_.push_back({shard, nullptr, {}});
@@ -468,6 +470,33 @@ Task<Status> Cluster::refresh_schema() {
     if (gate_.is_closed()) co_return fail(Errc::shutting_down, "stopping");
     auto status = co_await done;
     co_return status;
+}
+
+Task<bool> Cluster::schema_agreed(Deadline by) {
+    UniqueFunction<Task<bool>()> wait = [this, by] { return wait_for_agreement(by); };
+    auto agreed = co_await run_on<bool>(control_, std::move(wait));
+    co_return agreed;
+}
+
+Task<bool> Cluster::wait_for_agreement(Deadline by) {
+    const auto hold = gate_.try_hold();
+    if (!hold) co_return false;
+    for (;;) {
+        // Both of the same node, hence over the control connection: a node's peers are all but itself.
+        auto local = co_await read("SELECT schema_version FROM system.local WHERE key='local'");
+        auto peers = co_await read("SELECT schema_version FROM system.peers");
+        if (local && peers) {
+            std::set<cql::Uuid> versions;
+            for (const auto* rows : {&local.value(), &peers.value()}) {
+                for (const auto row : *rows) {
+                    if (const auto version = row.uuid("schema_version")) versions.insert(version.value());
+                }
+            }
+            if (versions.size() <= 1) co_return true;
+        }
+        if (stop_.requested() || by.passed(control_.clock().now())) co_return false;
+        co_await sleep(kAgreementLook, &stop_);
+    }
 }
 
 Task<void> Cluster::refresh_loop(Cluster* self) {

@@ -57,6 +57,10 @@ class Cluster final : Connection::Owner {
     /// On the control shard: loads the schema anew and returns when every listener has it.
     Task<Status> refresh_schema();
 
+    /// Any shard: waits until the nodes know one schema, or for the deadline, and says whether they do. A node that was
+    /// lost before it learned the schema keeps the others from agreeing until it is back or removed, as everywhere.
+    Task<bool> schema_agreed(Deadline by);
+
     /// Any thread. Null, or without nodes, until the first load.
     cql::SchemaPtr schema() const;
     TopologyPtr topology() const;
@@ -94,6 +98,7 @@ class Cluster final : Connection::Owner {
     Task<Result<std::vector<Endpoint>>> candidates();
     Task<Status> load_topology();
     Task<Result<cql::SchemaPtr>> load_schema();
+    Task<bool> wait_for_agreement(Deadline by);
     Task<Result<cql::Rows>> read(std::string text);
     Task<void> publish_topology(TopologyPtr topology);
     PerShard& here();

@@ -189,6 +189,7 @@ class LyingServer {
     bool silent_at_startup = false;
     bool silent_to_options = false;
     bool has_peers_v2 = true;
+    std::uint64_t schema_number = 0;  ///< another one is another schema_version
     std::optional<std::string> authenticator;
     std::map<std::string, std::string> users;  ///< and their passwords, where there is an authenticator
     std::string challenge;                     ///< asked before the password, as some mechanisms do
@@ -635,6 +636,9 @@ class LyingServer {
         if (texts.empty()) texts.push_back(std::to_string(port() * 1000));
         rows.add(cql::encode_text_list(texts));
     }
+    Bytes schema_version() const {
+        return cql::encode_uuid(cql::Uuid::random(7, schema.columns.size() + schema_number));
+    }
     cql::RowsBuilder local_rows() const {
         cql::RowsBuilder rows("system", "local");
         for (const auto* name : {"key", "cluster_name", "partitioner", "cql_version"})
@@ -643,7 +647,7 @@ class LyingServer {
         add_node_columns(rows);
         for (const auto* cell : {"local", "Test Cluster", "org.apache.cassandra.dht.Murmur3Partitioner", "3.4.6"})
             rows.add(cql::encode_text(cell));
-        rows.add(cql::encode_uuid(cql::Uuid::random(7, schema.columns.size())));
+        rows.add(schema_version());
         add_node(rows);
         return rows;
     }
@@ -652,11 +656,13 @@ class LyingServer {
         rows.add_column("peer", cql::scalar(cql::TypeKind::inet));
         rows.add_column("native_address", cql::scalar(cql::TypeKind::inet));
         rows.add_column("native_port", cql::scalar(cql::TypeKind::int_));
+        rows.add_column("schema_version", cql::scalar(cql::TypeKind::uuid));
         add_node_columns(rows);
         for (const auto* peer : peers) {
             rows.add(peer->endpoint().address());
             rows.add(peer->endpoint().address());
             rows.add(cql::encode_int(peer->port()));
+            rows.add(peer->schema_version());
             peer->add_node(rows);
         }
         return rows;
