@@ -367,7 +367,7 @@ void ClientConnection::run(std::int16_t stream, Plan::Kind kind, BytesView frame
                         fmt::format("{} keyspace is not user-modifiable.", protected_keyspace(statement, keyspace_)));
             return;
         case Plan::Kind::schema_change:
-            shard_.tasks().spawn(change_schema(&shard_, this, stream, text_request(version_, text)));
+            shard_.tasks().spawn(change_schema(&shard_, this, stream, std::string(text)));
             return;
         case Plan::Kind::truncate:
             shard_.tasks().spawn(truncate(&shard_, this, stream, std::string(text), text_request(version_, text)));

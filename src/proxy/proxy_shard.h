@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cluster/cluster.h"
+#include "cql/ddl/translate.h"
 #include "cql/protocol/frame_edit.h"
 #include "journal/journal.h"
 #include "proxy/client_connection.h"
@@ -17,6 +18,7 @@
 #include "proxy/exchange.h"
 #include "proxy/peer_watch.h"
 #include "proxy/prepared.h"
+#include "proxy/schema_changes.h"
 #include "proxy/scope_gate.h"
 #include "proxy/text_cache.h"
 #include "proxy/virtual_tables.h"
@@ -47,6 +49,8 @@ struct ProxyContext {
     journal::Journal* journal = nullptr;
     PreparedRegistry* prepared = nullptr;
     TlsContextPtr tls;  ///< of the listener; null: clients speak in clear
+    std::shared_ptr<SchemaChanges> schema_changes = std::make_shared<SchemaChanges>();
+    cql::ddl::Options ddl[2];  ///< by the Side that schema changes are translated for
     /// Loads the schema anew and publishes it to every shard; runs on the caller's shard.
     std::function<Task<Status>()> refresh_schema;
 

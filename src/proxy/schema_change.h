@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
-#include "base/bytes.h"
 #include "proxy/client_connection.h"
 #include "runtime/task.h"
 
@@ -10,8 +10,9 @@ namespace penumbra::proxy {
 
 class ProxyShard;
 
-/// A client's schema change: on the primary, then on the other cluster, then known to routing, then answered. `frame`
-/// is its QUERY. Runs on the client's shard.
-Task<void> change_schema(ProxyShard* shard, ClientPtr client, std::int16_t stream, Bytes frame);
+/// A client's schema change: on the primary as written, then on the other cluster in its words (cql::ddl), then agreed
+/// on by the nodes of both and known to routing, then answered. One at a time per process; what became of it on the
+/// other cluster is in SchemaChanges. Runs on the client's shard.
+Task<void> change_schema(ProxyShard* shard, ClientPtr client, std::int16_t stream, std::string text);
 
 }  // namespace penumbra::proxy

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <variant>
@@ -30,9 +31,11 @@ inline constexpr ScopeId kAcme{7};  ///< the migration of tenant "acme"
 /// Two clusters of one lying node each, a journal on disk, a proxy before them: all on the test's own thread.
 class World {
   public:
+    /// `before`: what to make of the two servers and the context before anybody connects.
     explicit World(Nanos request_timeout = std::chrono::milliseconds(400),
                    Nanos shadow_timeout = std::chrono::milliseconds(60), LoginPolicy logins = {},
-                   std::map<std::string, std::string> users = {}) {
+                   std::map<std::string, std::string> users = {},
+                   std::function<void(World&, ProxyContext&)> before = {}) {
         auto directory = (std::filesystem::temp_directory_path() / "penumbra-proxy-XXXXXX").native();
         directory_ = ::mkdtemp(directory.data());
         loop.on([&, this] {
@@ -60,6 +63,7 @@ class World {
             ++refreshes;
             return clusters_[0]->refresh_schema();
         };
+        if (before) before(*this, context_);
         for (const auto side : {Side::source, Side::target}) {
             cluster::ClusterOptions cluster_options;
             cluster_options.pool.cluster = routing::to_string(side);
@@ -146,6 +150,7 @@ class World {
         }
         return found;
     }
+    SchemaChanges& schema_changes() { return *context_.schema_changes; }
     cql::SchemaPtr schema() const { return clusters_[0]->schema(); }
 
     Loop loop;
