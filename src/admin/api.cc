@@ -120,6 +120,8 @@ Task<Result<HttpResponse>> Api::route(HttpRequest request) {
         co_return answer;
     }
     if (get && path.size() == 2 && path[1] == "settings" && options_.settings) co_return settings();
+    if (get && path.size() == 3 && path[1] == "schema" && path[2] == "changes" && options_.schema_changes)
+        co_return schema_changes();
     if (get && path[1] == "tenants" && path.size() <= 3) co_return tenants(request);
     if (path[1] == "jobs" && path.size() >= 3) {
         const auto id = parse_job_id(path[2]);
@@ -246,6 +248,28 @@ Result<HttpResponse> Api::tenants(const HttpRequest& request) const {
     }
     json::object out;
     out["tenants"] = std::move(all);
+    return json_response(out);
+}
+
+HttpResponse Api::schema_changes() const {
+    json::array all;
+    for (const auto& record : options_.schema_changes->list()) {
+        json::array sent, changes;
+        for (const auto& text : record.sent) sent.push_back(as_json(text));
+        for (const auto& change : record.changes)
+            changes.push_back(json::object{{"what", as_json(change.what)}, {"why", as_json(change.why)}});
+        json::object one{{"at", control::to_iso(record.at)},
+                         {"statement", as_json(record.statement)},
+                         {"cluster", as_json(record.cluster)},
+                         {"outcome", as_json(proxy::to_string(record.outcome))},
+                         {"sent", std::move(sent)},
+                         {"changes", std::move(changes)}};
+        if (!record.error.empty()) one["error"] = as_json(record.error);
+        all.push_back(std::move(one));
+    }
+    json::object out;
+    out["total"] = options_.schema_changes->total();
+    out["schema_changes"] = std::move(all);
     return json_response(out);
 }
 

@@ -6,6 +6,7 @@
 #include "config/registry.h"
 #include "control/coordinator.h"
 #include "metrics/exposition.h"
+#include "proxy/schema_changes.h"
 #include "runtime/endpoint.h"
 
 namespace penumbra::admin {
@@ -17,6 +18,7 @@ struct ApiOptions {
     SteadyTime started;                          ///< of the process
     const config::Registry* settings = nullptr;  ///< listed when there
     const metrics::Collectors* collectors = nullptr;
+    const proxy::SchemaChanges* schema_changes = nullptr;
 };
 
 /// docs/admin-api.md: requests to answers, without sockets. Lives on the control shard.
@@ -36,6 +38,7 @@ class Api {
     Task<Result<HttpResponse>> start_job(std::string name, control::JobKind kind, std::string body);
     Result<HttpResponse> tenants(const HttpRequest& request) const;
     HttpResponse settings() const;
+    HttpResponse schema_changes() const;
 
     control::Coordinator& coordinator_;
     ApiOptions options_;

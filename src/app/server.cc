@@ -10,6 +10,7 @@
 #include <signal.h>
 
 #include "app/login_map.h"
+#include "cql/ddl/datacenter_names.h"
 
 namespace penumbra::app {
 
@@ -190,6 +191,11 @@ Task<Status> Server::start_workers() {
     context_->journal = journal_.get();
     context_->tls = tls_.listen;
     context_->prepared = prepared_.get();
+    auto datacenters = cql::ddl::parse_datacenter_names(settings_.map_datacenter());
+    if (!datacenters) co_return fail(datacenters.error().in("--map-datacenter"));
+    context_->ddl[0].datacenters = std::move(datacenters.value().to_source);
+    context_->ddl[1].datacenters = std::move(datacenters.value().to_target);
+    for (auto& ddl : context_->ddl) ddl.tablets_off = settings_.tablets_off();
     context_->refresh_schema = [this]() -> Task<Status> {
         UniqueFunction<Task<Status>()> refresh = [this] { return refresh_schemas(); };
         return run_on<Status>(control_, std::move(refresh));
@@ -252,8 +258,9 @@ Task<Status> Server::start_workers() {
     peers_->start();
     auto admin_at = Endpoint::parse(settings_.admin(), 8080);
     if (!admin_at) co_return fail(admin_at.error().in("--admin"));
-    api_ = std::make_unique<admin::Api>(*coordinator_, admin::ApiOptions{version_, endpoint, control_.clock().now(),
-                                                                         &settings_.registry, &collectors_});
+    admin::ApiOptions api{version_, endpoint, control_.clock().now(), &settings_.registry, &collectors_};
+    api.schema_changes = context_->schema_changes.get();
+    api_ = std::make_unique<admin::Api>(*coordinator_, std::move(api));
     admin_ = std::make_unique<admin::AdminServer>(*api_, control_);
     auto admin_bound = admin_->listen(admin_at.value());
     CO_TRY(const auto admin_endpoint, std::move(admin_bound));

@@ -194,6 +194,16 @@ struct Settings {
                                                  {.required = true}};
     config::Setting<std::string> tenant_column{registry, "tenant-column", "Column that says whose row it is.",
                                                "system_domain_id"};
+    config::Setting<std::vector<std::string>> map_datacenter{
+        registry,
+        "map-datacenter",
+        "SOURCE=TARGET[:RF]: how the target calls a datacenter that a schema change names; several with commas.",
+        {}};
+    config::Setting<bool> tablets_off{
+        registry, "tablets-off",
+        "Create keyspaces on ScyllaDB (6.0 or later) without tablets, which lack counters and lightweight "
+        "transactions.",
+        false};
     config::Setting<std::string> phase{
         registry,
         "phase",

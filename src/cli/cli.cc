@@ -70,6 +70,8 @@ Request request_of(const Command& command) {
             return change(command, "cancel");
         case Verb::audit:
             return {Method::get, migration + "/audit"};
+        case Verb::schema_report:
+            return {Method::get, "/v1/schema/changes"};
     }
     return {};
 }
@@ -93,7 +95,8 @@ class Session {
         print(reply.value(), rendered(reply.value().document));
         const bool would_be_refused =
             truth(reply.value().document, "dry_run") && has_closed_gate(reply.value().document) && !command_.force;
-        return would_be_refused ? Exit::refused : Exit::done;
+        const bool missing = command_.verb == Verb::schema_report && has_missing_change(reply.value().document);
+        return would_be_refused || missing ? Exit::refused : Exit::done;
     }
 
   private:
@@ -122,6 +125,8 @@ class Session {
                 return render_tenant(document);
             case Verb::audit:
                 return render_audit(document, glyphs_);
+            case Verb::schema_report:
+                return render_schema_report(document);
             case Verb::copy:
             case Verb::verify:
                 return render_job(document);

@@ -34,6 +34,12 @@ constexpr VerbHelp kVerbs[] = {
     {Verb::tenant_show, "tenant show", "T", "One tenant: its migration, its phase, what is owed",
      "Example:\n  penumbra tenant show 5f0c2a52-6c0e-4a1c-9d41-0c6f1d2b7a10"},
     {Verb::audit, "audit", "NAME", "Who changed what and when, refusals included", "Example:\n  penumbra audit acme"},
+    {Verb::schema_report, "schema report", "",
+     "Schema changes of applications, and what each became on the other cluster",
+     "The latest 256 since the server started, oldest first. Exit status 1 when one of them did not reach the other\n"
+     "cluster, so that it has to be made there by hand.\n\n"
+     "Examples:\n  penumbra schema report\n"
+     "  penumbra schema report -o json | jq '.schema_changes[] | select(.outcome == \"refused\")'"},
     {Verb::migration_create, "migration create", "NAME", "Name the tenants and tables that move together",
      "Nothing changes for clients before `penumbra switch`.\n\n"
      "Examples:\n"
@@ -81,7 +87,7 @@ std::string overview(const Surroundings& around) {
         out += fmt::format("\n{}\n{}", title, table.str("  "));
     };
     section("See", {Verb::status, Verb::migration_list, Verb::migration_show, Verb::tenant_list, Verb::tenant_show,
-                    Verb::audit});
+                    Verb::audit, Verb::schema_report});
     section("Move, in this order", {Verb::migration_create, Verb::switch_, Verb::copy, Verb::verify});
     section("Finish, or go back", {Verb::complete, Verb::reverse, Verb::cancel});
     if (!around.other_verbs.empty()) {
@@ -168,7 +174,8 @@ class Parser {
 
   private:
     static bool wants_name(Verb verb) {
-        return verb != Verb::status && verb != Verb::migration_list && verb != Verb::tenant_list;
+        return verb != Verb::status && verb != Verb::migration_list && verb != Verb::tenant_list &&
+               verb != Verb::schema_report;
     }
 
     std::variant<Command, Say> help_for(std::span<const std::string> words) {
@@ -201,8 +208,9 @@ class Parser {
             const std::string group(words.substr(0, space));
             auto*& known = groups_[group];
             if (!known) {
-                known = app_.add_subcommand(
-                    group, group == "migration" ? "Create, list and show migrations" : "List and show tenants");
+                known = app_.add_subcommand(group, group == "migration" ? "Create, list and show migrations"
+                                                   : group == "tenant"  ? "List and show tenants"
+                                                                        : "What became of schema changes");
                 known->require_subcommand(1);
                 declare_common(*known);
             }
@@ -234,6 +242,7 @@ class Parser {
             case Verb::tenant_list:
             case Verb::tenant_show:
             case Verb::audit:
+            case Verb::schema_report:
                 return;
             case Verb::migration_create:
                 app.add_option("--tenant", command_.tenants, "A tenant that moves; repeatable (default: all)")
@@ -319,7 +328,7 @@ class Parser {
     const Surroundings& around_;
     Command command_;
     CLI::App app_{"", "penumbra"};
-    std::map<std::string, CLI::App*> groups_;  ///< "migration" and "tenant"; owned by app_
+    std::map<std::string, CLI::App*> groups_;  ///< "migration", "tenant", "schema"; owned by app_
 };
 
 }  // namespace

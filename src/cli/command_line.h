@@ -25,6 +25,7 @@ enum class Verb : std::uint8_t {
     complete,
     cancel,
     audit,
+    schema_report,
 };
 
 enum class Format : std::uint8_t { table, json };

@@ -229,6 +229,33 @@ std::string render_audit(const json::value& document, const Glyphs& glyphs) {
     return table.str();
 }
 
+std::string render_schema_report(const json::value& document) {
+    const auto& changes = list(document, "schema_changes");
+    if (changes.empty()) return "No schema change came through since the server started.\n";
+    std::string out;
+    for (const auto& one : changes) {
+        out += fmt::format("{}  {} on the {}\n  {}\n", text(one, "at"), text(one, "outcome"), text(one, "cluster"),
+                           text(one, "statement"));
+        const auto error = said(one, "error");
+        if (!error.empty()) out += fmt::format("    error: {}\n", error);
+        if (text(one, "outcome") == "same") continue;
+        for (const auto& sent : list(one, "sent")) out += fmt::format("    sent: {}\n", text(sent, ""));
+        for (const auto& change : list(one, "changes"))
+            out += fmt::format("    {}: {}\n", text(change, "what"), text(change, "why"));
+    }
+    const auto total = count(document, "total");
+    if (total > changes.size()) out += fmt::format("{} before these\n", counted(total - changes.size(), "change"));
+    return out;
+}
+
+bool has_missing_change(const json::value& schema_report) {
+    const auto& changes = list(schema_report, "schema_changes");
+    return std::any_of(changes.begin(), changes.end(), [](const json::value& one) {
+        const auto outcome = text(one, "outcome");
+        return outcome == "refused" || outcome == "failed" || outcome == "unknown";
+    });
+}
+
 bool has_closed_gate(const json::value& change) {
     const auto& gates = list(change, "gates");
     return std::any_of(gates.begin(), gates.end(), [](const json::value& gate) { return !truth(gate, "passed"); });

@@ -22,12 +22,15 @@ std::string render_migration(const boost::json::value& migration, const Glyphs& 
 std::string render_tenants(const boost::json::value& document);
 std::string render_tenant(const boost::json::value& tenant);
 std::string render_audit(const boost::json::value& document, const Glyphs& glyphs);
+std::string render_schema_report(const boost::json::value& document);
 std::string render_change(const boost::json::value& change, bool forced, const Glyphs& glyphs);
 /// What a job that has ended did and found.
 std::string render_job(const boost::json::value& job);
 /// The gates of a change, asked for or refused; empty when it has none.
 std::string render_gates(const boost::json::value& document, const Glyphs& glyphs);
 
+/// Whether a schema change is not, or perhaps not, on both clusters.
+bool has_missing_change(const boost::json::value& schema_report);
 bool has_closed_gate(const boost::json::value& change);
 /// Differences of a verify that were not repaired, and counters of which nobody knows.
 std::uint64_t differences_left(const boost::json::value& job);

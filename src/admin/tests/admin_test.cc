@@ -83,6 +83,7 @@ class AdminTest : public ::testing::Test {
         options.version = "0.1.0";
         options.listen = Endpoint::parse("127.0.0.9:9042").value();
         options.started = Shard::here().clock().now();
+        options.schema_changes = &self->schema_changes_;
         self->api_ = std::make_unique<Api>(*self->world_->coordinator, options);
         self->server_ = std::make_unique<AdminServer>(*self->api_, self->control_);
         HttpOptions http;
@@ -143,6 +144,7 @@ class AdminTest : public ::testing::Test {
     Shard control_{"control"};
     Gate gate_;
     std::unique_ptr<World> world_;
+    proxy::SchemaChanges schema_changes_;
     std::unique_ptr<Api> api_;
     std::unique_ptr<AdminServer> server_;
     Endpoint at_;
@@ -283,6 +285,32 @@ TEST_F(AdminTest, MistakesAreNamed) {
     EXPECT_EQ(foreign.status, 400u);
     EXPECT_EQ(ask("POST", "/v1/migrations/acme/switch", R"({"to": "shadow_async"})", "Origin: http://here\r\n").status,
               200u);
+}
+
+TEST_F(AdminTest, TellsWhatBecameOfSchemaChanges) {
+    EXPECT_EQ(ask("GET", "/v1/schema/changes").json, json::parse(R"({"total": 0, "schema_changes": []})"));
+    proxy::SchemaChangeRecord record;
+    record.at = 1'700'000'000'000'000;
+    record.statement = "ALTER TABLE a.b WITH x = 1";
+    record.cluster = "target";
+    record.outcome = proxy::SchemaChangeRecord::Outcome::nothing;
+    record.changes = {{"x = 1 left out", "unknown there"}};
+    schema_changes_.add(record);
+    record.outcome = proxy::SchemaChangeRecord::Outcome::failed;
+    record.sent = {"ALTER TABLE a.b WITH y = 1"};
+    record.changes.clear();
+    record.error = "no such table \"\xff\"";
+    schema_changes_.add(record);
+    const auto told = ask("GET", "/v1/schema/changes");
+    EXPECT_EQ(told.status, 200u);
+    EXPECT_EQ(told.json.at("total").to_number<int>(), 2);
+    EXPECT_EQ(
+        told.json.at("schema_changes").at(0),
+        json::parse(R"({"at": "2023-11-14T22:13:20Z", "statement": "ALTER TABLE a.b WITH x = 1", "cluster": "target",
+                              "outcome": "nothing", "sent": [], "changes": [{"what": "x = 1 left out", "why": "unknown there"}]})"));
+    EXPECT_EQ(told.json.at("schema_changes").at(1).at("outcome"), "failed");
+    EXPECT_EQ(told.json.at("schema_changes").at(1).at("sent").at(0), "ALTER TABLE a.b WITH y = 1");
+    EXPECT_EQ(ask("POST", "/v1/schema/changes").status, 404u);
 }
 
 TEST_F(AdminTest, JobsCanBeStopped) {

@@ -148,6 +148,36 @@ TEST(Cli, AuditShowsChangesAndRefusals) {
     EXPECT_THAT(ran.out, HasSubstr("no node"));
 }
 
+TEST(Cli, SchemaReportShowsWhatWasSentAndWhy) {
+    FakeServer server(always(
+        R"json({"total": 5, "schema_changes": [
+        {"at": "2026-11-22T17:01:00Z", "statement": "CREATE TABLE a.b (k int PRIMARY KEY)", "cluster": "target",
+         "outcome": "same", "sent": ["CREATE TABLE a.b (k int PRIMARY KEY)"], "changes": []},
+        {"at": "2026-11-22T17:02:00Z", "statement": "ALTER TABLE a.b WITH x = 1 AND y = 2", "cluster": "target",
+         "outcome": "translated", "sent": ["ALTER TABLE a.b WITH y = 2"],
+         "changes": [{"what": "x = 1 left out", "why": "unknown there"}]}]
+})"));
+    const auto ran = run_at(server, {"schema", "report"});
+EXPECT_EQ(ran.exit, Exit::done);
+EXPECT_EQ(ran.out,
+          "2026-11-22T17:01:00Z  same on the target\n  CREATE TABLE a.b (k int PRIMARY KEY)\n"
+          "2026-11-22T17:02:00Z  translated on the target\n  ALTER TABLE a.b WITH x = 1 AND y = 2\n"
+          "    sent: ALTER TABLE a.b WITH y = 2\n    x = 1 left out: unknown there\n"
+          "3 changes before these\n");
+EXPECT_THAT(lines_of(server), ElementsAre("GET /v1/schema/changes"));
+}
+
+TEST(Cli, SchemaReportFailsWhileAChangeIsMissing) {
+    FakeServer server(always(
+        R"({"total": 1, "schema_changes": [{"at": "x", "statement": "CREATE TRIGGER", "cluster": "target",
+        "outcome": "refused", "sent": [], "changes": [], "error": "ScyllaDB has no triggers"}]})"));
+    const auto ran = run_at(server, {"schema", "report"});
+    EXPECT_EQ(ran.exit, Exit::refused);
+    EXPECT_THAT(ran.out, HasSubstr("refused on the target\n  CREATE TRIGGER\n    error: ScyllaDB has no triggers\n"));
+    FakeServer quiet(always(R"({"total": 0, "schema_changes": []})"));
+    EXPECT_EQ(run_at(quiet, {"schema", "report"}).out, "No schema change came through since the server started.\n");
+}
+
 TEST(Cli, AnswersOfAnotherShapeArePrintedAsFarAsTheyGo) {
     FakeServer server(always(
         R"({"migrations": {"a": 1}, "gates": [3, null], "copy": [], "tenants": [{}], "clusters": 7, "epoch": -1, "wait_ms": "x"})"));
@@ -157,7 +187,8 @@ TEST(Cli, AnswersOfAnotherShapeArePrintedAsFarAsTheyGo) {
                                                                                       {"tenant", "list"},
                                                                                       {"tenant", "show", "x"},
                                                                                       {"reverse", "x"},
-                                                                                      {"audit", "x"}}) {
+                                                                                      {"audit", "x"},
+                                                                                      {"schema", "report"}}) {
         const auto ran = run_at(server, verb);
         EXPECT_EQ(ran.exit, Exit::done) << verb.front();
         EXPECT_THAT(ran.out, Not(IsEmpty()));
@@ -414,7 +445,7 @@ TEST(Cli, HelpHasEveryVerbAndTheOnesOfOthers) {
     for (const auto* part :
          {"status", "migration create NAME", "migration list", "migration show NAME", "tenant list", "tenant show T",
           "copy NAME", "verify NAME", "switch NAME", "reverse NAME", "complete NAME", "cancel NAME", "audit NAME",
-          "serve", "Run the proxy", "convert", "PENUMBRA_ADMIN"}) {
+          "schema report", "serve", "Run the proxy", "convert", "PENUMBRA_ADMIN"}) {
         EXPECT_THAT(ran.out, HasSubstr(part));
     }
     EXPECT_EQ(run_with(quick(), {"help"}).out, ran.out);
@@ -436,7 +467,8 @@ TEST(Cli, EveryVerbHelpsWithExamples) {
                                                                                       {"reverse"},
                                                                                       {"complete"},
                                                                                       {"cancel"},
-                                                                                      {"audit"}}) {
+                                                                                      {"audit"},
+                                                                                      {"schema", "report"}}) {
         auto args = verb;
         args.push_back("--help");
         const auto ran = run_with(quick(), args);
