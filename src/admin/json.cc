@@ -45,6 +45,50 @@ json::array gates_json(const std::vector<control::GateResult>& gates) {
 
 }  // namespace
 
+namespace {
+
+/// Texts of servers and clients may hold any bytes; a JSON document is UTF-8, or no parser takes it. All outside of
+/// texts is ASCII, so the whole document can be mended: each byte that begins no character becomes U+FFFD.
+std::string valid_utf8(std::string text) {
+    const auto length_at = [&](std::size_t at) -> std::size_t {
+        const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
+        const auto left = text.size() - at;
+        const auto continues = [&](std::size_t i) { return i < left && (byte(i) & 0xC0) == 0x80; };
+        const auto first = byte(0);
+        if (first < 0x80) return 1;
+        if (first >= 0xC2 && first <= 0xDF) return continues(1) ? 2 : 0;
+        if (first >= 0xE0 && first <= 0xEF) {
+            if (!continues(1) || !continues(2)) return 0;
+            const bool overlong = first == 0xE0 && byte(1) < 0xA0;
+            const bool surrogate = first == 0xED && byte(1) >= 0xA0;
+            return overlong || surrogate ? 0 : 3;
+        }
+        if (first >= 0xF0 && first <= 0xF4) {
+            if (!continues(1) || !continues(2) || !continues(3)) return 0;
+            const bool overlong = first == 0xF0 && byte(1) < 0x90;
+            const bool beyond = first == 0xF4 && byte(1) >= 0x90;
+            return overlong || beyond ? 0 : 4;
+        }
+        return 0;
+    };
+    std::string mended;
+    std::size_t good = 0;  // text[good, at) is valid and not copied yet
+    std::size_t at = 0;
+    while (at < text.size()) {
+        if (const auto length = length_at(at); length > 0) {
+            at += length;
+            continue;
+        }
+        mended.append(text, good, at - good);
+        mended += "\xEF\xBF\xBD";
+        good = ++at;
+    }
+    if (good == 0) return text;
+    return mended.append(text, good);
+}
+
+}  // namespace
+
 json::string_view as_json(std::string_view text) {
     return {text.data(), text.size()};
 }
@@ -54,7 +98,7 @@ double seconds_since(std::int64_t wall_micros, std::int64_t now) {
 }
 
 HttpResponse json_response(const json::object& object, unsigned status) {
-    return {status, "application/json", json::serialize(object) + "\n"};
+    return {status, "application/json", valid_utf8(json::serialize(object)) + "\n"};
 }
 
 json::object to_json(const control::Migration& migration, const journal::Owed& owed, std::int64_t now) {

@@ -309,6 +309,7 @@ TEST_F(AdminTest, TellsWhatBecameOfSchemaChanges) {
         json::parse(R"({"at": "2023-11-14T22:13:20Z", "statement": "ALTER TABLE a.b WITH x = 1", "cluster": "target",
                               "outcome": "nothing", "sent": [], "changes": [{"what": "x = 1 left out", "why": "unknown there"}]})"));
     EXPECT_EQ(told.json.at("schema_changes").at(1).at("outcome"), "failed");
+    EXPECT_EQ(told.json.at("schema_changes").at(1).at("error"), "no such table \"\xEF\xBF\xBD\"");
     EXPECT_EQ(told.json.at("schema_changes").at(1).at("sent").at(0), "ALTER TABLE a.b WITH y = 1");
     EXPECT_EQ(ask("POST", "/v1/schema/changes").status, 404u);
 }

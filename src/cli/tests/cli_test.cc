@@ -156,15 +156,15 @@ TEST(Cli, SchemaReportShowsWhatWasSentAndWhy) {
         {"at": "2026-11-22T17:02:00Z", "statement": "ALTER TABLE a.b WITH x = 1 AND y = 2", "cluster": "target",
          "outcome": "translated", "sent": ["ALTER TABLE a.b WITH y = 2"],
          "changes": [{"what": "x = 1 left out", "why": "unknown there"}]}]
-})"));
+})json"));
     const auto ran = run_at(server, {"schema", "report"});
-EXPECT_EQ(ran.exit, Exit::done);
-EXPECT_EQ(ran.out,
-          "2026-11-22T17:01:00Z  same on the target\n  CREATE TABLE a.b (k int PRIMARY KEY)\n"
-          "2026-11-22T17:02:00Z  translated on the target\n  ALTER TABLE a.b WITH x = 1 AND y = 2\n"
-          "    sent: ALTER TABLE a.b WITH y = 2\n    x = 1 left out: unknown there\n"
-          "3 changes before these\n");
-EXPECT_THAT(lines_of(server), ElementsAre("GET /v1/schema/changes"));
+    EXPECT_EQ(ran.exit, Exit::done);
+    EXPECT_EQ(ran.out,
+              "2026-11-22T17:01:00Z  same on the target\n  CREATE TABLE a.b (k int PRIMARY KEY)\n"
+              "2026-11-22T17:02:00Z  translated on the target\n  ALTER TABLE a.b WITH x = 1 AND y = 2\n"
+              "    sent: ALTER TABLE a.b WITH y = 2\n    x = 1 left out: unknown there\n"
+              "3 changes before these\n");
+    EXPECT_THAT(lines_of(server), ElementsAre("GET /v1/schema/changes"));
 }
 
 TEST(Cli, SchemaReportFailsWhileAChangeIsMissing) {
