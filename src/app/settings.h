@@ -116,7 +116,7 @@ struct Settings {
         registry, "request-timeout", "By then an application has an answer.", 10s, {.min = 100ms, .max = 600s}};
     config::Setting<Nanos> schema_timeout{registry,
                                           "schema-timeout",
-                                          "Longest wait for a cluster to truncate a table.",
+                                          "Longest wait for a cluster to change its schema or to truncate a table.",
                                           60s,
                                           {.min = 100ms, .max = 600s}};
     config::Setting<Nanos> shadow_timeout{registry,

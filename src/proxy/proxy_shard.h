@@ -31,7 +31,7 @@ struct ProxyOptions {
     ProxyRingPtr ring;       ///< the proxies that clients are told of; null: nobody but this one, at `listen`
     std::string datacenter;  ///< of all proxies; empty: the primary's local one
     Nanos request_timeout = std::chrono::seconds(10);  ///< by then the client has an answer
-    Nanos schema_timeout = std::chrono::seconds(60);   ///< of TRUNCATE, on each cluster
+    Nanos schema_timeout = std::chrono::seconds(60);   ///< of schema changes and TRUNCATE, on each cluster
     Nanos shadow_timeout = std::chrono::seconds(2);    ///< how long a write waits for the shadow before it is owed
     std::uint32_t max_frame_bytes = 16u << 20;
     std::size_t max_in_flight_per_client = 2048;

@@ -47,7 +47,7 @@ Task<SchemaChangeRecord> make_there(ProxyShard* shard, routing::Side there, cql:
                      : record.changes.empty()  ? Outcome::same
                                                : Outcome::translated;
     for (const auto& step : translation.steps) {
-        const auto by = Deadline::in(Shard::here().clock(), shard->options().request_timeout);
+        const auto by = Deadline::in(Shard::here().clock(), shard->options().schema_timeout);
         record.sent.push_back(step.text);
         auto frame = text_request(version, step.text);
         auto reply = co_await session.send(std::move(frame), keyspace, by);
@@ -91,13 +91,13 @@ void tell(const Log& log, const SchemaChangeRecord& record) {
 
 Task<void> change_schema(ProxyShard* shard, ClientPtr client, std::int16_t stream, std::string text) {
     auto& changes = *shard->context().schema_changes;
-    const auto by = Deadline::in(Shard::here().clock(), shard->options().request_timeout);
+    const auto turn_by = Deadline::in(Shard::here().clock(), shard->options().request_timeout);
     // Two changes at once could reach the two clusters in different orders.
     std::optional<SchemaChanges::Turn> turn;
     while (!turn) {
         turn = changes.try_turn();
         if (turn) break;
-        if (by.passed(Shard::here().now())) {
+        if (turn_by.passed(Shard::here().now())) {
             client->reply_error(stream, cql::ErrorCode::overloaded,
                                 "another schema change is under way; this one was not executed");
             co_return;
@@ -108,6 +108,7 @@ Task<void> change_schema(ProxyShard* shard, ClientPtr client, std::int16_t strea
     const auto there = routing::other(primary);
     const std::string keyspace = client->keyspace();
     const auto version = client->version();
+    const auto by = Deadline::in(Shard::here().clock(), shard->options().schema_timeout);
     auto frame = text_request(version, text);
     auto reply = co_await ask_primary(client, primary, std::move(frame), by);
     if (is_result(reply)) {
