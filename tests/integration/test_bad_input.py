@@ -173,8 +173,8 @@ def test_a_client_that_says_nothing_harms_nobody(front: Penumbra) -> None:
 
 def test_protocol_errors_say_what_is_wrong(front: Penumbra) -> None:
     address = front.contact_point
-    # Version 5: refused in words that make a driver try an older one.
-    (answer,) = exchange(address, frame(OPTIONS, version=5))
+    # Version 6: refused in words that make a driver try an older one.
+    (answer,) = exchange(address, frame(OPTIONS, version=6))
     assert is_error(answer, 0x000A) and b"unsupported protocol version" in answer[2].lower()
     # A query before STARTUP.
     (answer,) = exchange(address, query(b"SELECT * FROM system.local", stream=77))
