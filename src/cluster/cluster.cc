@@ -12,6 +12,7 @@ namespace penumbra::cluster {
 
 using namespace std::chrono_literals;
 
+/// Nodes do not tell when they agree: they have to be asked.
 constexpr Nanos kAgreementLook = 50ms;
 
 Cluster::Cluster(ClusterOptions options, Shard& control, std::vector<Shard*> shards)

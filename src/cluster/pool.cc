@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 namespace {
 constexpr Nanos kRetireWithin = 30s;  // longer than any request waits
-constexpr Nanos kRetireLook = 20ms;
+constexpr Nanos kRetireLook = 20ms;   // nobody waits for it, so the hot path need not tell
 }  // namespace
 
 bool Group::is_busy() const {

@@ -15,6 +15,7 @@ namespace {
 
 using Outcome = SchemaChangeRecord::Outcome;
 
+/// Turns are taken across shards, and seconds apart: looking costs less than a wake-up from shard to shard would.
 constexpr Nanos kTurnLook = std::chrono::milliseconds(1);
 /// What a cluster may take of the client's patience to agree; drivers ask again by themselves.
 constexpr Nanos kAgreementPatience = std::chrono::seconds(3);

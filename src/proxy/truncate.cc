@@ -14,6 +14,7 @@ namespace penumbra::proxy {
 
 namespace {
 
+/// A fence wakes exchanges alone, and opens within milliseconds: TRUNCATE is too rare to be another kind of waiter.
 constexpr Nanos kFenceLook = std::chrono::milliseconds(1);
 
 /// Orders to resync whole tables, in the journal when this returns.

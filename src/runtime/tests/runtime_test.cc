@@ -5,29 +5,14 @@
 #include "runtime/async.h"
 #include "runtime/listener.h"
 #include "runtime/stream.h"
+#include "runtime/tests/support/run.h"
 
 namespace penumbra {
 namespace {
 
 using namespace std::chrono_literals;
 
-/// Runs `task` to its end on a loop of this thread.
-void run(Task<void> task) {
-    Shard shard("test");
-    Gate gate;
-    bool started = false;
-    bool done = false;
-    shard.run([&] {
-        if (!started) {
-            started = true;
-            gate.spawn([](Task<void> inner, bool& flag) -> Task<void> {
-                co_await std::move(inner);
-                flag = true;
-            }(std::move(task), done));
-        }
-        return done && gate.holders() == 0;
-    });
-}
+using penumbra::testing::run;
 
 Task<int> twice(int n) {
     co_await yield();
@@ -269,7 +254,7 @@ TEST(Stream, AFullSocketGathersWhatIsSealedTogetherLater) {
         std::string heard;
         for (int i = 0; i < 5000 && writer.stream->unsent() > 0; ++i) {
             heard += sockets.heard();
-            co_await sleep(100us);
+            co_await sleep(100us);  // until the stream has sent on, or the bound of the loop
         }
         heard += sockets.heard();
         EXPECT_EQ(writer.offered, (std::vector<std::string>{"x", "abc"}));

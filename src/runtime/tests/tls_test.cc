@@ -7,6 +7,7 @@
 #include "runtime/listener.h"
 #include "runtime/stream.h"
 #include "runtime/tests/support/certificates.h"
+#include "runtime/tests/support/run.h"
 #include "runtime/tls_reloader.h"
 #include "runtime/tls_session.h"
 
@@ -14,26 +15,13 @@ namespace penumbra {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::EndsWith;
-using testing::HasSubstr;
-using testing::StartsWith;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
-void run(Task<void> task) {
-    Shard shard("test");
-    Gate gate;
-    bool started = false;
-    bool done = false;
-    shard.run([&] {
-        if (!started) {
-            started = true;
-            gate.spawn([](Task<void> inner, bool& flag) -> Task<void> {
-                co_await std::move(inner);
-                flag = true;
-            }(std::move(task), done));
-        }
-        return done && gate.holders() == 0;
-    });
-}
+using penumbra::testing::run;
+
+// Loops of 5000 sleeps await a condition and are bounded by five seconds: what follows them fails when it did not come.
 
 const Identity& authority() {
     static const Identity made({.name = "Test CA", .is_ca = true});
