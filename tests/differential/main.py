@@ -8,7 +8,8 @@ comparison of cells at the end, which is tools/demo/compare.py and reads both cl
       no phases: the proxy as it stands, against one cluster of the primary's version
   tests/differential/run … --replay FILE
       a stored failure once more
-Keyspaces are called df_…, made at the beginning and dropped at the end. Exit status: 0 all the same, 1 differences, 2 usage.
+Keyspaces are called df_…, made at the beginning and dropped at the end. Exit status: 0 all the same, 1 differences,
+2 usage, or a cluster that is compared with ended.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "demo"))
 
 from differ import running, wire  # noqa: E402  (found beside this file, not installed)
+from differ.lane import Gone  # noqa: E402
 from differ.moving import PHASES, SIDE  # noqa: E402
 
 
@@ -68,16 +70,18 @@ def main(argv: list[str] | None = None) -> int:
     if given.replay:
         stored = json.loads(given.replay.read_text())
         run.options.version = stored["version"]
-        failure = running.replay(run, stored["steps"], SIDE[stored["phase"]])
+        try:
+            failure = running.replay(run, stored["steps"], SIDE[stored["phase"]])
+        except (wire.Lost, Gone) as error:
+            return _nothing_known(error)
         print(failure or "the last answer is the same on both")
         return 1 if failure else 0
     print(f"seed {seed}, {given.statements} statements, protocol v{given.protocol}, {given.lanes} lanes, run {run.name}", flush=True)
     began = time.monotonic()
     try:
         same = run.execute()
-    except wire.Lost as error:
-        print(f"tests/differential/run: {error}", file=sys.stderr)
-        return 2
+    except (wire.Lost, Gone) as error:
+        return _nothing_known(error)
     took = time.monotonic() - began
     for what, count in sorted(run.counts.items()):
         print(f"  {count:7} {what}")
@@ -86,6 +90,16 @@ def main(argv: list[str] | None = None) -> int:
     print(f"seed {seed}: {run.statements} statements in {took:.1f} s ({run.statements / took:.0f}/s), {len(run.found)} answers differ, "
           f"{len(run.problems)} other problems")
     return 0 if same else 1
+
+
+def _nothing_known(error: wire.Lost | Gone) -> int:
+    """Exit status 2: there is nobody to compare with."""
+    print(f"tests/differential/run: {error}", file=sys.stderr)
+    if isinstance(error, Gone):
+        print("Nothing more can be said of the proxy." + (" The last statements that were sent there:" if error.told else ""), file=sys.stderr)
+        for line in error.told:
+            print(f"  {line}", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

@@ -59,6 +59,19 @@ def test_every_kind_of_statement_comes() -> None:
         assert part in texts, part
 
 
+def test_no_traced_write_meets_a_user_type_of_many_cells() -> None:
+    seen = 0
+    for seed in range(30):
+        stream = Stream(seed, 4, without_changes=True)
+        stream.beginning()
+        ending = {table.name for table in stream.tables for column in table.columns if column.type.cql.startswith("udt")}
+        for step in (stream.next() for _ in range(400)):
+            if step.get("tracing"):
+                seen += 1
+                assert step.get("reads") or not ending.intersection(step.get("tables", ())), step
+    assert seen > 50
+
+
 # --- values ---
 
 def test_vints_are_those_of_the_protocol() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,20 @@ from .schema import KEYSPACE
 from .steps import Step
 
 MAX_PREPARES = 3
+LAST_SENT = 3
+
+
+class Gone(Exception):
+    """Nobody answers any more at the address of someone who is asked: not this request alone, no connection at all."""
+
+    def __init__(self, endpoint: "Endpoint", error: object) -> None:
+        super().__init__(f"{endpoint.name} at {endpoint.address} is gone: {error}")
+        self.name = endpoint.name
+        self.told: list[str] = []   # the statements that it was sent last
+
+    @property
+    def is_proxy(self) -> bool:
+        return self.name == "proxy"
 
 
 @dataclass
@@ -29,12 +44,20 @@ class Endpoint:
         self.prepared: dict[str, Prepared] = {}
         self._connection: wire.Connection | None = None
         self._sent: tuple[Step, bytes | None] | None = None
-        self.used: str | None = None
+        self.last: deque[Step] = deque(maxlen=LAST_SENT)   # what was sent to it, the newest at the end
+        self.waits = False                                 # for the answer to that one
 
     def close(self) -> None:
         if self._connection:
             self._connection.close()
             self._connection = None
+
+    def must_live(self, timeout: float = 30.0) -> None:
+        """Raises Gone where no new connection can be made."""
+        try:
+            wire.Connection(self.address, self.version, timeout, self._login).close()
+        except wire.Lost as error:
+            raise Gone(self, error) from error
 
     def begin(self, step: Step, paging_state: bytes | None = None) -> None:
         """Sends; `finish` reads the answer. In between, the others are sent theirs."""
@@ -42,6 +65,8 @@ class Endpoint:
             self._connection = wire.Connection(self.address, self.version, login=self._login)
         opcode, body, flags = steps.encode(step, self.version, self.prepared, paging_state)
         self._sent = (step, paging_state)
+        self.last.append(step)
+        self.waits = True
         self._connection.send(opcode, steps.mapped(body, self.keyspace), flags)
 
     def finish(self) -> Answer:
@@ -69,6 +94,7 @@ class Endpoint:
         except wire.Lost:
             self.close()
             raise
+        self.waits = False
         frame = wire.Frame(frame.flags, frame.stream, frame.opcode,
                            frame.body.replace(self.keyspace.encode(), KEYSPACE.encode()))
         known_columns = None
@@ -164,18 +190,29 @@ class Lane:
                 endpoint.finish()
             return None if not sent else Failure(step, [f"prepared on {[one.name for one in sent]} but not on {endpoint.name}"])
         except wire.Lost as error:
-            return self._lost(step, f"{endpoint.name}: {error}")
+            return self._lost(step, endpoint, error)
         replies: list[Answer] = []
         for endpoint in everyone:
             try:
                 replies.append(endpoint.finish())
             except (wire.Lost, answers.Malformed) as error:
-                return self._lost(step, f"{endpoint.name}: {error}")
+                return self._lost(step, endpoint, error)
         return replies
 
-    def _lost(self, step: Step, what: str) -> Failure:
+    def _lost(self, step: Step, endpoint: Endpoint, error: Exception) -> Failure:
+        """No answer is a difference, unless there is nobody left to give one."""
         self.close()
-        return Failure(step, [what])
+        for one in (*self.direct.values(), self.proxy):   # The proxy may have lost its answer with the cluster behind it.
+            one.must_live()
+        return Failure(step, [f"{endpoint.name}: {error}"])
+
+    def last_sent(self, name: str) -> list[str]:
+        """What `name` was asked last, in words."""
+        endpoint = next(one for one in (self.proxy, *self.direct.values()) if one.name == name)
+        shown = [describe(step) for step in endpoint.last]
+        if shown and endpoint.waits:
+            shown[-1] += "   (not answered)"
+        return shown
 
     def _taint(self, step: Step, directs: list[Answer]) -> None:
         """Where the two clusters themselves do not agree on a write, the target alone is no judge of the table any more:

@@ -7,12 +7,13 @@ import re
 import secrets
 import threading
 import time
+import traceback
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import wire
-from .lane import Endpoint, Failure, Lane, describe
+from .lane import Endpoint, Failure, Gone, Lane, describe
 from .moving import PHASES, SIDE, CannotMove, Migration, keyspace_name
 from .shrink import relevant, shrink
 from .steps import Step
@@ -110,7 +111,8 @@ class Run:
                     {side: Endpoint(f"direct {side}", address, theirs, version, login) for side, address in directs.items()})
 
     def execute(self) -> bool:
-        """All portions. True if every answer was the same."""
+        """All portions. True if every answer was the same. Raises Gone when a cluster that judges has ended: nothing is
+        known of the proxy then. A proxy that has ended is a problem like others."""
         options = self.options
         works = [Work(n, self.make_lane(n), Stream(f"{options.seed}/{n}", options.version, options.tables, options.vectors,
                                                              options.without_system, options.without_changes))
@@ -118,24 +120,17 @@ class Run:
         migration = None
         if self.pair.admin:
             migration = Migration(self.pair.admin, f"df-{self.name}", self.keyspaces("p"))
-        each = max(1, options.statements // (options.lanes * len(options.phases)))
         try:
             self._all(works, lambda work: work.run(work.stream.beginning(), options.phases[0], options.most_failures))
-            for at, phase in enumerate(options.phases):
-                began = time.monotonic()
-                if migration:
-                    migration.move(phase)
-                    if phase == "shadow_async":
-                        migration.job("copy")
-                self._all(works, lambda work: self._portion(work, phase, at, each))
-                self.seconds[phase] = time.monotonic() - began
-                print(f"  {phase}: {each * options.lanes} statements in {self.seconds[phase]:.1f} s, "
-                      f"{sum(len(work.found) for work in works)} differences so far", flush=True)
-                if migration and phase == "target_primary":
-                    migration.drained()
-                    self._compare_cells()
+            self._portions(works, migration)
         except CannotMove as error:
+            self._ask_for_the_living(works)   # Nothing may have moved because a cluster has ended.
             self.problems.append(str(error))
+        except Gone as gone:
+            gone.told = [f"lane {work.number}: {shown}" for work in works for shown in work.lane.last_sent(gone.name)]
+            if not gone.is_proxy:
+                raise
+            self.problems += [str(gone), *gone.told]
         finally:
             self.problems += migration.problems if migration else []
             for work in works:
@@ -150,6 +145,28 @@ class Run:
             self._drop([(self.pair.proxy, "p")] + [(address, "d") for address in self.pair.directs().values()], self.name, options.lanes)
         return not self.found and not self.problems
 
+    def _portions(self, works: list[Work], migration: Migration | None) -> None:
+        options = self.options
+        each = max(1, options.statements // (options.lanes * len(options.phases)))
+        for at, phase in enumerate(options.phases):
+            began = time.monotonic()
+            if migration:
+                migration.move(phase)
+                if phase == "shadow_async":
+                    migration.job("copy")
+            self._all(works, lambda work: self._portion(work, phase, at, each))
+            self.seconds[phase] = time.monotonic() - began
+            print(f"  {phase}: {each * options.lanes} statements in {self.seconds[phase]:.1f} s, "
+                  f"{sum(len(work.found) for work in works)} differences so far", flush=True)
+            if migration and phase == "target_primary":
+                migration.drained()
+                self._compare_cells()
+
+    @staticmethod
+    def _ask_for_the_living(works: list[Work]) -> None:
+        for endpoint in works[0].lane.direct.values():
+            endpoint.must_live()
+
     def _portion(self, work: Work, phase: str, number: int, count: int) -> None:
         work.stream.portion(number)
         work.run([work.stream.next() for _ in range(count)], phase, self.options.most_failures)
@@ -157,17 +174,25 @@ class Run:
 
     @staticmethod
     def _all(works: list[Work], do: "callable") -> None:
+        gone: list[Gone] = []
+
         def safe(work: Work) -> None:
             try:
                 do(work)
+            except Gone as error:
+                gone.append(error)
+                for other in works:
+                    other.stopped = True
             except Exception as error:  # noqa: BLE001  a thread's failure is the run's, told at the end
                 work.error, work.stopped = repr(error), True
-                raise
+                traceback.print_exc()
         threads = [threading.Thread(target=safe, args=(work,)) for work in works if not work.stopped]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        if gone:
+            raise next((one for one in gone if not one.is_proxy), gone[0])
 
     # --- the end: both clusters have the same cells ---
 
