@@ -83,7 +83,7 @@ void Stream::on_events(std::uint32_t events) {
         if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) ended_ = true;
         if (!paused_) read_some();
     }
-    if (fd_ >= 0 && (events & EPOLLOUT)) {
+    if (fd_ >= 0 && (events & EPOLLOUT) && !send_failed_) {
         const bool was_blocked = !writable_;
         writable_ = true;
         if (was_blocked && unsent() > 0) Shard::here().defer(*this);
@@ -172,11 +172,11 @@ void Stream::read_some() {
             const int error = errno;
             in_.resize(kept);
             if (got < 0 && error == EINTR) continue;
-            if (got < 0 && (error == EAGAIN || error == EWOULDBLOCK)) {
+            if (got < 0 && (error == EAGAIN || error == EWOULDBLOCK) && !send_failed_) {
                 readable_ = false;
                 return;
             }
-            fail_with(got == 0 ? lost() : broken(error));
+            fail_with(send_failed_ ? std::move(*send_failed_) : got == 0 ? lost() : broken(error));
             return;
         }
         // A short read means that the socket is empty: no second call just to hear EAGAIN. What comes later is a new
@@ -202,6 +202,7 @@ Error Stream::lost() const {
 }
 
 Error Stream::broken(int error) const {
+    if (tls_ && tls_->is_certificate_missing()) return tls_->lost();
     // Once a handshake is over, or where there is none, a broken connection is a lost one.
     const bool stood = !tls_ || tls_->is_established();
     return {stood ? Errc::closed : Errc::unavailable,
@@ -258,7 +259,18 @@ void Stream::flush() {
                 writable_ = false;
                 break;
             }
-            fail_with(broken(errno));
+            auto why = broken(errno);
+            if (closing_) {
+                fail_with(std::move(why));
+                return;
+            }
+            // What the other side said before it hung up explains more than a send that failed: an alert, an error
+            // frame. The reads that follow find it, and then this end.
+            send_failed_ = std::move(why);
+            writable_ = false;
+            readable_ = true;
+            ended_ = true;
+            Shard::here().defer(*this);
             return;
         }
         (tls_ ? cipher_sent_ : sent_) += static_cast<std::size_t>(sent);

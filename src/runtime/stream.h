@@ -116,7 +116,8 @@ class Stream final : Watcher, Deferred {
     std::size_t sealed_ = 0;
     std::size_t expected_ = 0;
     std::size_t drain_mark_ = 0;
-    std::optional<Error> end_;  // nothing more arrives; told when what came before has been shown
+    std::optional<Error> end_;          // nothing more arrives; told when what came before has been shown
+    std::optional<Error> send_failed_;  // nothing more leaves; told when what arrived before has been shown
     bool waiting_drain_ = false;
     bool paused_ = false;
     bool readable_ = false;  // the socket may hold bytes that we have not read

@@ -101,6 +101,10 @@ struct TlsSession::Native {
         }
         return 0;
     }
+    static int on_certificate_asked(SSL* ssl, void* session) {
+        if (!SSL_get_certificate(ssl)) static_cast<TlsSession*>(session)->certificate_missing_ = true;
+        return 1;  // go on without, as servers allow that only would like to see one
+    }
     static long bio_control(BIO*, int what, long, void*) { return what == BIO_CTRL_FLUSH ? 1 : 0; }
     static const BIO_METHOD* method() {
         static const BIO_METHOD* made = [] {
@@ -134,6 +138,7 @@ TlsSession::TlsSession(const TlsContext& context, const Endpoint& peer)
         return;
     }
     SSL_set_connect_state(native_->ssl);
+    SSL_set_cert_cb(native_->ssl, Native::on_certificate_asked, this);
     expected_name_ = context.name_of(peer);
     const bool numeric = is_address(expected_name_);
     if (!numeric) SSL_set_tlsext_host_name(native_->ssl, expected_name_.c_str());  // SNI knows names only, RFC 6066
@@ -195,6 +200,7 @@ TlsSession::Decrypted TlsSession::decrypt(BytesView cipher, MutableBytes plain) 
         ERR_clear_error();
         const int result = SSL_read_ex(ssl, plain.data() + done.size, plain.size() - done.size, &got);
         if (result == 1) {
+            certificate_missing_ = false;
             done.size += got;
             ASSERT(done.size < plain.size());
             continue;
@@ -233,6 +239,11 @@ void TlsSession::say_goodbye() {
 }
 
 Error TlsSession::lost() const {
+    if (certificate_missing_) {
+        return {Errc::unavailable, fmt::format("{} ended the connection without a word; it asks for a client "
+                                               "certificate; give one by --{}.cert and --{}.key",
+                                               to_string(peer_), options_.name, options_.name)};
+    }
     if (established_) return {Errc::closed, fmt::format("{} closed the connection", to_string(peer_))};
     if (role_ == TlsRole::server) {
         return {Errc::unavailable, fmt::format("{} gave up the TLS handshake, as clients do that do not trust the "

@@ -37,6 +37,9 @@ class TlsSession {
     void say_goodbye();
 
     bool is_established() const { return established_; }
+    /// The peer asked for a certificate, has got none from us, and has not said a word since: with TLS 1.3 it judges
+    /// that only after our handshake is over, and its alert can be lost in the reset that follows (RFC 8446, 4.4.2.4).
+    bool is_certificate_missing() const { return certificate_missing_; }
     /// Ciphertext for the socket, whose owner clears it.
     Bytes& outgoing() { return outgoing_; }
     /// What an end without a word means at this point, as far as anybody can tell.
@@ -67,6 +70,7 @@ class TlsSession {
     bool established_ = false;
     bool heard_ = false;
     bool failed_ = false;
+    bool certificate_missing_ = false;
 };
 
 }  // namespace penumbra

@@ -151,7 +151,10 @@ TEST(Stream, AfterAPauseNothingIsMissing) {
 class Marking final : public Stream::Handler {
   public:
     explicit Marking(int fd) : stream(std::make_unique<Stream>(fd, Endpoint())) {}
-    std::size_t on_data(MutableBytes data) override { return data.size(); }
+    std::size_t on_data(MutableBytes data) override {
+        heard += text_of(data);
+        return data.size();
+    }
     void on_closed(const Error& error) override { why = error; }
     void on_drained() override { drained_at.push_back(stream->unsent()); }
     void before_flush(Bytes& out, std::size_t from) override {
@@ -168,6 +171,7 @@ class Marking final : public Stream::Handler {
     std::unique_ptr<Stream> stream;
     std::vector<std::string> offered;
     std::vector<std::size_t> drained_at;
+    std::string heard;
     std::optional<Error> why;
     Byte mark = '|';
     std::size_t growth = 1;
@@ -176,7 +180,10 @@ class Marking final : public Stream::Handler {
 
 struct SocketPair {
     SocketPair() { EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0); }
-    ~SocketPair() { ::close(fds[1]); }
+    ~SocketPair() { hang_up(); }
+    void hang_up() {
+        if (fds[1] >= 0) ::close(std::exchange(fds[1], -1));
+    }
     std::string heard() const {
         std::string all;
         char some[65536];
@@ -284,6 +291,27 @@ TEST(Stream, ClosesAfterWhatTheHookMadeHasLeft) {
             writer.stream.reset();
         }(growth));
     }
+}
+
+TEST(Stream, AFailedSendIsToldAfterTheLastWordsOfTheOtherSide) {
+    run([]() -> Task<void> {
+        SocketPair sockets;
+        Marking writer(sockets.fds[0]);
+        writer.stream->start(writer);
+        writer.stream->pause();  // so that the send comes first
+        EXPECT_EQ(::write(sockets.fds[1], "goodbye, because", 16), 16);
+        sockets.hang_up();
+        writer.say("a request");
+        co_await yield();
+        co_await yield();
+        EXPECT_EQ(writer.offered.size(), 1u);
+        EXPECT_FALSE(writer.why.has_value());
+        writer.stream->resume();
+        for (int i = 0; i < 5000 && !writer.why; ++i) co_await sleep(100us);
+        EXPECT_EQ(writer.heard, "goodbye, because");
+        EXPECT_EQ(writer.why->detail, EPIPE);
+        writer.stream.reset();
+    }());
 }
 
 TEST(Stream, MayGoAwayBeforeItsStart) {

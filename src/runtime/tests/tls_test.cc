@@ -414,6 +414,33 @@ TEST(TlsSession, AByteAtATimeInBothVersions) {
     }
 }
 
+TEST(TlsSession, TheCertificateThatWasAskedForIsNamedWhenTheEndComesWithoutAWord) {
+    for (const auto how : {TlsClientAuth::required, TlsClientAuth::optional}) {
+        Pair pair;
+        pair.want_client_certificates(how);
+        pair.target.minimum = TlsVersion::v1_3;  // there the client's handshake is over before the server has judged
+        const auto server_context = TlsContext::make(TlsRole::server, pair.listen).value();
+        const auto client_context = TlsContext::make(TlsRole::client, pair.target).value();
+        const auto at = Endpoint::parse("127.0.0.1:9042").value();
+        TlsSession server(*server_context, at);
+        TlsSession client(*client_context, at);
+        Bytes plain(TlsSession::kCarriedOver * 2);
+        ASSERT_TRUE(client.begin());
+        server.decrypt(std::exchange(client.outgoing(), {}), plain);
+        client.decrypt(std::exchange(server.outgoing(), {}), plain);
+        ASSERT_TRUE(client.is_established());
+        EXPECT_TRUE(client.is_certificate_missing());
+        EXPECT_THAT(client.lost().what, EndsWith("give one by --target-tls.cert and --target-tls.key"));
+        server.decrypt(std::exchange(client.outgoing(), {}), plain);
+        ASSERT_EQ(server.is_established(), how == TlsClientAuth::optional);
+        if (!server.is_established()) continue;
+        ASSERT_TRUE(server.encrypt(bytes_of("welcome all the same")));
+        client.decrypt(std::exchange(server.outgoing(), {}), plain);
+        EXPECT_FALSE(client.is_certificate_missing());
+        EXPECT_THAT(client.lost().what, EndsWith("closed the connection"));
+    }
+}
+
 TEST(TlsSession, EveryDamagedByteEndsTheConnection) {
     Pair pair;
     const auto server_context = TlsContext::make(TlsRole::server, pair.listen).value();
