@@ -6,6 +6,8 @@ Addresses, all their own so that tests and the demo (127.0.0.x) run side by side
     127.0.21.3, .4  source, target as a "ScyllaDB" (tests/scylla_shim in front of them), when the options say so
     127.0.21.31-33  the three nodes of test_nodes.py   127.0.21.11  and up: clusters that a test makes for itself
     127.0.31.1, .2  clusters that want TLS             127.0.31.8, .9  penumbra before them (test_tls.py)
+
+PENUMBRA_TEST_NET=127.0.61 puts all of the first kind on 127.0.61.x, with cluster names of their own: two runs side by side.
 """
 
 from __future__ import annotations
@@ -32,16 +34,20 @@ from cassandra.policies import FallthroughRetryPolicy, WhiteListRoundRobinPolicy
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / "tools" / "cluster"
 
-SOURCE_NAME, TARGET_NAME = "test-source", "test-target"
-SOURCE_ADDRESS = "127.0.21.1"
-TARGET_ADDRESS = "127.0.21.2"
-PENUMBRA_ADDRESS = "127.0.21.9"
-SHARED_PENUMBRA_ADDRESS = "127.0.21.8"
-PEER_PENUMBRA_ADDRESS = "127.0.21.7"
-SPARE_ADDRESS = "127.0.21.11"
-NODES_NAME, NODES_ADDRESS = "test-nodes", "127.0.21.31"
-SOURCE_SHIM_ADDRESS = "127.0.21.3"
-TARGET_SHIM_ADDRESS = "127.0.21.4"
+NET = os.environ.get("PENUMBRA_TEST_NET", "127.0.21")
+PREFIX = "test" if NET == "127.0.21" else "test-" + NET.rpartition(".")[2]    # of the names of clusters
+
+SOURCE_NAME, TARGET_NAME = f"{PREFIX}-source", f"{PREFIX}-target"
+SOURCE_ADDRESS = f"{NET}.1"
+TARGET_ADDRESS = f"{NET}.2"
+SOURCE_SHIM_ADDRESS = f"{NET}.3"
+TARGET_SHIM_ADDRESS = f"{NET}.4"
+SPARE_SHIM_ADDRESS = f"{NET}.5"
+PEER_PENUMBRA_ADDRESS = f"{NET}.7"
+SHARED_PENUMBRA_ADDRESS = f"{NET}.8"
+PENUMBRA_ADDRESS = f"{NET}.9"
+SPARE_NAME, SPARE_ADDRESS = f"{PREFIX}-spare", f"{NET}.11"
+NODES_NAME, NODES_ADDRESS = f"{PREFIX}-nodes", f"{NET}.31"
 
 
 def keeps_clusters() -> bool:

@@ -17,7 +17,7 @@ from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import NoHostAvailable
 
 import support
-from support import SPARE_ADDRESS, CassandraCluster, run_tool
+from support import SPARE_ADDRESS, SPARE_NAME, CassandraCluster, run_tool
 
 sys.path.insert(0, str(support.ROOT / "tools"))
 from penumbra_tools.cassandra import Node, NodeSpec  # noqa: E402
@@ -48,30 +48,30 @@ def test_up_again_changes_nothing(source: CassandraCluster) -> None:
 def test_up_with_another_shape_is_refused(source: CassandraCluster) -> None:
     done = run_tool("up", source.name, "--version", "5.0", "--address", support.SOURCE_ADDRESS, check=False)
     assert done.returncode == 1
-    assert "test-source exists with version 4.1 (now asked: 5.0): add --fresh" in done.stderr
+    assert f"{source.name} exists with version 4.1 (now asked: 5.0): add --fresh" in done.stderr
 
 
 def test_taken_address_names_who_has_it(source: CassandraCluster) -> None:
-    done = run_tool("up", "test-intruder", "--version", "4.1", "--address", support.SOURCE_ADDRESS, check=False)
+    done = run_tool("up", f"{support.PREFIX}-intruder", "--version", "4.1", "--address", support.SOURCE_ADDRESS, check=False)
     pid = source.status()["nodes"][0]["pid"]
     assert done.returncode == 1
-    assert f"{support.SOURCE_ADDRESS}:9042, needed for CQL of node 1 of test-intruder, is taken by process {pid}" in (
+    assert f"{support.SOURCE_ADDRESS}:9042, needed for CQL of node 1 of {support.PREFIX}-intruder, is taken by process {pid}" in (
         done.stderr)
-    assert "give test-intruder another --address" in done.stderr
-    assert run_tool("status", "test-intruder", check=False).returncode == 1, "nothing may be left of it"
+    assert f"give {support.PREFIX}-intruder another --address" in done.stderr
+    assert run_tool("status", f"{support.PREFIX}-intruder", check=False).returncode == 1, "nothing may be left of it"
 
 
 def test_taken_port_of_another_program(spare: list[str]) -> None:
     with socket.socket() as taken:
         taken.bind((SPARE_ADDRESS, 9042))
         taken.listen()
-        done = run_tool("up", "test-spare", "--version", "4.1", "--address", SPARE_ADDRESS, check=False)
+        done = run_tool("up", SPARE_NAME, "--version", "4.1", "--address", SPARE_ADDRESS, check=False)
     assert done.returncode == 1
     assert f"process {os.getpid()} (" in done.stderr
 
 
 def test_address_of_another_machine() -> None:
-    done = run_tool("up", "test-spare", "--version", "4.1", "--address", "192.0.2.1", check=False)
+    done = run_tool("up", SPARE_NAME, "--version", "4.1", "--address", "192.0.2.1", check=False)
     assert done.returncode == 1
     assert "192.0.2.1 is not an address of this machine" in done.stderr
 
@@ -79,15 +79,15 @@ def test_address_of_another_machine() -> None:
 def test_unknown_cluster_names_the_known(source: CassandraCluster) -> None:
     done = run_tool("kill", "no-such", check=False)
     assert done.returncode == 1
-    assert "there is no cluster 'no-such'" in done.stderr and "test-source" in done.stderr
+    assert "there is no cluster 'no-such'" in done.stderr and source.name in done.stderr
 
 
 def test_a_node_that_cannot_start_shows_its_log(spare: list[str]) -> None:
-    spare.append("test-spare")
-    done = run_tool("up", "test-spare", "--version", "5.0", "--address", SPARE_ADDRESS, "--set", "num_tokens=-1",
+    spare.append(SPARE_NAME)
+    done = run_tool("up", SPARE_NAME, "--version", "5.0", "--address", SPARE_ADDRESS, "--set", "num_tokens=-1",
                     check=False)
     assert done.returncode == 1
-    assert "node 1 of test-spare (5.0.5) ended before it was ready: exit" in done.stderr
+    assert f"node 1 of {SPARE_NAME} (5.0.5) ended before it was ready: exit" in done.stderr
     assert "num_tokens" in done.stderr
     assert "/node1/logs/" in done.stderr
 
@@ -131,8 +131,8 @@ def test_a_reused_pid_is_not_ours(tmp_path: Path) -> None:
 
 
 def test_kill_and_restart_keep_data_pause_and_resume(spare: list[str], connect) -> None:
-    spare.append("test-spare")
-    cluster = CassandraCluster.up("test-spare", "--version", "5.0", "--address", SPARE_ADDRESS)
+    spare.append(SPARE_NAME)
+    cluster = CassandraCluster.up(SPARE_NAME, "--version", "5.0", "--address", SPARE_ADDRESS)
     session = connect(cluster)
     session.execute("CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1} "
                     "AND durable_writes = true")
@@ -153,18 +153,18 @@ def test_kill_and_restart_keep_data_pause_and_resume(spare: list[str], connect) 
     before = cluster.status()["nodes"][0]["pid"]
     cluster.do("kill", "--node", "1")
     assert cluster.status()["nodes"][0]["state"] == "down"
-    done = run_tool("pause", "test-spare", check=False)
-    assert "node 1 of test-spare is not running: start it with tools/cluster restart test-spare" in done.stderr
+    done = run_tool("pause", SPARE_NAME, check=False)
+    assert f"node 1 of {SPARE_NAME} is not running: start it with tools/cluster restart {SPARE_NAME}" in done.stderr
     cluster.do("restart")
     assert cluster.status()["nodes"][0]["pid"] not in (None, before)
     assert connect(cluster).execute("SELECT b FROM k.t WHERE a = 1").one()[0] == 2
     cluster.down()
-    assert run_tool("status", "test-spare", check=False).returncode == 1
+    assert run_tool("status", SPARE_NAME, check=False).returncode == 1
 
 
 def test_passwords_and_tls(spare: list[str], connect) -> None:
-    spare.append("test-spare")
-    cluster = CassandraCluster.up("test-spare", "--version", "4.1", "--address", SPARE_ADDRESS, "--auth", "--tls")
+    spare.append(SPARE_NAME)
+    cluster = CassandraCluster.up(SPARE_NAME, "--version", "4.1", "--address", SPARE_ADDRESS, "--auth", "--tls")
     context = ssl.create_default_context(cafile=cluster.tls["ca"])
     context.load_cert_chain(cluster.tls["cert"], cluster.tls["key"])
     login = PlainTextAuthProvider(**cluster.auth)

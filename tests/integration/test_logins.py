@@ -30,8 +30,8 @@ def guarded() -> Iterator[tuple[CassandraCluster, CassandraCluster]]:
     called scribe."""
     clusters = []
     try:
-        for name, version, address in (("test-auth-source", "4.1", "127.0.21.21"),
-                                       ("test-auth-target", "5.0", "127.0.21.22")):
+        for name, version, address in ((f"{support.PREFIX}-auth-source", "4.1", f"{support.NET}.21"),
+                                       (f"{support.PREFIX}-auth-target", "5.0", f"{support.NET}.22")):
             clusters.append(CassandraCluster.up(name, "--version", version, "--address", address, "--auth"))
         for cluster, writer in zip(clusters, ("writer", "scribe"), strict=True):
             session = support.connect(cluster.contact_point, auth_provider=SUPERUSER)

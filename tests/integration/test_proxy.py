@@ -196,7 +196,7 @@ def test_cqlsh(front, room, tenant, source, target, connect) -> None:
                 f"SELECT k, v FROM by_hand; DESCRIBE TABLE by_hand; DESCRIBE KEYSPACES; CONSISTENCY; PAGING; "
                 f"SELECT cluster_name FROM system.local;")
     assert "one | 1" in out and f"CREATE TABLE {room}.by_hand" in out and "Current consistency level is ONE" in out
-    assert "system_schema" in out and "Test Cluster" not in out.replace("test-source", "")
+    assert "system_schema" in out and "Test Cluster" not in out.replace(support.SOURCE_NAME, "")
     for cluster in (source, target):
         assert [tuple(row) for row in connect(cluster).execute(f"SELECT k, v FROM {room}.by_hand")] == [("one", 1)]
 

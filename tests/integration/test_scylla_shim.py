@@ -56,7 +56,7 @@ def test_it_answers_as_recorded(scenario: str, source: CassandraCluster) -> None
 
 def test_short_pages_empty_pages_and_any_order(source: CassandraCluster, keyspace: str) -> None:
     """The driver sees every row once, whatever the pages are."""
-    with support.scylla_shim(source, "127.0.21.5", "--page-rows", "3", "--empty-pages", "2") as shown:
+    with support.scylla_shim(source, support.SPARE_SHIM_ADDRESS, "--page-rows", "3", "--empty-pages", "2") as shown:
         session = support.connect(shown.contact_point)
         try:
             session.execute(f"CREATE KEYSPACE {keyspace} WITH replication = "
