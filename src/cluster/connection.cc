@@ -13,6 +13,7 @@ using namespace std::chrono_literals;
 
 Connection::Connection(std::unique_ptr<Stream> stream, ConnectionOptions options, Owner* owner)
     : stream_(std::move(stream)),
+      node_(stream_->peer()),
       options_(std::move(options)),
       owner_(owner),
       ids_(options_.max_in_flight + 1) {  // one more, for the probe
@@ -41,7 +42,7 @@ bool Connection::take_id_and_write(Request& request) {
     if (!id) return false;
     request.connection_ = this;
     request.stream_ = *id;
-    request.node_ = stream_->peer();
+    request.node_ = node_;
     request.write_to(stream_->out(), *id);
     stream_->flush_soon();
     return true;

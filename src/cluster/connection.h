@@ -75,6 +75,8 @@ class Connection final : Stream::Handler {
     /// Requests that no answer came to yet, also those that nobody waits for any more.
     std::size_t in_flight() const { return ids_.taken() - (probe_ && probe_->is_pending() ? 1 : 0); }
     const Endpoint& peer() const { return stream_->peer(); }
+    /// The node by which Request::node() calls it: the peer, unless that is another port of a node known by its own.
+    void stands_for(const Endpoint& node) { node_ = node; }
     const ConnectionOptions& options() const { return options_; }
     const Supported& supported() const { return supported_; }
     /// The authenticator's class, when the node asked for authentication.
@@ -101,6 +103,7 @@ class Connection final : Stream::Handler {
     void send_probe(SteadyTime now);
 
     std::unique_ptr<Stream> stream_;
+    Endpoint node_;
     ConnectionOptions options_;
     Owner* owner_;
     cql::WireReader reader_{cql::Direction::response};

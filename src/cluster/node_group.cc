@@ -190,6 +190,7 @@ void NodeGroup::adopt(std::unique_ptr<Connection> connection) {
 
 void NodeGroup::keep(std::unique_ptr<Connection> connection, std::int32_t wanted_shard) {
     connection->set_owner(this);
+    connection->stands_for(node_);  // also where it ends at the shard-aware port
     failures_ = 0;
     retry_at_ = SteadyTime::min();
     auto* made = connection.get();
