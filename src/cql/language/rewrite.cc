@@ -232,6 +232,15 @@ WithMarkers with_markers(const Statement& s, std::span<const std::size_t> volati
     return result;
 }
 
+std::string with_positional_markers(std::string_view text) {
+    std::vector<Replacement> replacements;
+    Lexer lexer(text);
+    for (auto token = lexer.next(); token.kind != TokenKind::end; token = lexer.next()) {
+        if (token.kind == TokenKind::marker) replacements.push_back({token.range, "?"});
+    }
+    return replace(text, replacements);
+}
+
 std::string identifier(std::string_view name) {
     const bool bare = !name.empty() && is_lower(name[0]) && std::all_of(name.begin(), name.end(), [](char c) {
         return is_lower(c) || (c >= '0' && c <= '9') || c == '_';

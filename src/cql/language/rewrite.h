@@ -43,6 +43,10 @@ struct WithMarkers {
 /// markers: the two do not mix.
 WithMarkers with_markers(const Statement& statement, std::span<const std::size_t> volatile_indexes);
 
+/// The text with `?` for each bind marker, whatever they are called: every server counts those by occurrence, while
+/// equal names may share a value or not (NamedSlots).
+std::string with_positional_markers(std::string_view text);
+
 /// `name` as an identifier in CQL: bare if it can be, quoted if it is not lower case or reserved by some server.
 std::string identifier(std::string_view name);
 /// `value` as a CQL string literal.

@@ -137,6 +137,26 @@ void FrameEdit::add_values(const BatchChild& child, std::span<const ExtraValue> 
     insert_extra(Part::child_values, child.values, extra);
 }
 
+void FrameEdit::replace_values(const ParametersView& parameters, std::uint16_t count, BytesView values) {
+    const bool had = parameters.has(query_flag::kValues);
+    Byte size[2];
+    store_be(size, count);
+    put(Part::values, parameters.values_at, had ? 2 : 0, size);
+    if (had) {
+        put(Part::values, parameters.values.at(), parameters.values.bytes().size(), values);
+    } else {
+        put(Part::values, parameters.values_at, 0, values);
+    }
+    patch_parameter_flags(parameters, query_flag::kValues, query_flag::kNames);
+}
+
+void FrameEdit::replace_values(const BatchChild& child, std::uint16_t count, BytesView values) {
+    Byte size[2];
+    store_be(size, count);
+    put(Part::child_values, child.values_at, 2, size);
+    put(Part::child_values, child.values.at(), child.values.bytes().size(), values);
+}
+
 namespace {
 
 std::array<Byte, 4> long_size(std::size_t size) {

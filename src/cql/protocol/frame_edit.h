@@ -49,6 +49,9 @@ class FrameEdit {
     /// For QUERY and EXECUTE; once per frame. `extra` in ascending order of `before`.
     void add_values(const ParametersView& parameters, std::span<const ExtraValue> extra);
     void add_values(const BatchChild& child, std::span<const ExtraValue> extra);
+    /// `values` are `count` [value]s in the order of the markers, in place of those that are there, named or not.
+    void replace_values(const ParametersView& parameters, std::uint16_t count, BytesView values);
+    void replace_values(const BatchChild& child, std::uint16_t count, BytesView values);
     void replace_query(const QueryView& query, std::string_view text);
     void replace_query(const PrepareView& prepare, std::string_view text);
     void replace_query(const BatchChild& child, std::string_view text);

@@ -87,6 +87,13 @@ TEST(Rewrite, turns_volatiles_into_markers) {
               "BEGIN BATCH INSERT INTO t (a, b) VALUES (?, (uuid)?); DELETE FROM t WHERE a = (timeuuid)? APPLY BATCH");
 }
 
+TEST(Rewrite, counts_markers_by_occurrence) {
+    EXPECT_EQ(with_positional_markers("UPDATE t SET v=:x,w=:\"X y\" WHERE k=:x AND m[:x]=(int):x -- :z\n"),
+              "UPDATE t SET v=?,w=? WHERE k=? AND m[?]=(int)? -- :z\n");
+    EXPECT_EQ(with_positional_markers("INSERT INTO t (k, v) VALUES (?, {'a':1, ':x':'?'})"),
+              "INSERT INTO t (k, v) VALUES (?, {'a':1, ':x':'?'})");
+}
+
 TEST(Rewrite, replaces_by_literals) {
     const auto s = parse("INSERT INTO t (a, b) VALUES (now(), uuid())");
     const Replacement replacements[] = {{s.volatiles[0].range, "50554d6e-29bb-11e5-b345-feff819cdc9f"},

@@ -142,6 +142,15 @@ TEST_P(FrameEdits, MakeWhatEncodingWould) {
                     wanted.rest.keyspace.reset();
                     break;
                 case 5: {
+                    if (random() % 3 == 0) {
+                        wanted.values = {CellView(kState), CellView::null()};
+                        wanted.names.clear();
+                        Bytes values;
+                        Writer out(values);
+                        for (const auto& value : wanted.values) write_value(out, value);
+                        edit.replace_values(parameters, 2, values);
+                        break;
+                    }
                     const bool named = !wanted.names.empty();
                     std::vector<ExtraValue> extra;
                     std::size_t before = 0;
@@ -223,7 +232,13 @@ TEST_P(FrameEdits, OfBatchesMakeWhatEncodingWould) {
         for (const auto child : batch.children) {
             auto& expected = children[index++];
             EXPECT_EQ(child.prepared, !expected.id.empty());
-            if (random() % 2) {
+            if (random() % 3 == 0) {
+                expected.values = {CellView(kState), CellView::null()};
+                Bytes values;
+                Writer out(values);
+                for (const auto& value : expected.values) write_value(out, value);
+                edit.replace_values(child, 2, values);
+            } else if (random() % 2) {
                 const ExtraValue extra{random() % 4, kState};
                 const auto at = std::min(extra.before, expected.values.size());
                 expected.values.insert(expected.values.begin() + static_cast<std::ptrdiff_t>(at), extra.value);
