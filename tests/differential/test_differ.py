@@ -165,10 +165,15 @@ def test_known_differences_explain_only_what_they_say() -> None:
     refused, result = Answer({"opcode": 0, "code": 0x2200, "message": "a"}), Answer({"opcode": 8, "kind": 1})
     assert known.reason({"kind": "execute"}, refused, result) is None
     assert known.reason({"kind": "query"}, result, refused) is None
-    assert known.reason({"kind": "execute"}, result, Answer({"opcode": 0, "code": 0x2500, "message": ""})) == "prepared again"
     warned = Answer({"opcode": 8, "kind": 1, "warnings": ["`USE <keyspace>` with prepared statements is considered to be an anti-pattern …"]})
     assert known.reason({"kind": "prepare"}, warned, result) == "warning about USE"
     assert known.reason({"kind": "prepare"}, Answer({"opcode": 8, "kind": 1, "warnings": ["another"]}), result) is None
+    old, new = [("k", "t", "c0", 9)], [("k", "t", "c0", 9), ("k", "t", "c1", 9)]
+    ours, theirs = (answers.decode(rows_frame([b"a", b"b"], metadata=metadata), 4, known=columns)
+                    for metadata, columns in ((True, old), (False, new)))
+    assert known.reason({"kind": "execute"}, ours, theirs) == "columns said again"
+    ours.known = new     # A client who knows them needs them not.
+    assert known.reason({"kind": "execute"}, ours, theirs) is None
     assert all(entry.reason.endswith(".") and len(entry.reason) > 40 for entry in known.KNOWN)
 
 

@@ -59,6 +59,7 @@ class Answer:
     id: bytes = b""
     metadata_id: bytes = b""
     columns: list[tuple] | None = None       # of the result, for answers without metadata
+    known: list[tuple] | None = None         # what the asker knew of them before
     no_metadata: bool = False
     rows: list[list[bytes | None]] = field(default_factory=list)
 
@@ -127,7 +128,7 @@ def decode(frame: wire.Frame, version: int, known: list[tuple] | None = None) ->
         shown["warnings"] = [reader.text() for _ in range(reader.short())]
     if frame.flags & wire.PAYLOAD:
         shown["payload"] = {reader.text(): reader.bytes() for _ in range(reader.short())}
-    answer = Answer(shown)
+    answer = Answer(shown, known=known)
     if frame.opcode == wire.ERROR:
         shown["code"], shown["message"] = reader.int(), reader.text()
         if shown["code"] == UNPREPARED:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .answers import UNPREPARED, Answer, differences
+from .answers import Answer, differences
 from .steps import Step
 
 
@@ -20,14 +20,17 @@ def _both_refuse(step: Step, ours: Answer, theirs: Answer) -> bool:
     return step["kind"] == "raw" and ours.code in (0x0000, 0x000A) and theirs.code in (0x0000, 0x000A)
 
 
-def _repaired(step: Step, ours: Answer, theirs: Answer) -> bool:
-    return step["kind"] in ("execute", "batch") and theirs.code == UNPREPARED and ours.code != UNPREPARED
-
-
 def _prepared_behind(step: Step, ours: Answer, theirs: Answer) -> bool:
     if step["kind"] not in ("execute", "batch") or not ours.is_error or not theirs.is_error:
         return False
     return {k: v for k, v in ours.shown.items() if k != "traced"} == {k: v for k, v in theirs.shown.items() if k != "traced"}
+
+
+def _columns_said_again(step: Step, ours: Answer, theirs: Answer) -> bool:
+    def rest(answer: Answer) -> dict:
+        return {key: value for key, value in answer.shown.items() if key not in ("columns", "no_metadata")}
+    return (step["kind"] == "execute" and theirs.no_metadata and not ours.no_metadata and ours.columns == theirs.known != ours.known
+            and not differences(Answer(rest(ours), rows=ours.rows), Answer(rest(theirs), rows=theirs.rows), step.get("loose", {})))
 
 
 def _but_for_warnings(step: Step, ours: Answer, theirs: Answer, *part_of_warning: str) -> bool:
@@ -42,13 +45,13 @@ KNOWN: list[Known] = [
           "A frame whose body cannot be decoded is refused by the proxy itself, before any cluster sees it: the code is "
           "the protocol error that the specification names where Cassandra sometimes says server error with a Java "
           "exception, and the text is the proxy's own.", _both_refuse),
-    Known("prepared again",
-          "The proxy prepares again with the keyspace that the statement was prepared in. A driver prepares again in "
-          "the session's keyspace of now; after another USE it ends with an error that the proxy's client does not see.",
-          _repaired),
     Known("trace of a refused prepare",
           "Where a statement can no longer be prepared, its client gets the refusal of the PREPARE; only direct "
           "clients know that this was another request, without the tracing flag.", _prepared_behind),
+    Known("columns said again",
+          "After a change of the schema a direct client prepares again and learns the new columns; the proxy prepares again "
+          "behind its client's back, so rows come with their columns even where the client asked for none.",
+          _columns_said_again),
     Known("warning about USE",
           "Cassandra warns once per connection that unqualified names are prepared after USE, with an id made of the "
           "keyspace's name. The proxy's connections are shared by many clients, so the warning comes to some of them, and "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,7 @@ class Prepared:
     metadata_id: bytes
     columns: list[tuple]
     text: str
+    keyspace: str | None    # that was in use
 
 
 class Endpoint:
@@ -41,16 +43,22 @@ class Endpoint:
 
     def __init__(self, name: str, address: str, keyspace: str, version: int, login: tuple[str, str] | None) -> None:
         self.name, self.address, self.keyspace, self.version, self._login = name, address, keyspace, version, login
+        # Cassandra puts brackets around what it does not understand, perhaps in the middle of the name.
+        self._in_brackets = re.compile(b"([][]?)".join(re.escape(letter).encode() for letter in keyspace))
         self.prepared: dict[str, Prepared] = {}
         self._connection: wire.Connection | None = None
         self._sent: tuple[Step, bytes | None] | None = None
         self.last: deque[Step] = deque(maxlen=LAST_SENT)   # what was sent to it, the newest at the end
         self.waits = False                                 # for the answer to that one
+        self._used: str | None = None                      # the connection's keyspace
 
     def close(self) -> None:
         if self._connection:
             self._connection.close()
-            self._connection = None
+            self._connection, self._used = None, None
+
+    def can_send(self, step: Step) -> bool:
+        return steps.slots_used(step) <= self.prepared.keys()
 
     def must_live(self, timeout: float = 30.0) -> None:
         """Raises Gone where no new connection can be made."""
@@ -72,7 +80,8 @@ class Endpoint:
     def finish(self) -> Answer:
         step, paging_state = self._sent
         answer = self._received(step)
-        # As every driver does: prepare again what the server forgot, and ask again.
+        # As every driver does: prepare again what the server forgot, and ask again. In the keyspace that it was prepared in, as
+        # the proxy does too; drivers take the session's of now, and end with an error after another USE.
         for _ in range(MAX_PREPARES):
             if answer.code != answers.UNPREPARED:
                 break
@@ -82,21 +91,25 @@ class Endpoint:
             self.begin(step, paging_state)
             answer = self._received(step)
         if step["kind"] == "prepare" and not answer.is_error:
-            self.prepared[step["slot"]] = Prepared(answer.id, answer.metadata_id, answer.columns, step["text"])
+            self.prepared[step["slot"]] = Prepared(answer.id, answer.metadata_id, answer.columns, step["text"], self._used)
+        elif answer.shown.get("keyspace"):
+            self._used = answer.shown["keyspace"]
         elif step["kind"] == "execute" and answer.shown.get("metadata_changed"):
             prepared = self.prepared[step["slot"]]
             prepared.metadata_id, prepared.columns = answer.metadata_id, answer.columns or prepared.columns
         return answer
 
-    def _received(self, step: Step) -> Answer:
+    def _received(self, step: Step, connection: wire.Connection | None = None) -> Answer:
         try:
-            frame = self._connection.receive()
+            frame = (connection or self._connection).receive()
         except wire.Lost:
             self.close()
             raise
         self.waits = False
-        frame = wire.Frame(frame.flags, frame.stream, frame.opcode,
-                           frame.body.replace(self.keyspace.encode(), KEYSPACE.encode()))
+        body = frame.body.replace(self.keyspace.encode(), KEYSPACE.encode())
+        if frame.opcode == wire.ERROR:
+            body = self._in_brackets.sub(_bracketed, body)
+        frame = wire.Frame(frame.flags, frame.stream, frame.opcode, body)
         known_columns = None
         if step["kind"] == "execute" and step["slot"] in self.prepared:
             known_columns = self.prepared[step["slot"]].columns
@@ -109,14 +122,38 @@ class Endpoint:
             if prepared is None or prepared.id != forgotten:
                 continue
             again: Step = {"kind": "prepare", "slot": slot, "text": prepared.text}
-            opcode, body, flags = steps.encode(again, self.version, self.prepared)
-            self._connection.send(opcode, steps.mapped(body, self.keyspace), flags)
-            answer = self._received(again)
+            answer = self._prepared_in(prepared.keyspace, again)
             if answer.is_error:
                 return answer
-            self.prepared[slot] = Prepared(answer.id, answer.metadata_id, answer.columns, prepared.text)
+            self.prepared[slot] = Prepared(answer.id, answer.metadata_id, answer.columns, prepared.text, prepared.keyspace)
             return None
         return Answer({"opcode": wire.ERROR, "code": answers.UNPREPARED, "message": "Prepared query", "more": ""})
+
+    def _prepared_in(self, keyspace: str | None, step: Step) -> Answer:
+        connection = self._connection
+        aside = keyspace != self._used
+        if aside:
+            connection = wire.Connection(self.address, self.version, login=self._login)
+        try:
+            if aside and keyspace:
+                use: Step = {"kind": "query", "text": f"USE {keyspace}"}
+                self._send(connection, use)
+                self._received(use, connection)
+            self._send(connection, step)
+            return self._received(step, connection)
+        finally:
+            if aside:
+                connection.close()
+
+    def _send(self, connection: wire.Connection, step: Step) -> None:
+        opcode, body, flags = steps.encode(step, self.version, self.prepared)
+        connection.send(opcode, steps.mapped(body, self.keyspace), flags)
+
+
+def _bracketed(found: re.Match[bytes]) -> bytes:
+    """The stand-in for the name, with the brackets at the same places."""
+    letters = KEYSPACE.encode()
+    return b"".join(letters[at:at + 1] + bracket for at, bracket in enumerate((*found.groups(), b"")))
 
 
 @dataclass
@@ -160,12 +197,22 @@ class Lane:
             return None
         everyone = [self.proxy, *self.direct.values()]
         judge = list(self.direct).index(side) + 1 if side in self.direct else 1
+        able = [one.can_send(step) for one in everyone]
+        if not any(able):
+            self.count("not sent")
+            return None
+        if not all(able):
+            if len(everyone) < 3:
+                return Failure(step, [f"prepared on {[one.name for one, can in zip(everyone, able) if can]} alone"])
+            # One version refused to prepare it, and was primary then or is now.
+            self._part_ways(step)
+            if not (able[0] and able[judge]):
+                self.count("not compared: prepared by one version")
+                return None
+            everyone, judge = [everyone[0], everyone[judge]], 1
         states: list[bytes | None] = [None] * len(everyone)
         for page in range(step.get("pages", 1)):
             replies = self._ask(everyone, step, states)
-            if replies is None:
-                self.count("not sent")
-                return None
             if isinstance(replies, Failure):
                 return replies
             if page == 0:
@@ -179,16 +226,10 @@ class Lane:
             everyone, judge = [everyone[0], everyone[judge]], 1   # Nobody else's next page says more.
         return None
 
-    def _ask(self, everyone: list[Endpoint], step: Step, states: list[bytes | None]) -> list[Answer] | Failure | None:
-        sent: list[Endpoint] = []
+    def _ask(self, everyone: list[Endpoint], step: Step, states: list[bytes | None]) -> list[Answer] | Failure:
         try:
             for endpoint, state in zip(everyone, states):
                 endpoint.begin(step, state)
-                sent.append(endpoint)
-        except steps.NotPrepared:
-            for endpoint in sent:
-                endpoint.finish()
-            return None if not sent else Failure(step, [f"prepared on {[one.name for one in sent]} but not on {endpoint.name}"])
         except wire.Lost as error:
             return self._lost(step, endpoint, error)
         replies: list[Answer] = []
@@ -217,7 +258,11 @@ class Lane:
     def _taint(self, step: Step, directs: list[Answer]) -> None:
         """Where the two clusters themselves do not agree on a write, the target alone is no judge of the table any more:
         what the target of the proxy has is what the source said."""
-        if len(directs) == 2 and directs[0].is_error != directs[1].is_error and not step.get("reads"):
+        if len(directs) == 2 and directs[0].is_error != directs[1].is_error:
+            self._part_ways(step)
+
+    def _part_ways(self, step: Step) -> None:
+        if not step.get("reads"):
             self.tainted.update(step.get("tables", ()))
             self.count("versions differ")
 
