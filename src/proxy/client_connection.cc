@@ -433,11 +433,14 @@ void ClientConnection::reply_unprepared(std::int16_t stream, BytesView id) {
                 cql::Unprepared{id});
 }
 
-void ClientConnection::reply_rows(std::int16_t stream, const cql::RowsView& rows, std::optional<cql::Uuid> tracing_id) {
+void ClientConnection::reply_rows(std::int16_t stream, const cql::RowsView& rows, std::optional<cql::Uuid> tracing_id,
+                                  std::span<const std::string> warnings) {
     auto shown = rows;
     for (auto& column : shown.metadata.columns) column.type = cql::as_cassandra_sends(column.type, version_);
     respond(stream, [&](Bytes& out, cql::ResponseHead head) {
         head.tracing_id = tracing_id;
+        // v3 has no place for warnings, so no server sent any.
+        head.warnings.assign(warnings.begin(), warnings.end());
         cql::encode_rows(out, head, shown);
     });
 }

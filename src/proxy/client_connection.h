@@ -50,7 +50,8 @@ class ClientConnection final : Stream::Handler {
         encode(stream_->out(), head);
         stream_->flush_soon();
     }
-    void reply_rows(std::int16_t stream, const cql::RowsView& rows, std::optional<cql::Uuid> tracing_id = {});
+    void reply_rows(std::int16_t stream, const cql::RowsView& rows, std::optional<cql::Uuid> tracing_id = {},
+                    std::span<const std::string> warnings = {});
     /// A SCHEMA_CHANGE event frame of the primary, if the client registered for it.
     void push_schema_event(const Bytes& frame);
     /// A proxy came or went, if the client registered for it.

@@ -54,7 +54,7 @@ Task<void> answer_virtual(ProxyShard* shard, ClientPtr client, std::int16_t stre
     }
     auto& found = answer.value();
     if (found.frame.empty()) {
-        client->reply_rows(stream, found.view(), found.tracing_id);
+        client->reply_rows(stream, found.view(), found.tracing_id, found.warnings);
     } else {
         reply_outcome(*client, stream, std::move(found.frame), side);
     }

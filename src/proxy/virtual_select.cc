@@ -85,6 +85,7 @@ Task<Result<VirtualAnswer>> VirtualSelect::select() {
         auto judged = co_await judge();
         if (!judged || !judged.value().frame.empty()) co_return judged;
         answer.tracing_id = judged.value().tracing_id;
+        answer.warnings = std::move(judged.value().warnings);
         if (table_ == nullptr || !statement.complete)
             co_return refuse_select(cql::ErrorCode::invalid,
                                     "this proxy cannot run that SELECT over its own system tables");
@@ -187,6 +188,9 @@ bool VirtualSelect::is_plain() const {
         s.with.timeout || s.selectors.empty() || parameters_.serial_consistency ||
         parameters_.values.size() != s.marker_count)
         return false;
+    // One replica holds system tables: the primary knows which levels that is too few for, and how it says so.
+    if (parameters_.consistency != cql::Consistency::one && parameters_.consistency != cql::Consistency::local_one)
+        return false;
     std::size_t counts = 0;
     for (const auto& selector : s.selectors) {
         const auto& expression = selector.expression;
@@ -212,6 +216,8 @@ bool VirtualSelect::is_plain() const {
     }
     // At most the key's columns, none twice; a clustering column alone would need ALLOW FILTERING.
     if (keys == 2 && s.where[0].column == s.where[1].column) return false;
+    // Cassandra warns of an aggregate over all partitions, ScyllaDB does not.
+    if (counts != 0 && !partition) return false;
     return keys == 0 || (partition && keys <= 2);
 }
 
@@ -308,6 +314,7 @@ Task<Result<VirtualAnswer>> VirtualSelect::judge() {
     auto prefixed = cql::read_response_prefix(frame);
     CO_TRY(const auto prefix, std::move(prefixed));
     answer.tracing_id = prefix.tracing_id;
+    for (const auto warning : prefix.warnings) answer.warnings.emplace_back(warning);
     auto decoded = cql::decode_rows(frame);
     CO_TRY(const auto rows, std::move(decoded));
     for (const auto& column : rows.metadata.columns)

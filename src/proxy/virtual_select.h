@@ -32,6 +32,7 @@ struct VirtualAnswer {
     std::vector<cql::MemoryRow> rows;
     std::optional<Bytes> paging_state;
     std::optional<cql::Uuid> tracing_id;
+    std::vector<std::string> warnings;  ///< the primary's
     bool no_metadata = false;
     std::optional<cql::Md5> new_metadata_id;  ///< v5: the columns are other than those that the client knows
     Bytes cells;                              ///< the rows as they travel
@@ -42,11 +43,12 @@ struct VirtualAnswer {
 
 /// One SELECT on system.local, system.peers or system.peers_v2, run over the rows that VirtualTables has.
 ///
-/// Plain columns, `*` and count(*) by primary key are answered here alone, so that drivers find their cluster while the
-/// primary is slow. For anything else the primary runs the statement too: it says what is wrong with it, and how the
-/// result's columns are called and typed. WHERE, order, groups and limits are ours; expressions are evaluated by the
-/// primary, with the values of our rows bound in place of their columns. (ScyllaDB takes no values where it selects:
-/// there, cql/select evaluates what system tables have types for.) README.md says why it is done this way.
+/// Plain columns, `*` and count(*) by primary key, at ONE or LOCAL_ONE, are answered here alone, so that drivers find
+/// their cluster while the primary is slow. For anything else the primary runs the statement too: it says what is wrong
+/// with it, what it warns of, and how the result's columns are called and typed. WHERE, order, groups and limits are
+/// ours; expressions are evaluated by the primary, with the values of our rows bound in place of their columns.
+/// (ScyllaDB takes no values where it selects: there, cql/select evaluates what system tables have types for.)
+/// README.md says why it is done this way.
 ///
 /// Lives on one shard, for one request.
 class VirtualSelect {

@@ -350,6 +350,40 @@ TEST_F(ProxyTest, TheClientSeesOneNodeWhichIsUs) {
     EXPECT_EQ(local[0].text("cluster_name").value(), "Test Cluster");
 }
 
+TEST_F(ProxyTest, ThePrimaryWarnsOfAnAggregateOverOurTables) {
+    // Lower case, which the lying server does not take for a driver's own read.
+    world.source->on_request = [](const auto& one) {
+        cql::RowsBuilder count("system", "local");
+        count.add_column("count", cql::scalar(cql::TypeKind::bigint));
+        count.add(cql::encode_bigint(5));
+        one.server->respond(one, [&](Bytes& out, cql::ResponseHead head) {
+            head.warnings = {"of all partitions"};
+            cql::encode_rows(out, head, count.view());
+        });
+    };
+    auto client = world.client();
+    const auto answer = client->run("select count(*) from system.local");
+    const auto prefix = cql::read_response_prefix(Client::view(answer)).value();
+    ASSERT_EQ(prefix.warnings.size(), 1U);
+    EXPECT_EQ(*prefix.warnings.begin(), "of all partitions");
+    EXPECT_EQ(Client::rows(answer)[0][0].bytes().back(), 1);  // the rows are ours all the same
+    EXPECT_TRUE(
+        cql::read_response_prefix(Client::view(client->run("select count(*) from system.local where key='local'")))
+            .value()
+            .warnings.empty());
+    EXPECT_EQ(world.source->asked.size(), 1U);
+}
+
+TEST_F(ProxyTest, ThePrimaryRefusesAConsistencyThatItsSystemTablesCannotReach) {
+    world.source->on_request = [](const auto& one) { one.server->error(one, ErrorCode::unavailable); };
+    auto client = world.client();
+    cql::Parameters parameters;
+    parameters.consistency = cql::Consistency::two;
+    EXPECT_EQ(Client::error(client->run("select key from system.local", parameters)), ErrorCode::unavailable);
+    parameters.consistency = cql::Consistency::local_one;
+    EXPECT_EQ(Client::rows(client->run("select key from system.local", parameters)).size(), 1U);
+}
+
 TEST_F(ProxyTest, ABatchOfNothingIsAnsweredByThePrimary) {
     auto client = world.client();
     const auto nothing = [](Bytes& out, const cql::RequestHead& head) {
