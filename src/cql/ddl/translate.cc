@@ -109,11 +109,13 @@ class Work {
         if (first >= last) return;
         put({begin(first), end(last - 1)}, std::move(with));
     }
-    /// What goes takes a blank on one of its sides with it.
+    /// What goes takes a blank on one of its sides with it, if nothing else took it.
     void put(TextRange range, std::string with) {
         if (with.empty()) {
             const auto blank = [&](std::uint32_t i) { return i < text_.size() && text_[i] == ' '; };
-            if (range.begin > 0 && blank(range.begin - 1)) {
+            const bool taken =
+                std::ranges::any_of(edits_, [&](const Edit& edit) { return edit.range.end == range.begin; });
+            if (range.begin > 0 && blank(range.begin - 1) && !taken) {
                 --range.begin;
             } else if (blank(range.end)) {
                 ++range.end;
@@ -340,9 +342,13 @@ void Work::create_function() {
 }
 
 void Work::create_aggregate() {
-    const auto reduce = find(at(s_.schema->name.range.end), "reducefunc");
-    if (reduce + 1 < size() && to_.is_cassandra())
-        leave_out(reduce, reduce + 2, "ScyllaDB's way to spread the work; the result is the same");
+    if (!to_.is_cassandra()) return;
+    // Each of them, if there are several: what is left must say the same a second time. Without a name it is no clause.
+    for (auto i = find(at(s_.schema->name.range.end), "reducefunc"); i < size(); i = find(i, "reducefunc")) {
+        const bool named = is(i + 1, TokenKind::word) || is(i + 1, TokenKind::quoted);
+        if (named) leave_out(i, i + 2, "ScyllaDB's way to spread the work; the result is the same");
+        i += named ? 2 : 1;
+    }
 }
 
 void Work::alter() {
