@@ -172,7 +172,7 @@ def test_known_differences_explain_only_what_they_say() -> None:
     ours, theirs = (answers.decode(rows_frame([b"a", b"b"], metadata=metadata), 4, known=columns)
                     for metadata, columns in ((True, old), (False, new)))
     assert known.reason({"kind": "execute"}, ours, theirs) == "columns said again"
-    ours.known = new     # A client who knows them needs them not.
+    theirs.known = old   # It would make nonsense of the rows.
     assert known.reason({"kind": "execute"}, ours, theirs) is None
     assert all(entry.reason.endswith(".") and len(entry.reason) > 40 for entry in known.KNOWN)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,8 +30,17 @@ def _prepared_behind(step: Step, ours: Answer, theirs: Answer) -> bool:
 def _columns_said_again(step: Step, ours: Answer, theirs: Answer) -> bool:
     def rest(answer: Answer) -> dict:
         return {key: value for key, value in answer.shown.items() if key not in ("columns", "no_metadata")}
-    return (step["kind"] == "execute" and theirs.no_metadata and not ours.no_metadata and ours.columns == theirs.known != ours.known
+    return (step["kind"] == "execute" and theirs.no_metadata and not ours.no_metadata and ours.columns == theirs.known
             and not differences(Answer(rest(ours), rows=ours.rows), Answer(rest(theirs), rows=theirs.rows), step.get("loose", {})))
+
+
+def _full_last_page(step: Step, ours: Answer, theirs: Answer) -> bool:
+    rest = [{**answer.shown, "more_pages": None} for answer in (ours, theirs)]
+    columns = ours.columns or ours.known
+    own = bool(columns) and columns[0][:2] in (("system", "local"), ("system", "peers"))
+    own = own or re.search(r"from\s+system\.(local|peers)", step.get("text", ""), re.IGNORECASE) is not None
+    return (own and not ours.shown.get("more_pages")
+            and len(theirs.rows) == step.get("page_size") and rest[0] == rest[1])
 
 
 def _but_for_warnings(step: Step, ours: Answer, theirs: Answer, *part_of_warning: str) -> bool:
@@ -49,9 +59,12 @@ KNOWN: list[Known] = [
           "Where a statement can no longer be prepared, its client gets the refusal of the PREPARE; only direct "
           "clients know that this was another request, without the tracing flag.", _prepared_behind),
     Known("columns said again",
-          "After a change of the schema a direct client prepares again and learns the new columns; the proxy prepares again "
-          "behind its client's back, so rows come with their columns even where the client asked for none.",
+          "The clients of the proxy share their prepared statements. After the columns of one have changed, it cannot know who of "
+          "them has prepared again: rows come with their columns even where the client asked for none.",
           _columns_said_again),
+    Known("full last page",
+          "Where a page ends with the last row, Cassandra promises another one, which is empty. The proxy knows its own tables.",
+          _full_last_page),
     Known("warning about USE",
           "Cassandra warns once per connection that unqualified names are prepared after USE, with an id made of the "
           "keyspace's name. The proxy's connections are shared by many clients, so the warning comes to some of them, and "

@@ -176,7 +176,9 @@ class SchemaMaker:
             made = Column(plain, self._value_type(table.mode) if table.mode != "volatile" else scalar("uuid"), "regular")
             table.columns.append(made)
             return f"ALTER TABLE {where} ADD {made.cql} {made.type.cql}"
-        if draw < 0.45:
+        # Not in timed tables: their write times are ahead of the server's, and where a cell is younger than the drop of its column
+        # Cassandra (4.1.9 at least) keeps it and fails each read of the row: "column is null".
+        if draw < 0.45 and table.mode != "timed":
             droppable = [column for column in table.of("regular") if column.plain.startswith("added")]
             if droppable:
                 gone = rng.choice(droppable)

@@ -217,11 +217,14 @@ class Stream:
             steps = self._run_text(statement, text, more, reads)
             values = list(steps[-1].get("values") or [])
             how = rng.randrange(4)
+            # What one server stores and the other refuses is set aside, and stops the migration; rightly, but the test with it.
+            loose = not reads and any(column.type.is_loose for table in self.tables if table.name in more["tables"]
+                                      for column in table.columns)
             if how == 0 and values:
                 values.pop()
             elif how == 1:
                 values.append("00")
-            elif values:
+            elif values and not loose:
                 values[rng.randrange(len(values))] = rng.choice(["", "00", "ffff", "ff" * 16, "00000000" * 2, None])
             last = {**steps[-1], "values": values}
             last.pop("names", None)

@@ -199,6 +199,11 @@ class Type:
     def is_multi_cell(self) -> bool:
         return not self.frozen and (self.is_collection or self.name == "udt")
 
+    @property
+    def is_loose(self) -> bool:
+        """Cassandra 4.1 does not look into the fields of tuples and user types: it stores values that 5.0 refuses."""
+        return self.has("tuple") or self.has("udt")
+
     def has(self, name: str) -> bool:
         return self.name == name or any(part.has(name) for part in self.parts)
 

@@ -56,7 +56,7 @@ class Writes:
         if draw < 0.12 and column.type.name in MAY_BE_EMPTY and text.style != "literal":
             text_value = Value(b"", "null", '""')
             return text.put(text_value, column.plain)
-        if draw < 0.14:
+        if draw < 0.14 and not column.type.is_loose:
             return text.put(scalar(rng.choice(["int", "text", "uuid", "blob"])).make(rng), column.plain)   # Perhaps a wrong type.
         return text.put(column.type.make(rng), column.plain)
 
