@@ -49,7 +49,7 @@ def _cell(outcome: dict | None) -> str:
 
 def _protocol(steps: dict) -> str:
     connected = steps.get("connect")
-    return f"v{connected['protocol']}" if isinstance(connected, dict) and "protocol" in connected else "none"
+    return f"v{connected['protocol']}" if isinstance(connected, dict) and "protocol" in connected else "the driver does not tell"
 
 
 def _differences(drivers: list, results: dict, entries: list[dict]) -> list[str]:

@@ -24,7 +24,10 @@ from penumbra_tools.common import cache_dir, file_lock  # noqa: E402  (found bes
 ALL = ("schema", "simple", "prepared", "batch", "lwt", "paging", "types", "errors", "evolution", "events", "extras", "restart")
 WIRE = ("schema", "simple", "prepared", "batch", "lwt", "paging", "types", "extras")  # What a version or a codec could break.
 MOVED = ("schema", "simple", "prepared", "batch", "lwt", "paging", "restart")
-PROGRAM_TIMEOUT = 240.0
+GUARDED = ("schema", "simple", "prepared", "batch", "paging", "errors", "events", "extras", "restart")
+LOGIN = {"user": "cassandra", "password": "cassandra"}
+SECURED = ("python", "java4", "gocql", "node")  # One of each stack: what logs in and encrypts is below what differs otherwise.
+PROGRAM_TIMEOUT = 600.0
 # Ids of prepared statements are the server's own, ours through the proxy; temporary names are never the same twice.
 UNSTEADY = re.compile(r"\b[0-9a-f]{32}\b|/tmp/tmp\w+")
 
@@ -151,7 +154,8 @@ class Run:
     groups: tuple[str, ...] = ALL
     drivers: tuple[str, ...] = ()                          # None named: all that can.
     moves: bool = False                                    # A migration takes the keyspace along while the program runs.
-    auth: bool = False                                     # On clusters that want a password.
+    secured: bool = False                                  # On clusters that want a password.
+    tls: bool = False                                      # TLS on each leg; the clusters are the secured ones.
 
     def suits(self, driver: Driver) -> bool:
         protocol, compression = self.options.get("protocol"), self.options.get("compression")
@@ -170,11 +174,11 @@ RUNS = [
     Run("target_primary", "the target answers, compared with a direct run on the target", phase="target_primary"),
     Run("moving", "shadow_sync becomes target_primary between two pages", moves=True, groups=MOVED,
         drivers=("python", "java4", "gocql")),
-    Run("password", "clusters with passwords", auth=True, options={"user": "cassandra", "password": "cassandra"},
-        groups=("schema", "simple", "prepared", "errors", "restart"), drivers=("python", "java4")),
-    Run("wrong_password", "the server's own refusal", auth=True, options={"user": "cassandra", "password": "wrong"}, groups=(),
-        drivers=("python", "java4")),
-    Run("no_password", "a login that is asked for and not given", auth=True, groups=(), drivers=("python", "java4")),
+    Run("password", "clusters with passwords", secured=True, options=LOGIN, groups=GUARDED, drivers=SECURED),
+    Run("wrong_password", "the server's own refusal", secured=True, options={**LOGIN, "password": "wrong"}, groups=(), drivers=SECURED),
+    Run("no_password", "a login that is asked for and not given", secured=True, groups=(), drivers=SECURED),
+    Run("tls", "TLS on each leg, and passwords; the proxy's certificate is verified by its authority and, except by Rust, its address", secured=True, tls=True,
+        options=LOGIN, groups=GUARDED, drivers=(*SECURED, "cqlsh", "java3", "rust")),
 ]
 
 

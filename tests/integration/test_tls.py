@@ -20,37 +20,12 @@ import pytest
 from cassandra.cluster import NoHostAvailable, Session
 
 import support
+from authority import Authority, trusting
 from support import CassandraCluster, Penumbra, binary, eventually
 
 SOURCE_ADDRESS, TARGET_ADDRESS, ADDRESS, OTHER_ADDRESS = "127.0.31.1", "127.0.31.2", "127.0.31.9", "127.0.31.8"
 
 pytestmark = pytest.mark.cassandra_only("the clusters of this file are its own")
-
-
-class Authority:
-    """A CA in a directory, and the certificates it signs: `issue("app")` leaves app.pem and app.key there."""
-
-    def __init__(self, home: Path, name: str) -> None:
-        self.home, self.ca = home, home / "ca.pem"
-        home.mkdir(parents=True)
-        self._openssl("req", "-x509", *self._new_key("ca"), "-out", "ca.pem", "-days", "30", "-subj", f"/CN={name}",
-                      "-addext", "basicConstraints=critical,CA:TRUE")
-
-    def issue(self, name: str, names: str = "", *, subject: str = "") -> tuple[Path, Path]:
-        """Replaces what is there by rename, the key first: whoever reads in between finds a pair that does not fit."""
-        (self.home / "ext").write_text(f"subjectAltName={names}\n" if names else "extendedKeyUsage=clientAuth\n")
-        self._openssl("req", "-new", *self._new_key("new"), "-out", "new.csr", "-subj", f"/CN={subject or name}")
-        self._openssl("x509", "-req", "-in", "new.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-                      "-days", "7", "-extfile", "ext", "-out", "new.pem")
-        for kind in ("key", "pem"):
-            os.replace(self.home / f"new.{kind}", self.home / f"{name}.{kind}")
-        return self.home / f"{name}.pem", self.home / f"{name}.key"
-
-    def _new_key(self, name: str) -> tuple[str, ...]:
-        return ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{name}.key")
-
-    def _openssl(self, *arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=self.home, capture_output=True, check=True)
 
 
 @pytest.fixture(scope="module")
@@ -109,14 +84,6 @@ def front(request: pytest.FixtureRequest, process: Penumbra) -> Penumbra:
     from conftest import _PROCESSES
     request.node.stash.setdefault(_PROCESSES, []).append(process)
     return process
-
-
-def trusting(ca: Path | str, pair: tuple[Path | str, Path | str] | None = None, *, names: bool = True) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(ca))
-    context.check_hostname = names
-    if pair:
-        context.load_cert_chain(*map(str, pair))
-    return context
 
 
 def app(authority: Authority) -> tuple[Path, Path]:

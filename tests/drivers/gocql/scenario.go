@@ -152,7 +152,7 @@ func (s *scenario) open(keyspace string) (*gocql.Session, error) {
 		cluster.Authenticator = gocql.PasswordAuthenticator{Username: s.config.User, Password: s.config.Password}
 	}
 	if s.config.CA != "" {
-		cluster.SslOpts = &gocql.SslOptions{CaPath: s.config.CA, EnableHostVerification: false}
+		cluster.SslOpts = &gocql.SslOptions{CaPath: s.config.CA, EnableHostVerification: true}
 	}
 	return cluster.CreateSession()
 }

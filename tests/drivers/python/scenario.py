@@ -90,7 +90,6 @@ def connect() -> Session:
         options["auth_provider"] = PlainTextAuthProvider(CONFIG["user"], CONFIG["password"])
     if CONFIG.get("ca"):
         options["ssl_context"] = ssl.create_default_context(cafile=CONFIG["ca"])
-        options["ssl_context"].check_hostname = False
     profile = ExecutionProfile(load_balancing_policy=RoundRobinPolicy(), request_timeout=30,
                                consistency_level=ConsistencyLevel.LOCAL_QUORUM)
     cluster = Cluster([CONFIG["host"]], port=CONFIG["port"], execution_profiles={EXEC_PROFILE_DEFAULT: profile},

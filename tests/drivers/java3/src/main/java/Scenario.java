@@ -10,6 +10,7 @@ import com.datastax.driver.core.PreparedStatement;
 import com.datastax.driver.core.ProtocolOptions;
 import com.datastax.driver.core.ProtocolVersion;
 import com.datastax.driver.core.QueryOptions;
+import com.datastax.driver.core.RemoteEndpointAwareJdkSSLOptions;
 import com.datastax.driver.core.ResultSet;
 import com.datastax.driver.core.ResultSetFuture;
 import com.datastax.driver.core.Row;
@@ -24,12 +25,17 @@ import com.datastax.driver.core.exceptions.NoHostAvailableException;
 import com.datastax.driver.core.policies.ConstantReconnectionPolicy;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.netty.channel.socket.SocketChannel;
 import java.io.BufferedReader;
+import java.io.FileInputStream;
 import java.io.InputStreamReader;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
+import java.security.KeyStore;
+import java.security.cert.CertificateFactory;
 import java.util.ArrayList;
 import java.util.Date;
 import java.util.LinkedHashMap;
@@ -38,6 +44,9 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.UUID;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.TrustManagerFactory;
 
 /** The scenario in the Java driver 3. tests/drivers/README.md says what a step is. */
 public class Scenario {
@@ -117,7 +126,7 @@ public class Scenario {
 
     // --- the steps ---
 
-    Cluster cluster() {
+    Cluster cluster() throws Exception {
         var builder = Cluster.builder().addContactPoint(config.get("host").asText()).withPort(config.get("port").asInt())
                 .withReconnectionPolicy(new ConstantReconnectionPolicy(500)).withoutJMXReporting()
                 .withSocketOptions(new SocketOptions().setConnectTimeoutMillis(20_000).setReadTimeoutMillis(30_000))
@@ -125,7 +134,35 @@ public class Scenario {
         if (config.has("protocol")) builder.withProtocolVersion(ProtocolVersion.fromInt(config.get("protocol").asInt()));
         if (config.has("compression")) builder.withCompression(ProtocolOptions.Compression.LZ4);
         if (config.has("user")) builder.withCredentials(config.get("user").asText(), config.get("password").asText());
+        if (config.has("ca")) builder.withSSL(new VerifiedTls(trusting(config.get("ca").asText())));
         return builder.build();
+    }
+
+    static SSLContext trusting(String authority) throws Exception {
+        var store = KeyStore.getInstance(KeyStore.getDefaultType());
+        store.load(null, null);
+        try (var file = new FileInputStream(authority)) {
+            store.setCertificateEntry("ca", CertificateFactory.getInstance("X.509").generateCertificate(file));
+        }
+        var trust = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
+        trust.init(store);
+        var context = SSLContext.getInstance("TLS");
+        context.init(null, trust.getTrustManagers(), null);
+        return context;
+    }
+
+    /** The driver by itself trusts a certificate for any address. */
+    static final class VerifiedTls extends RemoteEndpointAwareJdkSSLOptions {
+        VerifiedTls(SSLContext context) { super(context, null); }
+
+        @Override
+        protected SSLEngine newSSLEngine(SocketChannel channel, InetSocketAddress to) {
+            var engine = super.newSSLEngine(channel, to);
+            var parameters = engine.getSSLParameters();
+            parameters.setEndpointIdentificationAlgorithm("HTTPS");
+            engine.setSSLParameters(parameters);
+            return engine;
+        }
     }
 
     Map<String, Object> connection() {

@@ -17,6 +17,7 @@ import com.datastax.oss.driver.api.core.cql.SimpleStatement;
 import com.datastax.oss.driver.api.core.cql.Statement;
 import com.datastax.oss.driver.api.core.data.CqlDuration;
 import com.datastax.oss.driver.api.core.metadata.schema.TableMetadata;
+import com.datastax.oss.driver.api.core.ssl.ProgrammaticSslEngineFactory;
 import com.datastax.oss.driver.api.core.type.DataTypes;
 import com.datastax.oss.driver.api.core.type.TupleType;
 import com.datastax.oss.driver.api.core.type.UserDefinedType;
@@ -153,7 +154,8 @@ public class Scenario {
                 .addContactPoint(new InetSocketAddress(config.get("host").asText(), config.get("port").asInt()))
                 .withLocalDatacenter("datacenter1").withConfigLoader(options.build());
         if (config.has("user")) builder.withAuthCredentials(config.get("user").asText(), config.get("password").asText());
-        if (config.has("ca")) builder.withSslContext(trusting(config.get("ca").asText()));
+        if (config.has("ca")) builder.withSslEngineFactory(
+                new ProgrammaticSslEngineFactory(trusting(config.get("ca").asText()), null, true, false));
         return builder.build();
     }
 
