@@ -84,6 +84,8 @@ Server::~Server() {
 Status Server::open_state() {
     TRY(auto store, control::StateStore::open(settings_.state()));
     store_.emplace(std::move(store));
+    TRY(auto known, KnownClusters::load(settings_.state()));
+    known_clusters_.emplace(std::move(known));
     journal::Options options;
     options.directory = settings_.state() / "journal";
     options.quota_bytes = settings_.journal_quota().bytes;
@@ -92,11 +94,11 @@ Status Server::open_state() {
     return ok();
 }
 
-cluster::ClusterOptions Server::cluster_options(const char* name, const std::vector<HostPort>& contacts,
+cluster::ClusterOptions Server::cluster_options(routing::Side side, const std::vector<HostPort>& contacts,
                                                 const std::string& user, const std::string& password,
-                                                const TlsContextPtr& tls) const {
+                                                const TlsContextPtr& tls) {
     cluster::ClusterOptions options;
-    options.pool.cluster = name;
+    options.pool.cluster = to_string(side);
     options.pool.credentials = {user, password};
     options.pool.tls = tls;
     options.pool.connections = settings_.connections();
@@ -104,6 +106,7 @@ cluster::ClusterOptions Server::cluster_options(const char* name, const std::vec
     options.pool.idle_after = settings_.pool_idle();
     options.pool.connect_timeout = settings_.connect_timeout();
     options.contact_points = contacts;
+    options.accept = [this, side](const cluster::Topology& topology) { return known_clusters_->check(side, topology); };
     options.request_timeout = settings_.request_timeout();
     return options;
 }
@@ -123,13 +126,13 @@ Task<Status> Server::start_clusters() {
     CO_TRY(const auto target, std::move(target_contacts));
     std::vector<Shard*> users{&control_, &background_};
     for (auto& shard : shards_) users.push_back(shard.get());
-    auto source_options =
-        cluster_options("source", source, settings_.source_user(), settings_.source_password(), tls_.source);
+    auto source_options = cluster_options(routing::Side::source, source, settings_.source_user(),
+                                          settings_.source_password(), tls_.source);
     source_options.local_datacenter = settings_.source_datacenter();
     source_options.pool.compression =
         cql::compression_named(settings_.source_compression()).value_or(cql::Compression::none);
-    auto target_options =
-        cluster_options("target", target, settings_.target_user(), settings_.target_password(), tls_.target);
+    auto target_options = cluster_options(routing::Side::target, target, settings_.target_user(),
+                                          settings_.target_password(), tls_.target);
     target_options.local_datacenter = settings_.target_datacenter();
     target_options.pool.compression =
         cql::compression_named(settings_.target_compression()).value_or(cql::Compression::none);
@@ -149,6 +152,9 @@ Task<Status> Server::start_clusters() {
     const auto& needed = started[source_needed ? 0 : 1];
     const auto& other = started[source_needed ? 1 : 0];
     if (!needed) co_return fail(needed.error().in(fmt::format("--{}", source_needed ? "source" : "target")));
+    // A wrong cluster does not get right by waiting for it.
+    if (!other && other.error().code == Errc::conflict)
+        co_return fail(other.error().in(fmt::format("--{}", source_needed ? "target" : "source")));
     if (!other) log_.warn("the other cluster is not reachable; trying goes on", {kv("error", other.error().what)});
     co_return ok();
 }

@@ -7,6 +7,7 @@
 
 #include "admin/server.h"
 #include "app/cluster_view.h"
+#include "app/known_clusters.h"
 #include "app/settings.h"
 #include "app/tls_legs.h"
 #include "cluster/cluster.h"
@@ -39,9 +40,9 @@ class Server {
     Task<Status> start_clusters();
     Task<Status> start_workers();
     Task<Status> refresh_schemas();
-    cluster::ClusterOptions cluster_options(const char* name, const std::vector<HostPort>& contacts,
+    cluster::ClusterOptions cluster_options(routing::Side side, const std::vector<HostPort>& contacts,
                                             const std::string& user, const std::string& password,
-                                            const TlsContextPtr& tls) const;
+                                            const TlsContextPtr& tls);
 
     Status load_certificates();
 
@@ -55,6 +56,7 @@ class Server {
     TlsLegs tls_;
     std::unique_ptr<TlsReloader> certificates_;
     std::optional<control::StateStore> store_;
+    std::optional<KnownClusters> known_clusters_;
     std::unique_ptr<journal::Journal> journal_;
     std::unique_ptr<cluster::Cluster> source_, target_;
     std::unique_ptr<LiveClusterView> source_view_, target_view_;

@@ -87,6 +87,7 @@ bool is_lasting(const Error& error) {
     switch (error.code) {
         case Errc::invalid_argument:
         case Errc::unsupported:
+        case Errc::conflict:
             return true;
         case Errc::server:
             return error.detail == static_cast<int>(cql::ErrorCode::bad_credentials) ||
@@ -438,6 +439,10 @@ Task<Status> Cluster::load_topology() {
     if (!centers.contains(topology->local_datacenter)) {
         co_return fail(Errc::invalid_argument, fmt::format("the {} cluster has no data centre '{}', only {}", name(),
                                                            topology->local_datacenter, fmt::join(centers, ", ")));
+    }
+    if (options_.accept) {
+        auto accepted = options_.accept(*topology);
+        if (!accepted) co_return accepted;
     }
     if (!replications_.empty()) topology->token_map = std::make_shared<TokenMap>(topology->nodes, replications_);
     co_await publish_topology(topology);

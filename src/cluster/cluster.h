@@ -24,6 +24,9 @@ struct ClusterOptions {
     std::vector<HostPort> contact_points;
     std::string local_datacenter;  ///< whose nodes are used; empty: that of the contact point which answers first
     Nanos request_timeout = std::chrono::seconds(10);  ///< of requests that bring no deadline of their own
+    /// Asked on the control shard about each topology before it is used, where there is one: an error keeps the one of
+    /// before, or the cluster unreachable.
+    std::function<Status(const Topology&)> accept;
 };
 
 /// One CQL cluster: knows its nodes and schema through a control connection, and gives each shard its Pool and

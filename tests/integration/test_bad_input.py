@@ -362,6 +362,21 @@ def test_a_source_that_is_no_cluster(serve: Serve, front: Penumbra) -> None:
         says(serve("--start-timeout", "2s", source=f"{PENUMBRA_ADDRESS}:7777"), 1, "--source", f"{PENUMBRA_ADDRESS}:7777")
 
 
+def test_clusters_that_are_not_those_of_before(serve: Serve, penumbra, source, target) -> None:
+    says(serve(target=source.contact_point), 1, "source and target are two clusters")
+    process = penumbra()
+    assert sorted(line.split()[0] for line in (process.state / "clusters").read_text().splitlines()
+                  if not line.startswith("#")) == ["source", "target"]
+    process.stop()
+    done = serve(source=target.contact_point, target=source.contact_point, state=str(process.state))
+    says(done, 1, "source and target are two clusters", target.contact_point)
+    clusters = process.state / "clusters"
+    clusters.write_text("".join(line[:-13] + "000000000000\n" if line.startswith("target") else line
+                                for line in clusters.read_text().splitlines(keepends=True)))
+    says(serve(state=str(process.state)), 1, "--target", "another cluster than before", target.contact_point,
+         str(clusters))
+
+
 def test_a_target_that_is_not_there(penumbra, connect, source, keyspace) -> None:
     """The application has its source; no migration begins until the target is there."""
     process = penumbra("--start-timeout", "1s", target=type(source)("none", "5.0", NOWHERE), start=False)
