@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cassandra import ConsistencyLevel
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, Session
 from cassandra.policies import FallthroughRetryPolicy, WhiteListRoundRobinPolicy
@@ -48,6 +49,9 @@ SHARED_PENUMBRA_ADDRESS = f"{NET}.8"
 PENUMBRA_ADDRESS = f"{NET}.9"
 SPARE_NAME, SPARE_ADDRESS = f"{PREFIX}-spare", f"{NET}.11"
 NODES_NAME, NODES_ADDRESS = f"{PREFIX}-nodes", f"{NET}.31"
+
+
+NEEDS_V5 = pytest.mark.cassandra_only("ScyllaDB speaks v4 at most")
 
 
 def keeps_clusters() -> bool:

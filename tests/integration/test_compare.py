@@ -18,6 +18,8 @@ import pytest
 import compare as comparer
 import support
 
+pytestmark = pytest.mark.cassandra_only("the comparer reads what is behind")
+
 COMMAND = support.ROOT / "tools" / "demo" / "compare.py"
 LONG_AGO = 1_700_000_000_000_000
 

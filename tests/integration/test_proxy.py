@@ -70,26 +70,31 @@ def assert_equal(source, target, room: str, tenant: uuid.UUID, count: int | None
 
 # --- what clients see ------------------------------------------------------------------------------------------------
 
-def test_the_proxy_is_the_only_node(front, connect) -> None:
+def shown_version(source) -> str:
+    return "3.0.8" if source.is_scylla else "4.1.9"
+
+
+def test_the_proxy_is_the_only_node(front, connect, source) -> None:
     session = connect(front)
     address = support.SHARED_PENUMBRA_ADDRESS
     assert [host.address for host in session.cluster.metadata.all_hosts()] == [address]
     local = session.execute("SELECT * FROM system.local").one()
     assert {local.rpc_address, local.broadcast_address, local.listen_address} == {address}
-    assert local.release_version == "4.1.9"
+    assert local.release_version == shown_version(source)
     assert session.execute("SELECT * FROM system.peers").all() == []
-    assert session.execute("SELECT * FROM system.peers_v2").all() == []
+    if not source.is_scylla:
+        assert session.execute("SELECT * FROM system.peers_v2").all() == []
     chosen = session.execute("SELECT rpc_address AS a, release_version FROM system.local WHERE key = 'local'").one()
-    assert (chosen.a, chosen.release_version) == (address, "4.1.9")
+    assert (chosen.a, chosen.release_version) == (address, shown_version(source))
     assert session.execute("SELECT count(*) FROM system.peers").one()[0] == 0
 
 
 def test_functions_on_the_virtual_tables(front, connect) -> None:
-    told = connect(front).execute("SELECT toJson(release_version) FROM system.local").one()
-    assert told[0] == '"4.1.9"'
+    told = connect(front).execute("SELECT toJson(rpc_address) FROM system.local").one()
+    assert told[0] == f'"{support.SHARED_PENUMBRA_ADDRESS}"'
 
 
-@pytest.mark.parametrize("version", [3, 4, 5])
+@pytest.mark.parametrize("version", [3, 4, pytest.param(5, marks=support.NEEDS_V5)])
 def test_each_protocol_version(front, connect, room, tenant, source, target, version) -> None:
     session = connect(front, protocol_version=version)
     insert = session.prepare(f"INSERT INTO {room}.items (system_domain_id, id, a, b) VALUES (?, ?, ?, ?)")
@@ -98,14 +103,16 @@ def test_each_protocol_version(front, connect, room, tenant, source, target, ver
     assert_equal(source, target, room, tenant, 1)
 
 
-def test_a_driver_speaks_the_newest_version_of_both_clusters(front, connect) -> None:
-    assert connect(front).cluster.protocol_version == 5
+def test_a_driver_speaks_the_newest_version_of_both_clusters(front, connect, source, target) -> None:
+    newest = 4 if source.is_scylla or target.is_scylla else 5
+    assert connect(front).cluster.protocol_version == newest
     with pytest.raises(NoHostAvailable) as refused:      # Told to use one that nobody here speaks.
         connect(front, protocol_version=2)
     assert "version" in str(refused.value)
 
 
-@pytest.mark.parametrize("version, compression", [(4, "lz4"), (4, "snappy"), (5, "lz4")])
+@pytest.mark.parametrize("version, compression", [(4, "lz4"), (4, "snappy"),
+                                                  pytest.param(5, "lz4", marks=support.NEEDS_V5)])
 def test_compressed_connections(front, connect, room, tenant, source, target, version, compression) -> None:
     assert compression in locally_supported_compressions, "or the driver would not compress, and not say so"
     session = connect(front, protocol_version=version, compression=compression)
@@ -184,6 +191,9 @@ def test_errors_are_those_of_the_cluster(front, connect, room, tenant, source) -
 
 
 def test_cqlsh(front, room, tenant, source, target, connect) -> None:
+    if source.is_scylla:
+        pytest.skip("cqlsh 6 does not DESCRIBE what calls itself 3.0.8")
+
     def cqlsh(text: str) -> str:
         done = subprocess.run([support.ROOT / "tools" / "venv", "cqlsh", "--no-color", "--request-timeout=60",
                                support.SHARED_PENUMBRA_ADDRESS, "9042", "-e", text],
@@ -343,12 +353,14 @@ def test_conditional_writes_get_their_answer_and_both_clusters_agree(client, fro
     def first(result: ResultSet) -> dict:
         return result.one()._asdict()
     insert = client.prepare("INSERT INTO items (system_domain_id, id, a, b) VALUES (?, ?, ?, ?) IF NOT EXISTS")
-    assert first(client.execute(insert, (tenant, 1, 1, "one"))) == {"applied": True}
+    # A ScyllaDB adds the row as it was before, here and below: nulls, or what stood in the way.
+    added = first(client.execute(insert, (tenant, 1, 1, "one")))
+    assert added["applied"] and (source.is_scylla or added == {"applied": True})
     again = first(client.execute(insert, (tenant, 1, 2, "two")))
     assert (again["applied"], again["a"], again["b"]) == (False, 1, "one")
     assert client.execute(f"UPDATE items SET a = 5 WHERE system_domain_id = {tenant} AND id = 1 IF a = 1").was_applied
     refused = first(client.execute(f"UPDATE items SET a = 6 WHERE system_domain_id = {tenant} AND id = 1 IF a = 1"))
-    assert refused == {"applied": False, "a": 5}
+    assert (refused["applied"], refused["a"]) == (False, 5)
     batch = BatchStatement()
     batch.add(insert, (tenant, 2, 2, "in a batch"))
     batch.add(SimpleStatement(f"UPDATE items SET a = 7 WHERE system_domain_id = {tenant} AND id = 1 IF a = 5"))

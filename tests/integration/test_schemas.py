@@ -38,6 +38,7 @@ def test_both_versions_hold_the_same(source, target, both, keyspace) -> None:
     assert 0 < one["rows_compared"] < found["rows_compared"]
 
 
+@pytest.mark.cassandra_only("ScyllaDB 5.2 has no vectors")
 def test_what_only_5_0_knows(target, both, keyspace) -> None:
     schemas.create(both[1], keyspace, with_5_0=True, only={"vectors"})
     schemas.fill(both[1], keyspace, TENANT, with_5_0=True, only={"vectors"})

@@ -34,7 +34,7 @@ def live(case: str, source: str, target: str, **settings: str) -> tuple[dict[str
 
 
 def compared(source, target, keyspace: str, tenants: list[uuid.UUID] | None) -> dict:
-    return comparer.compare(source.contact_point, target.contact_point, [keyspace], tenants=tenants,
+    return comparer.compare(source.inside, target.inside, [keyspace], tenants=tenants,
                             tenant_column=schemas.TENANT, ttl_tolerance=5.0)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from . import ddl, lwt, system, wire
 from .backend import Answer, Backend
-from .cql import Mutation, Statement, Term, parse
+from .cql import Mutation, Statement, Term, Token, parse
 from .wire import (BATCH, EXECUTE, INVALID, PREPARE, PROTOCOL_ERROR, QUERY, RESULT, SERVER_ERROR, SYNTAX_ERROR, UNPREPARED,
                    Column, In, Options, PreparedAnswer, Refused, Rows)
 
@@ -136,6 +136,9 @@ class Session:
 
     async def _refuse_select(self, statement: Statement, keyspace: str | None) -> None:
         for selector in statement.selectors:
+            if _beyond_grammar(selector, len(statement.selectors)):
+                raise Refused(SYNTAX_ERROR, f"line 1:{selector[0].start} no viable alternative at input "
+                                            f"'{selector[0].text}'")
             for i, token in enumerate(selector):
                 if token.word in ("writetime", "ttl") and len(selector) > i + 3 and selector[i + 1].text == "(":
                     if selector[i + 3].text in "[.":
@@ -473,6 +476,17 @@ def _slots(statement: Statement, binds: list[Column] | None) -> tuple[list[int],
     if binds is not None and len(slots) != len(binds):  # markers that only the server behind understood
         return list(range(len(binds))), [c.name for c in binds]
     return slots, names
+
+
+def _beyond_grammar(selector: list[Token], count: int) -> bool:
+    """What 5.2 selects nowhere (reads/096-099, values/527-529): arithmetic, constants, elements, tuples, a star and more.
+    The minus of a number is in its token."""
+    if not selector or selector[0].text == "(" or selector[0].kind in ("number", "string", "uuid"):
+        return bool(selector)
+    if selector[0].text == "*":
+        return count > 1 or len(selector) > 1
+    return any(token.text in ("+", "-", "/", "%") or token.text == "[" and selector[0].word not in ("writetime", "ttl")
+               for token in selector)
 
 
 def _named(column: Column) -> Column:

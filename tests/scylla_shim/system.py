@@ -30,6 +30,13 @@ _FIXED = {
 _ADDRESSES = ("broadcast_address", "listen_address", "rpc_address", "peer", "preferred_ip")
 
 
+# Columns of `system` that no Cassandra of today has.
+_OWN_COLUMNS = [{"keyspace_name": b"system", "table_name": table.encode(), "column_name": column.encode(),
+                 "clustering_order": b"none", "kind": b"regular", "position": struct.pack(">i", -1), "type": b"text"}
+                for table, column in (("local", "supported_features"), ("local", "thrift_version"),
+                                      ("peers", "supported_features"))]
+
+
 @dataclass
 class SystemSelect:
     """How one SELECT on a system table is asked behind and shown in front."""
@@ -39,15 +46,31 @@ class SystemSelect:
     columns: list[Column]          # as ScyllaDB shows them
     sources: list[int | None]      # each one's place in the answer from behind
     names: list[str]               # the column of the table each one is, without alias
+    whole: bool = False            # of the whole table
 
     def show(self, rows: Rows, addresses: dict[str, str]) -> Rows:
         out = []
         for row in rows.decoded():
-            out.append([self._cell(name, row[at] if at is not None else None, addresses)
-                        for name, at in zip(self.names, self.sources)])
+            cells = [self._cell(name, row[at] if at is not None else None, addresses)
+                     for name, at in zip(self.names, self.sources)]
+            if not self._is_of_another_system(cells):
+                out.append(cells)
+        if self.table == "system_schema.columns" and self.whole and rows.paging_state is None:
+            out += [[cell.get(name) for name in self.names] for cell in _OWN_COLUMNS]
         shown = Rows(self.columns, len(self.columns), rows.paging_state, b"")
         shown.fill(out)
         return shown
+
+    def _is_of_another_system(self, cells: list[bytes | None]) -> bool:
+        """A table of `system`, or a column of one, that Cassandra's schema has and ScyllaDB's has not."""
+        if self.table not in ("system_schema.tables", "system_schema.columns"):
+            return False
+        said = {name: (cell or b"").decode(errors="replace") for name, cell in zip(self.names, cells)
+                if name in ("keyspace_name", "table_name", "column_name")}
+        if said.get("keyspace_name") != "system" or "table_name" not in said:
+            return False
+        table = TABLES.get(f"system.{said['table_name']}")
+        return table is None or "column_name" in said and said["column_name"] not in table
 
     def _cell(self, name: str, cell: bytes | None, addresses: dict[str, str]) -> bytes | None:
         if name in _ADDRESSES and cell:
@@ -89,6 +112,9 @@ def plan(statement: Statement, keyspace: str | None, known_behind: set[str]) -> 
     if table is None or keyspace not in ("system", "system_schema"):
         return None
     chosen: list[tuple[str, str]] = []
+    for token in (token for selector in statement.selectors for token in selector):
+        if token.name in known_behind and token.name not in table:
+            raise Refused(INVALID, f"Undefined name {token.name} in selection clause")
     for selector in statement.selectors:
         if len(selector) == 1 and selector[0].text == "*":
             chosen += [(c, c) for c in table]
@@ -98,6 +124,8 @@ def plan(statement: Statement, keyspace: str | None, known_behind: set[str]) -> 
             chosen.append((selector[0].name, selector[2].name))
         else:
             return None
+    if not chosen:
+        return None  # no grammar takes it; the server behind says so
     for column, _ in chosen:
         if column not in table:
             raise Refused(INVALID, f"Undefined name {column} in selection clause")
@@ -119,4 +147,5 @@ def plan(statement: Statement, keyspace: str | None, known_behind: set[str]) -> 
     for start, end in sorted(cuts, reverse=True):
         rest = rest[:start] + " " + rest[end:]
     columns = [Column(keyspace or "", statement.table, shown, type_code(table[column])) for column, shown in chosen]
-    return SystemSelect(name, text + rest, columns, sources, [column for column, _ in chosen])
+    whole = not any(token.word in ("where", "limit") for token in statement.tokens if token.start >= tail)
+    return SystemSelect(name, text + rest, columns, sources, [column for column, _ in chosen], whole)
