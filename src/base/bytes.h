@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -30,18 +31,26 @@ bool equal(BytesView a, BytesView b);
 std::string to_hex(BytesView bytes);
 Result<Bytes> from_hex(std::string_view hex);
 
+/// The bytes of a number the other way round, as one instruction: a loop over them is not folded into one by -O2.
+template <class T>
+T byte_swapped(T value) {
+    if constexpr (sizeof(T) == 8) return static_cast<T>(__builtin_bswap64(static_cast<std::uint64_t>(value)));
+    if constexpr (sizeof(T) == 4) return static_cast<T>(__builtin_bswap32(static_cast<std::uint32_t>(value)));
+    if constexpr (sizeof(T) == 2) return static_cast<T>(__builtin_bswap16(static_cast<std::uint16_t>(value)));
+    return value;
+}
+
 /// Big-endian loads and stores at an address that need not be aligned (the CQL wire order).
 template <class T>
 T load_be(const Byte* at) {
-    T value = 0;
-    for (std::size_t i = 0; i < sizeof(T); ++i)
-        value = static_cast<T>((static_cast<std::uint64_t>(value) << 8) | at[i]);
-    return value;
+    T value;
+    std::memcpy(&value, at, sizeof value);
+    return std::endian::native == std::endian::little ? byte_swapped(value) : value;
 }
 template <class T>
 void store_be(Byte* at, T value) {
-    auto bits = static_cast<std::uint64_t>(value);
-    for (std::size_t i = sizeof(T); i-- > 0; bits >>= 8) at[i] = static_cast<Byte>(bits);
+    if constexpr (std::endian::native == std::endian::little) value = byte_swapped(value);
+    std::memcpy(at, &value, sizeof value);
 }
 
 /// Reads big-endian numbers and byte runs off a view it does not own. Every step checks what is left; running out is

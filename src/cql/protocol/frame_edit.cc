@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
 
 #include "base/assert.h"
@@ -12,8 +13,9 @@ void FrameEdit::reset(const FrameView& frame) {
     frame_ = frame.whole;
     flags_ = frame.header.flags;
     stream_ = frame.header.stream;
+    in_place_ = true;
     splices_.clear();
-    scratch_.clear();
+    scratch_used_ = 0;
 }
 
 void FrameEdit::splice(std::size_t at, std::size_t removed, BytesView inserted) {
@@ -22,28 +24,37 @@ void FrameEdit::splice(std::size_t at, std::size_t removed, BytesView inserted) 
 
 void FrameEdit::put(Part part, std::size_t at, std::size_t removed, BytesView inserted) {
     ASSERT(at + removed + kHeaderSize <= frame_.size());
-    const Splice splice{static_cast<std::uint32_t>(at), part, static_cast<std::uint32_t>(removed),
-                        static_cast<std::uint32_t>(scratch_.size()), static_cast<std::uint32_t>(inserted.size())};
-    scratch_.insert(scratch_.end(), inserted.begin(), inserted.end());
-    // Kept in the order of the frame; within one part at one place, in the order given.
-    const auto order = [](const Splice& s) { return std::pair(s.at, s.part); };
-    const auto behind = std::ranges::upper_bound(splices_, order(splice), {}, order);
+    const Splice splice{static_cast<std::uint32_t>(at), part, static_cast<std::uint32_t>(removed), scratch_used_,
+                        static_cast<std::uint32_t>(inserted.size())};
+    in_place_ &= inserted.size() == removed;
+    const auto needed = scratch_used_ + inserted.size();
+    if (scratch_.size() < needed) scratch_.resize(std::max<std::size_t>(2 * needed, 64));
+    if (!inserted.empty()) std::memcpy(scratch_.data() + scratch_used_, inserted.data(), inserted.size());
+    scratch_used_ = static_cast<std::uint32_t>(needed);
+    // Kept in the order of the frame; within one part at one place, in the order given. Mostly it comes in order.
+    auto behind = splices_.end();
+    while (behind != splices_.begin() && std::prev(behind)->is_behind(splice)) --behind;
     ASSERT(behind == splices_.begin() || std::prev(behind)->at + std::prev(behind)->removed <= splice.at);
     ASSERT(behind == splices_.end() || splice.at + splice.removed <= behind->at);
-    splices_.insert(behind, splice);
+    if (behind == splices_.end()) {
+        splices_.push_back(splice);
+    } else {
+        splices_.insert(behind, splice);
+    }
 }
 
 /// The flags of the parameters are the one place that several edits touch: they meet in one splice.
 void FrameEdit::patch_parameter_flags(const ParametersView& parameters, std::uint32_t set, std::uint32_t cleared) {
     const auto size = parameters.flags_size();
-    auto found = std::ranges::find_if(
+    const auto found = std::ranges::find_if(
         splices_, [&](const Splice& s) { return s.at == parameters.flags_at && s.part == Part::flags; });
-    if (found == splices_.end()) {
+    auto inserted_at = scratch_used_;
+    if (found != splices_.end()) {
+        inserted_at = found->inserted_at;
+    } else {
         put(Part::flags, parameters.flags_at, size, frame_.subspan(kHeaderSize + parameters.flags_at, size));
-        found = std::ranges::find_if(
-            splices_, [&](const Splice& s) { return s.at == parameters.flags_at && s.part == Part::flags; });
     }
-    Byte* const flags = scratch_.data() + found->inserted_at;
+    Byte* const flags = scratch_.data() + inserted_at;
     if (size == 1) {
         *flags = static_cast<Byte>((*flags | set) & ~cleared);
     } else {
@@ -58,8 +69,8 @@ void FrameEdit::add_timestamp(const ParametersView& parameters, std::int64_t mic
 void FrameEdit::set_timestamp(const ParametersView& parameters, std::int64_t micros) {
     Byte bytes[8];
     store_be(bytes, micros);
-    put(Part::timestamp, parameters.timestamp_at, parameters.timestamp ? 8 : 0, bytes);
     patch_parameter_flags(parameters, query_flag::kTimestamp, 0);
+    put(Part::timestamp, parameters.timestamp_at, parameters.timestamp ? 8 : 0, bytes);
 }
 
 void FrameEdit::replace_consistency(const ParametersView& parameters, Consistency consistency) {
@@ -195,7 +206,7 @@ void FrameEdit::replace_short_bytes(Part part, std::size_t at, std::size_t old_s
     put(part, at + 2, old_size, bytes);
 }
 
-void FrameEdit::replace_id(const ExecuteView& execute, BytesView id) {
+void FrameEdit::replace_id(const ExecutedView& execute, BytesView id) {
     replace_short_bytes(Part::statement, execute.id_at, execute.id.size(), id);
 }
 
@@ -204,7 +215,7 @@ void FrameEdit::replace_id(const BatchChild& child, BytesView id) {
     replace_short_bytes(Part::statement, child.statement_at, child.id.size(), id);
 }
 
-void FrameEdit::replace_result_metadata_id(const ExecuteView& execute, BytesView id) {
+void FrameEdit::replace_result_metadata_id(const ExecutedView& execute, BytesView id) {
     ASSERT(execute.result_metadata_id.has_value());
     replace_short_bytes(Part::result_metadata_id, execute.result_metadata_id_at, execute.result_metadata_id->size(),
                         id);
@@ -266,19 +277,32 @@ std::size_t FrameEdit::size() const {
 
 void FrameEdit::append_to(Bytes& out) const {
     const auto start = out.size();
-    const auto total = size();
-    out.resize(start + total);
-    Byte* to = out.data() + start;
-    const auto copy = [&to](BytesView bytes) { to = std::ranges::copy(bytes, to).out; };
-    copy(frame_.first(kHeaderSize));
-    const auto body = frame_.subspan(kHeaderSize);
-    std::size_t done = 0;
-    for (const auto& splice : splices_) {
-        copy(body.subspan(done, splice.at - done));
-        copy(BytesView(scratch_).subspan(splice.inserted_at, splice.inserted));
-        done = splice.at + splice.removed;
+    std::size_t total = frame_.size();
+    if (in_place_) {
+        // Most requests: a prepared id for one of the same length. One copy of the whole, then what differs over it.
+        out.insert(out.end(), frame_.begin(), frame_.end());
+        Byte* const body = out.data() + start + kHeaderSize;
+        for (const auto& splice : splices_) {
+            std::memcpy(body + splice.at, scratch_.data() + splice.inserted_at, splice.inserted);
+        }
+    } else {
+        total = size();
+        out.resize(start + total);
+        Byte* to = out.data() + start;
+        const auto copy = [&to](const Byte* from, std::size_t size) {
+            if (size == 0) return;
+            std::memcpy(to, from, size);
+            to += size;
+        };
+        const Byte* const body = frame_.data() + kHeaderSize;
+        const Byte* done = frame_.data();
+        for (const auto& splice : splices_) {
+            copy(done, static_cast<std::size_t>(body + splice.at - done));
+            copy(scratch_.data() + splice.inserted_at, splice.inserted);
+            done = body + splice.at + splice.removed;
+        }
+        copy(done, static_cast<std::size_t>(frame_.data() + frame_.size() - done));
     }
-    copy(body.subspan(done));
     Byte* const frame = out.data() + start;
     frame[kFlagsAt] = flags_;
     store_be(frame + kStreamAt, stream_);

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include <boost/container/small_vector.hpp>
+
 #include "cql/protocol/frame.h"
 #include "cql/protocol/requests.h"
 #include "cql/protocol/responses.h"
@@ -55,9 +57,9 @@ class FrameEdit {
     void replace_query(const QueryView& query, std::string_view text);
     void replace_query(const PrepareView& prepare, std::string_view text);
     void replace_query(const BatchChild& child, std::string_view text);
-    void replace_id(const ExecuteView& execute, BytesView id);
+    void replace_id(const ExecutedView& execute, BytesView id);
     void replace_id(const BatchChild& child, BytesView id);
-    void replace_result_metadata_id(const ExecuteView& execute, BytesView id);
+    void replace_result_metadata_id(const ExecutedView& execute, BytesView id);
     /// ScyllaDB before 2026.2 reads a custom payload as part of the message (CQL-FACTS 1.2).
     void strip_payload(const RequestPrefix& prefix);
 
@@ -101,6 +103,8 @@ class FrameEdit {
         std::uint32_t removed;
         std::uint32_t inserted_at;  ///< in scratch_
         std::uint32_t inserted;
+
+        bool is_behind(const Splice& other) const { return at != other.at ? at > other.at : part > other.part; }
     };
     void put(Part part, std::size_t at, std::size_t removed, BytesView inserted);
     void patch_parameter_flags(const ParametersView& parameters, std::uint32_t set, std::uint32_t cleared);
@@ -110,8 +114,10 @@ class FrameEdit {
     BytesView frame_;
     std::uint8_t flags_ = 0;
     std::int16_t stream_ = 0;
-    std::vector<Splice> splices_;
-    Bytes scratch_;
+    bool in_place_ = true;  ///< every splice is as long as what it replaces
+    boost::container::small_vector<Splice, 8> splices_;
+    Bytes scratch_;  ///< as large as it ever had to be
+    std::uint32_t scratch_used_ = 0;
 };
 
 }  // namespace penumbra::cql

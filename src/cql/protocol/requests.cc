@@ -6,91 +6,76 @@
 #include <fmt/format.h>
 
 #include "base/assert.h"
+#include "cql/protocol/cursor.h"
 
 namespace penumbra::cql {
 namespace {
 
-std::uint32_t at(const Reader& in) {
-    return static_cast<std::uint32_t>(in.position());
-}
-
-struct Body {
-    Reader in;
-    RequestPrefix prefix;
-};
-
-/// The body of a frame that is this request, behind its prefix. Offsets are those of the reader.
-Result<Body> open(const FrameView& frame, Opcode opcode) {
+/// Whether the frame is this request, and what stands in front of its message.
+Status open(const FrameView& frame, Opcode opcode, RequestPrefix& prefix) {
     if (frame.header.opcode != opcode) {
         return fail(Errc::malformed,
                     fmt::format("{} where {} is due", to_string(frame.header.opcode), to_string(opcode)));
     }
-    TRY(auto prefix, read_request_prefix(frame));
-    Body body{Reader(frame.body()), prefix};
-    TRY(body.in.skip(prefix.size));
-    return body;
+    if (!frame.header.has(header_flag::kCompressed | header_flag::kCustomPayload)) return ok();
+    TRY(prefix, read_request_prefix(frame));
+    return ok();
 }
 
 /// [short n] and n values, names in front of them where they have any (native_protocol_v4.spec 4.1.4).
-Result<ValuesView> read_values(Reader& in, ValuesView::Named named, ProtocolVersion version) {
-    TRY(const auto count, in.u16());
-    const auto start = in;
-    for (std::uint16_t i = 0; i < count; ++i) {
-        if (named == ValuesView::Named::yes) {
-            TRY(read_string(in));
+ValuesView read_values(Cursor& in, ValuesView::Named named, ProtocolVersion version) {
+    const auto count = in.u16();
+    const auto start = in.position();
+    if (named == ValuesView::Named::no) {
+        in.pass_values(count);
+    } else {
+        for (std::uint16_t i = 0; i < count && in.ok(); ++i) {
+            in.string();
+            in.pass_value();
         }
-        TRY(read_value(in, version));
     }
-    return ValuesView(count, named, version, at(start), start.rest().first(in.position() - start.position()));
+    return ValuesView(count, named, version, start, in.since(start));
 }
 
 /// native_protocol_v5.spec 4.1.4, <query_parameters>. Also what ends a BATCH: Cassandra reads that with the same code,
-/// values and all.
-Result<ParametersView> read_parameters(Reader& in, ProtocolVersion version) {
-    ParametersView p;
+/// values and all. It is the end of its message, so the cursor is judged here.
+/// Every field is set, so that the view may be one that was used before.
+Status read_parameters(Cursor& in, ProtocolVersion version, ParametersView& p) {
     p.version = version;
-    p.consistency_at = at(in);
-    TRY(p.consistency, read_consistency(in));
-    p.flags_at = at(in);
-    if (version == ProtocolVersion::v5) {
-        TRY(p.flags, in.u32());
-    } else {
-        TRY(p.flags, in.u8());
-    }
-    p.values_at = at(in);
+    p.consistency_at = in.position();
+    p.consistency = in.consistency();
+    p.flags_at = in.position();
+    p.flags = version == ProtocolVersion::v5 ? in.u32() : in.u8();
+    p.values_at = in.position();
+    p.values = {};
     if (p.has(query_flag::kValues)) {
         const auto named = p.has(query_flag::kNames) ? ValuesView::Named::yes : ValuesView::Named::no;
-        TRY(p.values, read_values(in, named, version));
+        p.values = read_values(in, named, version);
     }
-    p.page_size_at = at(in);
-    if (p.has(query_flag::kPageSize)) {
-        TRY(p.page_size, in.i32());
-    }
-    p.paging_state_at = at(in);
-    if (p.has(query_flag::kPagingState)) {
-        TRY(p.paging_state, read_bytes(in));
-    }
-    p.serial_consistency_at = at(in);
-    if (p.has(query_flag::kSerialConsistency)) {
-        TRY(p.serial_consistency, read_consistency(in));
-    }
-    p.timestamp_at = at(in);
+    p.page_size_at = in.position();
+    p.page_size.reset();
+    if (p.has(query_flag::kPageSize)) p.page_size = in.i32();
+    p.paging_state_at = in.position();
+    p.paging_state.reset();
+    if (p.has(query_flag::kPagingState)) p.paging_state = in.bytes();
+    p.serial_consistency_at = in.position();
+    p.serial_consistency.reset();
+    if (p.has(query_flag::kSerialConsistency)) p.serial_consistency = in.consistency();
+    p.timestamp_at = in.position();
+    p.timestamp.reset();
     if (p.has(query_flag::kTimestamp)) {
-        TRY(const auto timestamp, in.i64());
+        p.timestamp = in.i64();
         // Both servers refuse the one value that means "none" to them.
-        if (timestamp == INT64_MIN) return fail(Errc::malformed, "a default timestamp out of range");
-        p.timestamp = timestamp;
+        if (*p.timestamp == INT64_MIN) return fail(Errc::malformed, "a default timestamp out of range");
     }
-    p.keyspace_at = at(in);
-    if (p.has(query_flag::kKeyspace)) {
-        TRY(p.keyspace, read_string(in));
-    }
-    p.now_in_seconds_at = at(in);
-    if (p.has(query_flag::kNowInSeconds)) {
-        TRY(p.now_in_seconds, in.i32());
-    }
-    p.end = at(in);
-    return p;
+    p.keyspace_at = in.position();
+    p.keyspace.reset();
+    if (p.has(query_flag::kKeyspace)) p.keyspace = in.string();
+    p.now_in_seconds_at = in.position();
+    p.now_in_seconds.reset();
+    if (p.has(query_flag::kNowInSeconds)) p.now_in_seconds = in.i32();
+    p.end = in.position();
+    return in.ok() ? ok() : in.status();
 }
 
 std::uint8_t head_flags(const RequestHead& head) {
@@ -231,96 +216,108 @@ Result<RequestPrefix> read_request_prefix(const FrameView& frame) {
     if (frame.header.has(header_flag::kCustomPayload) && frame.version() != ProtocolVersion::v3) {
         Reader in(frame.body());
         TRY(prefix.payload, read_bytes_map(in));
-        prefix.size = at(in);
+        prefix.size = static_cast<std::uint32_t>(in.position());
     }
     return prefix;
 }
 
 Result<StartupView> decode_startup(const FrameView& frame) {
-    TRY(auto body, open(frame, Opcode::startup));
-    TRY(const auto options, read_string_map(body.in));
+    RequestPrefix prefix;
+    TRY(open(frame, Opcode::startup, prefix));
+    Reader in(frame.body().subspan(prefix.size));
+    TRY(const auto options, read_string_map(in));
     return StartupView{options};
 }
 
 Result<AuthResponseView> decode_auth_response(const FrameView& frame) {
-    TRY(auto body, open(frame, Opcode::auth_response));
-    TRY(const auto token, read_bytes(body.in));
+    RequestPrefix prefix;
+    TRY(open(frame, Opcode::auth_response, prefix));
+    Cursor in(frame.body(), prefix.size);
+    const auto token = in.bytes();
+    TRY(in.status());
     return AuthResponseView{token};
 }
 
 Result<RegisterView> decode_register(const FrameView& frame) {
-    TRY(auto body, open(frame, Opcode::register_));
-    TRY(const auto events, read_string_list(body.in));
+    RequestPrefix prefix;
+    TRY(open(frame, Opcode::register_, prefix));
+    Reader in(frame.body().subspan(prefix.size));
+    TRY(const auto events, read_string_list(in));
     return RegisterView{events};
 }
 
 Result<QueryView> decode_query(const FrameView& frame) {
-    TRY(auto body, open(frame, Opcode::query));
     QueryView view;
-    view.prefix = body.prefix;
-    view.query_at = at(body.in);
-    TRY(view.query, read_long_string(body.in));
-    TRY(view.parameters, read_parameters(body.in, frame.version()));
+    TRY(open(frame, Opcode::query, view.prefix));
+    Cursor in(frame.body(), view.prefix.size);
+    view.query_at = in.position();
+    view.query = in.long_string();
+    TRY(read_parameters(in, frame.version(), view.parameters));
     return view;
 }
 
 Result<PrepareView> decode_prepare(const FrameView& frame) {
-    TRY(auto body, open(frame, Opcode::prepare));
     PrepareView view;
-    view.prefix = body.prefix;
-    view.query_at = at(body.in);
-    TRY(view.query, read_long_string(body.in));
-    if (frame.version() == ProtocolVersion::v5) {
-        // Cassandra reads the flags only where there are bytes for them.
-        if (body.in.done()) return view;
-        TRY(view.flags, body.in.u32());
-        if (view.flags & 1) {
-            TRY(view.keyspace, read_string(body.in));
-        }
+    TRY(open(frame, Opcode::prepare, view.prefix));
+    Cursor in(frame.body(), view.prefix.size);
+    view.query_at = in.position();
+    view.query = in.long_string();
+    // Cassandra reads the flags only where there are bytes for them.
+    if (frame.version() == ProtocolVersion::v5 && !in.done()) {
+        view.flags = in.u32();
+        if (view.flags & 1) view.keyspace = in.string();
     }
+    TRY(in.status());
     return view;
 }
 
-Result<ExecuteView> decode_execute(const FrameView& frame) {
-    TRY(auto body, open(frame, Opcode::execute));
-    ExecuteView view;
-    view.prefix = body.prefix;
-    view.id_at = at(body.in);
-    TRY(view.id, read_short_bytes(body.in));
-    view.result_metadata_id_at = at(body.in);
-    if (frame.version() == ProtocolVersion::v5) {
-        TRY(view.result_metadata_id, read_short_bytes(body.in));
+// Flattened: the cursor then lives in registers.
+[[gnu::flatten]] Status decode_execute(const FrameView& frame, RequestPrefix& prefix, ExecutedView& executed,
+                                       ParametersView& parameters) {
+    prefix = {};
+    if (frame.header.opcode != Opcode::execute ||
+        frame.header.has(header_flag::kCompressed | header_flag::kCustomPayload)) {
+        TRY(open(frame, Opcode::execute, prefix));
     }
-    TRY(view.parameters, read_parameters(body.in, frame.version()));
+    Cursor in(frame.body(), prefix.size);
+    executed.id_at = in.position();
+    executed.id = in.short_bytes();
+    executed.result_metadata_id_at = in.position();
+    executed.result_metadata_id.reset();
+    if (frame.version() == ProtocolVersion::v5) executed.result_metadata_id = in.short_bytes();
+    return read_parameters(in, frame.version(), parameters);
+}
+
+Result<ExecuteView> decode_execute(const FrameView& frame) {
+    ExecuteView view;
+    TRY(decode_execute(frame, view.prefix, view, view.parameters));
     return view;
 }
 
 Result<BatchView> decode_batch(const FrameView& frame) {
-    TRY(auto body, open(frame, Opcode::batch));
-    auto& in = body.in;
     BatchView view;
-    view.prefix = body.prefix;
-    TRY(const auto type, in.u8());
+    TRY(open(frame, Opcode::batch, view.prefix));
+    Cursor in(frame.body(), view.prefix.size);
+    const auto type = in.u8();
     // ScyllaDB takes any other type too (CQL-FACTS 1.5), but no driver sends one and Cassandra refuses it.
     if (type > static_cast<std::uint8_t>(BatchType::counter))
         return fail(Errc::malformed, fmt::format("no batch type has code {}", type));
     view.type = static_cast<BatchType>(type);
-    TRY(const auto count, in.u16());
-    const auto start = in;
-    for (std::uint16_t i = 0; i < count; ++i) {
-        TRY(const auto kind, in.u8());
+    const auto count = in.u16();
+    const auto start = in.position();
+    for (std::uint16_t i = 0; i < count && in.ok(); ++i) {
+        const auto kind = in.u8();
         if (kind == 0) {
-            TRY(read_long_string(in));
+            in.long_string();
         } else if (kind == 1) {
-            TRY(read_short_bytes(in));
+            in.short_bytes();
         } else {
             return fail(Errc::malformed, fmt::format("no kind of batched statement has code {}", kind));
         }
-        TRY(read_values(in, ValuesView::Named::no, frame.version()));
+        read_values(in, ValuesView::Named::no, frame.version());
     }
-    view.children =
-        BatchChildren(count, frame.version(), at(start), start.rest().first(in.position() - start.position()));
-    TRY(view.parameters, read_parameters(in, frame.version()));
+    view.children = BatchChildren(count, frame.version(), start, in.since(start));
+    TRY(read_parameters(in, frame.version(), view.parameters));
     return view;
 }
 

@@ -79,6 +79,8 @@ class ValuesView {
     /// The nth value, by walking to it; nothing when there are not so many.
     std::optional<BoundValue> nth(std::size_t n) const;
     std::optional<BoundValue> by_name(std::string_view name) const;
+    /// The nth value alone; null when there are not so many, or they are named.
+    CellView cell(std::size_t n) const;
     /// Where the first value starts (behind the count), and the values as they were sent.
     std::uint32_t at() const { return at_; }
     BytesView bytes() const { return bytes_; }
@@ -92,6 +94,18 @@ class ValuesView {
     Named named_ = Named::no;
     ProtocolVersion version_ = ProtocolVersion::v4;
 };
+
+inline CellView ValuesView::cell(std::size_t n) const {
+    if (n >= count_ || named_ == Named::yes) return CellView::null();
+    const Byte* at = bytes_.data();
+    for (; n > 0; --n) {
+        const auto size = load_be<std::int32_t>(at);
+        at += 4 + (size > 0 ? size : 0);
+    }
+    const auto size = load_be<std::int32_t>(at);
+    if (size >= 0) return BytesView(at + 4, static_cast<std::size_t>(size));
+    return size == -2 && version_ != ProtocolVersion::v3 ? CellView::unset() : CellView::null();
+}
 
 /// <query_parameters> of QUERY and EXECUTE, and what ends a BATCH.
 struct ParametersView {
@@ -154,12 +168,15 @@ struct PrepareView {
     std::uint32_t flags = 0;  ///< v5
     std::optional<std::string_view> keyspace;
 };
-struct ExecuteView {
-    RequestPrefix prefix;
+/// How an EXECUTE names its statement.
+struct ExecutedView {
     BytesView id;
-    std::uint32_t id_at = 0;                      ///< its length
     std::optional<BytesView> result_metadata_id;  ///< v5
+    std::uint32_t id_at = 0;                      ///< its length
     std::uint32_t result_metadata_id_at = 0;
+};
+struct ExecuteView : ExecutedView {
+    RequestPrefix prefix;
     ParametersView parameters;
 };
 
@@ -237,6 +254,9 @@ Result<RegisterView> decode_register(const FrameView& frame);
 Result<QueryView> decode_query(const FrameView& frame);
 Result<PrepareView> decode_prepare(const FrameView& frame);
 Result<ExecuteView> decode_execute(const FrameView& frame);
+/// The same for the path of every request: into views that may have been used before.
+Status decode_execute(const FrameView& frame, RequestPrefix& prefix, ExecutedView& executed,
+                      ParametersView& parameters);
 Result<BatchView> decode_batch(const FrameView& frame);
 
 /// ---- Writing. A request is appended to `out` as one whole frame.

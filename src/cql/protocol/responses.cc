@@ -725,6 +725,20 @@ Result<RowsPeek> peek_rows(const FrameView& frame) {
     return peek;
 }
 
+std::uint32_t peek_rows_flags(const FrameView& frame) {
+    if (frame.header.opcode != Opcode::result) return 0;
+    std::size_t at = kHeaderSize;
+    constexpr auto any = header_flag::kTracing | header_flag::kWarning | header_flag::kCustomPayload;
+    if (frame.header.has(any)) {
+        const auto prefix = read_response_prefix(frame);
+        if (!prefix) return 0;
+        at += prefix.value().size;
+    }
+    if (frame.is_compressed() || frame.whole.size() < at + 8) return 0;
+    if (load_be<std::int32_t>(frame.whole.data() + at) != static_cast<std::int32_t>(ResultKind::rows)) return 0;
+    return load_be<std::uint32_t>(frame.whole.data() + at + 4);
+}
+
 Result<PreparedPeek> peek_prepared(const FrameView& frame) {
     TRY(auto body, open(frame, Opcode::result));
     TRY(const auto kind, body.in.i32());

@@ -283,6 +283,8 @@ struct RowsPeek {
 };
 /// Of a RESULT of kind rows.
 Result<RowsPeek> peek_rows(const FrameView& frame);
+/// The flags (metadata_flag) alone; 0 for any other frame, and for one too short to have them.
+std::uint32_t peek_rows_flags(const FrameView& frame);
 
 struct PreparedPeek {
     BytesView id;

@@ -32,6 +32,18 @@ void WireReader::agree(ProtocolVersion version, Compression compression) {
 
 FrameScan WireReader::next(BytesView data, std::size_t& dealt) {
     dealt = 0;
+    if (!segments_ && compression_ == Compression::none && to_skip_ == 0) {
+        auto scan = next_frame(data, expected_, max_body_);
+        if (scan.verdict == FrameVerdict::complete) {
+            dealt = scan.total;
+            return scan;
+        }
+        if (scan.verdict == FrameVerdict::incomplete) return scan;
+    }
+    return next_of_any(data, dealt);
+}
+
+FrameScan WireReader::next_of_any(BytesView data, std::size_t& dealt) {
     return segments_ ? next_in_segments(data, dealt) : next_frame_of(data, dealt);
 }
 

@@ -40,6 +40,7 @@ class WireReader {
     FrameScan next(BytesView data, std::size_t& dealt);
 
   private:
+    FrameScan next_of_any(BytesView data, std::size_t& dealt);
     FrameScan next_frame_of(BytesView data, std::size_t& dealt);
     FrameScan decompress_frame(FrameScan scan, BytesView data, std::size_t& dealt);
     FrameScan next_in_segments(BytesView data, std::size_t& dealt);

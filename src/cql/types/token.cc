@@ -6,13 +6,35 @@ namespace penumbra::cql {
 namespace {
 
 std::uint64_t load_le(const Byte* at) {
-    std::uint64_t value = 0;
-    for (int i = 7; i >= 0; --i) value = value << 8 | at[i];
-    return value;
+    return byte_swapped(load_be<std::uint64_t>(at));
 }
 
 std::uint64_t rotl(std::uint64_t x, int by) {
     return x << by | x >> (64 - by);
+}
+
+/// The XOR of eight bytes, each sign-extended and then shifted to its place: the bytes as they are, and above each
+/// negative one all bits turned over, which is where the number of negative bytes below is odd.
+std::uint64_t extended(std::uint64_t plain) {
+    std::uint64_t odd = (plain & 0x8080808080808080ULL) << 1;
+    odd ^= odd << 1;
+    odd ^= odd << 2;
+    odd ^= odd << 4;
+    odd ^= odd << 8;
+    odd ^= odd << 16;
+    odd ^= odd << 32;
+    return plain ^ odd;
+}
+
+/// The `size` (1 to 8) bytes at `at`, little-endian. `key` is what they are in: eight bytes of it are loaded at once
+/// where it has as many.
+std::uint64_t load_le(const Byte* at, std::size_t size, BytesView key) {
+    if (size == 8) return load_le(at);
+    if (key.data() + key.size() >= at + 8) return load_le(at) & (~std::uint64_t{0} >> (64 - 8 * size));
+    if (at + size >= key.data() + 8) return load_le(at + size - 8) >> (64 - 8 * size);
+    std::uint64_t value = 0;
+    for (std::size_t i = size; i-- > 0;) value = value << 8 | at[i];
+    return value;
 }
 
 std::uint64_t final_mix(std::uint64_t k) {
@@ -55,20 +77,15 @@ Token murmur3_token(BytesView key) {
     }
     const Byte* tail = key.data() + blocks * 16;
     const std::size_t left = key.size() % 16;
-    const auto extended = [&](std::size_t i) {
-        return static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<std::int8_t>(tail[i])));
-    };
     if (left > 8) {
-        std::uint64_t k2 = 0;
-        for (std::size_t i = left; i-- > 8;) k2 ^= extended(i) << (8 * (i - 8));
+        std::uint64_t k2 = extended(load_le(tail + 8, left - 8, key));
         k2 *= c2;
         k2 = rotl(k2, 33);
         k2 *= c1;
         h2 ^= k2;
     }
     if (left > 0) {
-        std::uint64_t k1 = 0;
-        for (std::size_t i = left < 8 ? left : 8; i-- > 0;) k1 ^= extended(i) << (8 * i);
+        std::uint64_t k1 = extended(load_le(tail, left < 8 ? left : 8, key));
         k1 *= c1;
         k1 = rotl(k1, 31);
         k1 *= c2;
