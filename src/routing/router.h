@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -55,7 +57,7 @@ class TableRoutes {
     friend class Router;
     struct BytesHash {
         using is_transparent = void;
-        std::size_t operator()(std::string_view bytes) const noexcept { return std::hash<std::string_view>{}(bytes); }
+        std::size_t operator()(std::string_view bytes) const noexcept;
     };
     std::optional<cql::ColumnDef> tenant_column_;
     std::unordered_map<std::string, Route, BytesHash, std::equal_to<>> by_tenant_;  // key: the column's bytes
@@ -105,6 +107,9 @@ using RouterPtr = std::shared_ptr<const Router>;
 /// One phase for a request that touches rows of several: its reads must find every row, its writes must reach every
 /// cluster that has them. The source has all rows until a scope is complete (in target_primary it is kept in step), so
 /// it answers for as long as anybody needs it.
-Phase meet(const std::vector<Phase>& phases);
+Phase meet(std::span<const Phase> phases);
+inline Phase meet(std::initializer_list<Phase> phases) {
+    return meet(std::span(phases.begin(), phases.size()));
+}
 
 }  // namespace penumbra::routing
