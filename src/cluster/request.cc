@@ -5,7 +5,7 @@
 
 namespace penumbra::cluster {
 
-void Request::cancel() {
+void Request::give_up() {
     if (connection_) {
         connection_->ids_.orphan(stream_);
         connection_ = nullptr;

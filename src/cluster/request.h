@@ -36,7 +36,9 @@ class Request {
     virtual void on_failed(const Error& error, Applied applied) = 0;
 
     /// No callback after this. A reply that comes late is dropped; its stream id stays taken until then.
-    void cancel();
+    void cancel() {
+        if (is_pending()) give_up();
+    }
     bool is_pending() const { return connection_ != nullptr || waiting_in_ != nullptr; }
     /// The node that it was sent to last.
     const Endpoint& node() const { return node_; }
@@ -45,6 +47,8 @@ class Request {
     friend class Connection;
     friend class NodeGroup;
     friend class Pool;
+    void give_up();
+
     Connection* connection_ = nullptr;
     std::int16_t stream_ = -1;
     bool one_node_only_ = false;  ///< the caller named the node

@@ -400,19 +400,16 @@ void ClientConnection::reply(std::int16_t stream, const cql::FrameView& frame, r
     auto& out = stream_->out();
     const auto at = out.size();
     out.insert(out.end(), frame.whole.begin(), frame.whole.end());
-    if (frame.header.opcode == cql::Opcode::result) {
-        const auto kind = cql::peek_result_kind(frame);
-        if (kind && kind.value() == cql::ResultKind::rows) {
-            const auto rows = cql::peek_rows(frame);
-            if (rows && rows.value().paging_state && rows.value().paging_state->has_value()) {
-                const auto tag = paging_tag(side);
-                const auto length_at = at + cql::kHeaderSize + rows.value().paging_state_at;
-                const auto length = load_be<std::int32_t>(out.data() + length_at);
-                out.insert(out.begin() + static_cast<std::ptrdiff_t>(length_at + 4), tag.begin(), tag.end());
-                store_be<std::int32_t>(out.data() + length_at, length + static_cast<std::int32_t>(tag.size()));
-                store_be<std::uint32_t>(out.data() + at + cql::kLengthAt,
-                                        frame.header.length + static_cast<std::uint32_t>(tag.size()));
-            }
+    if (cql::peek_rows_flags(frame) & cql::metadata_flag::kMorePages) {
+        const auto rows = cql::peek_rows(frame);
+        if (rows && rows.value().paging_state && rows.value().paging_state->has_value()) {
+            const auto tag = paging_tag(side);
+            const auto length_at = at + cql::kHeaderSize + rows.value().paging_state_at;
+            const auto length = load_be<std::int32_t>(out.data() + length_at);
+            out.insert(out.begin() + static_cast<std::ptrdiff_t>(length_at + 4), tag.begin(), tag.end());
+            store_be<std::int32_t>(out.data() + length_at, length + static_cast<std::int32_t>(tag.size()));
+            store_be<std::uint32_t>(out.data() + at + cql::kLengthAt,
+                                    frame.header.length + static_cast<std::uint32_t>(tag.size()));
         }
     }
     cql::set_stream(MutableBytes(out).subspan(at), stream);

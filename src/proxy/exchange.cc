@@ -86,10 +86,10 @@ void Exchange::begin(ClientPtr client, const cql::FrameView& frame) {
     stream_ = frame.header.stream;
     version_ = frame.version();
     opcode_ = frame.header.opcode;
-    session_keyspace_ = client_->keyspace();
+    if (!session_keyspace_.empty() || !client_->keyspace().empty()) session_keyspace_ = client_->keyspace();
     frame_.assign(frame.whole.begin(), frame.whole.end());
     view_ = {frame.header, frame_};
-    shard_.watch_deadlines(*this, false);
+    shard_.watch_request(*this);
     if (decode()) start();
 }
 
@@ -110,23 +110,23 @@ bool Exchange::decode() {
     } else if (opcode_ == cql::Opcode::prepare) {
         auto prepare = cql::decode_prepare(view_);
         if (!prepare) return refuse(prepare.error());
+        parameters_ = {};
         prefix_ = prepare.value().prefix;
         query_ = prepare.value().query;
         if (prepare.value().keyspace) session_keyspace_ = *prepare.value().keyspace;
         add_text(query_, {});
     } else if (opcode_ == cql::Opcode::execute) {
-        auto execute = cql::decode_execute(view_);
-        if (!execute) return refuse(execute.error());
-        prefix_ = execute.value().prefix;
-        parameters_ = execute.value().parameters;
-        if (!add_prepared(execute.value().id, parameters_.values)) return false;
+        if (auto decoded = cql::decode_execute(view_, prefix_, executed_, parameters_); !decoded)
+            return refuse(decoded.error());
+        if (!add_prepared(executed_.id, parameters_.values)) return false;
     } else {
         auto batch = cql::decode_batch(view_);
         if (!batch) return refuse(batch.error());
         prefix_ = batch.value().prefix;
         parameters_ = batch.value().parameters;
         batch_type_ = batch.value().type;
-        for (const auto& child : batch.value().children) {
+        children_ = batch.value().children;
+        for (const auto& child : children_) {
             if (!child.prepared) {
                 add_text(child.query, child.values);
             } else if (!add_prepared(child.id, child.values)) {
@@ -142,7 +142,7 @@ bool Exchange::decode() {
 }
 
 bool Exchange::add_prepared(BytesView id, const cql::ValuesView& values) {
-    auto prepared = shard_.statements().find(id);
+    const auto& prepared = shard_.statements().find(id);
     if (!prepared) {
         // Prepared before our restart, or so long ago that it was dropped: every driver prepares again on this answer.
         client_->reply_unprepared(stream_, id);
@@ -150,18 +150,16 @@ bool Exchange::add_prepared(BytesView id, const cql::ValuesView& values) {
         finish();
         return false;
     }
-    Piece piece;
+    auto& piece = pieces_.emplace_back();
     piece.values = values;
-    piece.prepared = std::move(prepared);
-    pieces_.push_back(std::move(piece));
+    piece.prepared = prepared;
     return true;
 }
 
 void Exchange::add_text(std::string_view text, const cql::ValuesView& values) {
-    Piece piece;
+    auto& piece = pieces_.emplace_back();
     piece.values = values;
     piece.text = text;
-    pieces_.push_back(std::move(piece));
 }
 
 void Exchange::plan_pieces() {
@@ -207,14 +205,13 @@ bool Exchange::hand_over() {
 bool Exchange::pass_gates() {
     for (const auto scope : scopes_) {
         auto& gate = shard_.gate(scope);
-        if (!gate.is_held()) continue;
-        waiting_at_ = &gate;
-        held_since_ = Shard::here().now();
-        gate.wait(*this);
-        return false;
-    }
-    for (const auto scope : scopes_) {
-        auto& gate = shard_.gate(scope);
+        if (gate.is_held()) {
+            leave_gates();
+            waiting_at_ = &gate;
+            held_since_ = Shard::here().now();
+            gate.wait(*this);
+            return false;
+        }
         entered_.emplace_back(&gate, gate.enter());
     }
     return true;
@@ -233,11 +230,11 @@ void Exchange::start() {
     plan_pieces();
     if (hand_over()) return;
 
-    phases_.clear();
+    Phases phases;
     scopes_.clear();
     if (opcode_ == cql::Opcode::prepare) {
         // Described by whoever will be asked to execute it, as far as that does not depend on values.
-        for (const auto& part : pieces_.front().plan->parts) phases_.push_back(part.routes->without_tenant().phase);
+        for (const auto& part : pieces_.front().plan->parts) phases.push_back(part.routes->without_tenant().phase);
         kind_ = Plan::Kind::read;
     } else {
         const bool unknown = std::ranges::any_of(pieces_, [](const auto& piece) { return piece.plan->unknown_table; });
@@ -248,18 +245,18 @@ void Exchange::start() {
             shard_.start_after_refresh(*this);
             return;
         }
-        for (const auto& piece : pieces_) collect_routes(*piece.plan, piece.values, phases_, scopes_);
+        for (const auto& piece : pieces_) collect_routes(*piece.plan, piece.values, phases, scopes_);
         if (!pass_gates()) return;
     }
     token_.reset();
     // A batch may be empty; any node answers it then.
     if (!pieces_.empty() && !pieces_.front().plan->parts.empty()) {
         const auto& first = pieces_.front();
-        token_ = token_of(first.plan->parts.front(), first.values, scratch_);
+        token_ = token_of(first.plan->parts.front(), first.values, shard_.scratch());
     }
-    phase_ = phases_.empty()       ? shard_.router()->default_phase()
-             : phases_.size() == 1 ? phases_.front()
-                                   : routing::meet(phases_);
+    phase_ = phases.empty()       ? shard_.router()->default_phase()
+             : phases.size() == 1 ? phases.front()
+                                  : routing::meet(phases);
     mirrored_ = kind_ == Plan::Kind::write && routing::is_shadowed(phase_);
     // Also where one cluster takes the write alone: a server orders its own timestamps per connection and by
     // milliseconds, and one client's writes leave on several of ours.
@@ -270,7 +267,7 @@ void Exchange::start() {
     // Where the primary is surely not asked, the shadow must not be either: it would have what nobody else has.
     if (mirrored_ && mirroring_ != Mirroring::resync && primary_.is_pending_outcome()) {
         ++shard_.counters().shadow_writes;
-        shard_.watch_deadlines(*this, true);
+        shard_.watch_shadow(*this);
         if (INJECT("proxy.drop_shadow_write")) {
             shadow_.outcome = Outcome::ok;
         } else {
@@ -282,13 +279,6 @@ void Exchange::start() {
 }
 
 // ---- the legs
-
-void Exchange::Leg::reset() {
-    cancel();
-    outcome = Outcome::unused;
-    preparing_.reset();
-    sent_again_ = 0;
-}
 
 void Exchange::Leg::send(routing::Side to) {
     side = to;
@@ -351,11 +341,11 @@ void Exchange::Leg::on_reply(const cql::FrameView& frame) {
         prepared(frame);
         return;
     }
-    const auto answering = node();
     if (frame.header.opcode == cql::Opcode::result && !frame.is_compressed()) {
         end(Outcome::ok, &frame, nullptr);
         return;
     }
+    const auto answering = node();
     if (frame.header.opcode != cql::Opcode::error || frame.is_compressed()) {
         const Error strange(Errc::malformed,
                             fmt::format("{} answered a request with {}", penumbra::to_string(answering),
@@ -446,32 +436,31 @@ void Exchange::write_request(Bytes& out, std::int16_t stream, routing::Side side
         const auto& topology = shard_.pool(side).topology();
         if (role == Role::shadow || !topology || topology->is_scylla) edit.strip_payload(prefix_);
     }
-    if (timestamp_) edit.add_timestamp(parameters_, *timestamp_);
-    // Before v5 no server promises to know the field: the connection's own keyspace says the same.
-    if (parameters_.keyspace && version_ < cql::ProtocolVersion::v5) edit.remove_keyspace(parameters_);
-    if (page_side_) {
-        const auto tagged = untag_paging_state(parameters_.paging_state->bytes());
-        edit.replace_paging_state(parameters_, cql::CellView(tagged->state));
-    }
     if (opcode_ == cql::Opcode::execute) {
         auto& prepared = *pieces_[0].prepared;
         const auto& there = prepared.on_side(side);
-        const auto execute = cql::decode_execute(view_);
-        edit.replace_id(execute.value(), there.id);
-        if (!execute.value().result_metadata_id) {
+        edit.replace_id(executed_, there.id);
+        if (!executed_.result_metadata_id) {
             if (!prepared.client_knows_columns(side)) edit.ask_for_metadata(parameters_);
-        } else if (equal(*execute.value().result_metadata_id, there.columns)) {
+        } else if (equal(*executed_.result_metadata_id, there.columns)) {
             // Otherwise the client's stays: it is no id of that cluster's, which sends its columns then.
-            edit.replace_result_metadata_id(execute.value(), there.result_metadata_id);
+            edit.replace_result_metadata_id(executed_, there.result_metadata_id);
         }
     } else if (opcode_ == cql::Opcode::batch) {
-        const auto batch = cql::decode_batch(view_);
         std::size_t n = 0;
-        for (const auto& child : batch.value().children) {
+        for (const auto& child : children_) {
             if (child.prepared) edit.replace_id(child, pieces_[n].prepared->on_side(side).id);
             ++n;
         }
     }
+    // In the order of the frame, which is the cheapest.
+    if (page_side_) {
+        const auto tagged = untag_paging_state(parameters_.paging_state->bytes());
+        edit.replace_paging_state(parameters_, cql::CellView(tagged->state));
+    }
+    if (timestamp_) edit.add_timestamp(parameters_, *timestamp_);
+    // Before v5 no server promises to know the field: the connection's own keyspace says the same.
+    if (parameters_.keyspace && version_ < cql::ProtocolVersion::v5) edit.remove_keyspace(parameters_);
     edit.append_to(out);
 }
 
@@ -532,7 +521,12 @@ void Exchange::advance() {
                 } else if (!shadow_pending) {
                     owe(mirroring_ == Mirroring::once || shadow_refused_text_);
                 } else if (!routing::waits_for_shadow(phase_)) {
-                    owe(mirroring_ == Mirroring::once);
+                    // The shadow's answer may have been read in this very turn, and a write that it has costs no disk.
+                    if (turn_ended_) {
+                        owe(mirroring_ == Mirroring::once);
+                    } else {
+                        shard_.tell_at_turn_end(*this);
+                    }
                 }
             }
             if (!answered_) {
@@ -565,46 +559,56 @@ void Exchange::owe(bool as_resync) {
     owing_ = Owing::appending;
     owing_resync_ = as_resync;
     // What belongs to several scopes is owed by each: every fence must see it, and a repeat does no harm.
-    std::vector<routing::ScopeId> scopes;
+    Scopes scopes;
     for (const auto scope : scopes_) {
         if (scope != routing::kDefaultScope) scopes.push_back(scope);
     }
     if (scopes.empty()) scopes.push_back(routing::kDefaultScope);
 
-    std::vector<Bytes> payloads;
-    if (as_resync) {
-        for (const auto& piece : pieces_) {
-            for (const auto& part : piece.plan->parts) {
-                sync::OwedResync order{part.keyspace, part.table, partition_key(part, piece.values).value_or(Bytes())};
-                Bytes payload;
-                sync::encode_owed_resync(order, payload);
-                if (std::ranges::find(payloads, payload) == payloads.end()) payloads.push_back(std::move(payload));
-            }
+    std::vector<Bytes> orders;
+    if (as_resync) orders = resync_orders();
+    appends_ = std::max<std::size_t>(orders.size(), 1) * scopes.size();
+    if (orders.empty()) {
+        const auto statement = owed_statement();
+        for (const auto scope : scopes) append(scope, statement);
+    } else {
+        for (const auto scope : scopes) {
+            for (const auto& order : orders) append(scope, order);
         }
     }
-    if (payloads.empty()) {
-        auto& edit = shard_.edit();
-        edit.reset(view_);
-        edit.set_stream(0);
-        if (!prefix_.payload.empty()) edit.strip_payload(prefix_);
-        if (timestamp_) edit.add_timestamp(parameters_, *timestamp_);
-        Bytes frame;
-        edit.append_to(frame);
-        std::vector<sync::OwedPreparedView> prepared;
-        for (const auto& piece : pieces_) {
-            if (piece.prepared)
-                prepared.push_back(
-                    {piece.prepared->text->id, piece.prepared->text->text(), piece.prepared->text->keyspace});
+}
+
+std::vector<Bytes> Exchange::resync_orders() const {
+    std::vector<Bytes> orders;
+    for (const auto& piece : pieces_) {
+        for (const auto& part : piece.plan->parts) {
+            Bytes order;
+            sync::encode_owed_resync({part.keyspace, part.table, partition_key(part, piece.values).value_or(Bytes())},
+                                     order);
+            if (std::ranges::find(orders, order) == orders.end()) orders.push_back(std::move(order));
         }
-        Bytes payload;
-        sync::encode_owed_statement(needs_keyspace_ ? std::string_view(session_keyspace_) : std::string_view(),
-                                    prepared, frame, payload);
-        payloads.push_back(std::move(payload));
     }
-    appends_ = payloads.size() * scopes.size();
-    for (const auto scope : scopes) {
-        for (const auto& payload : payloads) append(scope, payload);
+    return orders;
+}
+
+BytesView Exchange::owed_statement() {
+    auto& payload = shard_.scratch();
+    payload.clear();
+    sync::OwedStatementWriter writer(payload,
+                                     needs_keyspace_ ? std::string_view(session_keyspace_) : std::string_view());
+    for (const auto& piece : pieces_) {
+        if (!piece.prepared) continue;
+        const auto& text = *piece.prepared->text;
+        writer.add_prepared({text.id, text.text(), text.keyspace});
     }
+    writer.close_prepared();
+    auto& edit = shard_.edit();
+    edit.reset(view_);
+    edit.set_stream(0);
+    if (!prefix_.payload.empty()) edit.strip_payload(prefix_);
+    if (timestamp_) edit.add_timestamp(parameters_, *timestamp_);
+    edit.append_to(payload);
+    return payload;
 }
 
 void Exchange::append(routing::ScopeId scope, BytesView payload) {
@@ -658,6 +662,11 @@ void Exchange::on_request_deadline() {
     }
 }
 
+void Exchange::on_turn_end() {
+    turn_ended_ = true;
+    advance();
+}
+
 void Exchange::on_shadow_deadline() {
     if (!shadow_.is_pending_outcome()) return;
     shadow_.cancel();
@@ -686,11 +695,7 @@ void Exchange::answer_with(const cql::FrameView& frame) {
 }
 
 bool Exchange::answer_new_columns(const cql::FrameView& frame) {
-    const auto kind = frame.header.opcode == cql::Opcode::result ? cql::peek_result_kind(frame)
-                                                                 : Result<cql::ResultKind>(fail(Errc::malformed, ""));
-    if (!kind || kind.value() != cql::ResultKind::rows) return false;
-    const auto peek = cql::peek_rows(frame);
-    if (!peek || (peek.value().flags & cql::metadata_flag::kChanged) == 0) return false;
+    if ((cql::peek_rows_flags(frame) & cql::metadata_flag::kChanged) == 0) return false;
     const auto rows = cql::decode_rows(frame);
     if (!rows || !rows.value().metadata.new_metadata_id) return false;
     auto& there = pieces_.front().prepared->on_side(primary_.side);
@@ -797,25 +802,24 @@ void Exchange::leave_gates() {
 
 void Exchange::finish() {
     primary_.reset();
-    shadow_.reset();
     leave_gates();
     auto client = std::move(client_);
-    client_.reset();
     recycle(frame_);
-    recycle(reply_);
     pieces_.clear();
-    parameters_ = {};
-    prefix_ = {};
-    query_ = {};
     timestamp_.reset();
-    token_.reset();
     page_side_.reset();
+    request_hook_.unlink();
+    if (mirrored_) {
+        shadow_.reset();
+        shadow_hook_.unlink();
+        recycle(reply_);
+        owing_ = Owing::no;
+        owing_ended_ = owing_resync_ = turn_ended_ = false;
+        entries_.clear();
+        owe_error_ = {};
+        failure_ = {};
+    }
     mirrored_ = answered_ = shadow_refused_text_ = nothing_changed_ = refreshed_ = false;
-    owing_ = Owing::no;
-    owing_ended_ = owing_resync_ = false;
-    entries_.clear();
-    owe_error_ = {};
-    failure_ = {};
     active_ = false;
     ++serial_;
     shard_.give_back(*this);

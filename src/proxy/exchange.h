@@ -5,6 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include <boost/container/small_vector.hpp>
+#include <boost/intrusive/list.hpp>
+
 #include "base/clock.h"
 #include "cluster/pool.h"
 #include "cql/protocol/frame.h"
@@ -54,10 +57,15 @@ class Exchange {
     /// The request's deadline, or the shadow's, has come.
     void on_request_deadline();
     void on_shadow_deadline();
+    /// The shadow has had the rest of the turn in which the primary answered.
+    void on_turn_end();
     std::uint64_t serial() const { return serial_; }
     bool is_free() const { return !active_; }
 
   private:
+    /// Of ProxyShard's lists of what is due.
+    using DueHook = boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
     enum class Outcome : std::uint8_t { unused, pending, ok, refused, unknown };
 
     /// The request on its way to one of the two clusters.
@@ -69,7 +77,12 @@ class Exchange {
         void on_failed(const Error& error, cluster::Applied applied) override;
 
         void send(routing::Side to);
-        void reset();
+        void reset() {
+            cancel();
+            outcome = Outcome::unused;
+            preparing_.reset();
+            sent_again_ = 0;
+        }
         Role role() const { return is_primary_ ? Role::primary : Role::shadow; }
         bool is_pending_outcome() const { return outcome == Outcome::pending; }
 
@@ -104,6 +117,9 @@ class Exchange {
     void advance();
     /// Puts the statement, or the order to resync its rows, into the journal.
     void owe(bool as_resync);
+    std::vector<Bytes> resync_orders() const;
+    /// In the shard's scratch.
+    BytesView owed_statement();
     void append(routing::ScopeId scope, BytesView payload);
     void settle_or_release();
     static bool changed_nothing(const cql::FrameView& frame);
@@ -121,53 +137,58 @@ class Exchange {
     void finish();
     void leave_gates();
 
+    // With a few thousand requests in flight each line of memory touched is a cache miss: what every request uses comes
+    // first and in few lines, what only some use behind it.
     ProxyShard& shard_;
-    bool active_ = false;
-    std::uint64_t serial_ = 0;  ///< grows with each reuse: old timers do not meet a new request
-
     ClientPtr client_;
+    std::uint64_t serial_ = 0;  ///< grows with each reuse: who remembers an exchange does not meet a new request
+    DueHook request_hook_;
+    DueHook shadow_hook_;
+    SteadyTime request_due_;
+    SteadyTime shadow_due_;
     std::int16_t stream_ = 0;
     cql::ProtocolVersion version_ = cql::ProtocolVersion::v4;
     cql::Opcode opcode_ = cql::Opcode::query;
-    Bytes frame_;  ///< the request as the client sent it
-    cql::FrameView view_;
-    cql::ParametersView parameters_;
-    cql::RequestPrefix prefix_;
-    std::string_view query_;  ///< QUERY, PREPARE: in frame_
-    std::vector<Piece> pieces_;
-    std::string session_keyspace_;  ///< the connection's, or the request's own
-    cql::BatchType batch_type_ = cql::BatchType::logged;
     Plan::Kind kind_ = Plan::Kind::read;
     Mirroring mirroring_ = Mirroring::exact;
+    routing::Phase phase_ = routing::Phase::source_only;
+    bool active_ = false;
+    bool mirrored_ = false;
+    bool answered_ = false;
+    bool advancing_ = false;
     bool needs_keyspace_ = false;
-    bool refreshed_ = false;  ///< the schema was loaded anew for an unknown table
+    bool refreshed_ = false;            ///< the schema was loaded anew for an unknown table
+    bool shadow_refused_text_ = false;  ///< invalid there: sending it again would be refused again
+    bool nothing_changed_ = false;      ///< a condition that did not hold
+    bool waiting_for_schema_ = false;
+    ScopeGate* waiting_at_ = nullptr;
+    boost::container::small_vector<std::pair<ScopeGate*, ScopeGate::Turn>, 2> entered_;
+    Leg primary_{*this, true};
+    boost::container::small_vector<Piece, 1> pieces_;
+    Bytes frame_;  ///< the request as the client sent it
+    cql::FrameView view_;
+    // What decoding it said; of an earlier request where this one's opcode has no such part.
+    cql::ExecutedView executed_;
+    cql::ParametersView parameters_;
+    cql::RequestPrefix prefix_;
     std::optional<std::int64_t> timestamp_;
     std::optional<cql::Token> token_;         ///< of the partition that its (first) statement is about
     std::optional<routing::Side> page_side_;  ///< whose paging state the request carries
-    Bytes page_state_;
+    Scopes scopes_;
+    std::string session_keyspace_;  ///< the connection's, or the request's own
 
-    routing::Phase phase_ = routing::Phase::source_only;
-    std::vector<routing::Phase> phases_;
-    std::vector<routing::ScopeId> scopes_;
-    std::vector<std::pair<ScopeGate*, ScopeGate::Turn>> entered_;
-    ScopeGate* waiting_at_ = nullptr;
-    bool waiting_for_schema_ = false;
+    std::string_view query_;  ///< QUERY, PREPARE: in frame_
+    cql::BatchType batch_type_ = cql::BatchType::logged;
+    cql::BatchChildren children_;
     SteadyTime held_since_;
-
-    Leg primary_{*this, true};
     Leg shadow_{*this, false};
-    bool mirrored_ = false;
-    bool answered_ = false;
-    bool shadow_refused_text_ = false;  ///< invalid there: sending it again would be refused again
-    bool nothing_changed_ = false;      ///< a condition that did not hold
-    bool advancing_ = false;
     Bytes reply_;    ///< the primary's answer, while the shadow or the journal is waited for
     Error failure_;  ///< or why there is none
-    Bytes scratch_;
 
     enum class Owing : std::uint8_t { no, appending, durable, failed };
     Owing owing_ = Owing::no;
     bool owing_resync_ = false;
+    bool turn_ended_ = false;   ///< since the primary answered and the shadow had not
     bool owing_ended_ = false;  ///< settled or released
     std::size_t appends_ = 0;
     std::vector<journal::EntryId> entries_;

@@ -1,6 +1,9 @@
 #include "proxy/plan.h"
 
 #include <algorithm>
+#include <cstring>
+
+#include <boost/smart_ptr/make_local_shared.hpp>
 
 #include "cql/language/rewrite.h"
 #include "cql/types/token.h"
@@ -138,9 +141,14 @@ std::string_view to_string(Mirroring mirroring) {
 
 std::optional<BytesView> ValueSource::in(const cql::ValuesView& values) const {
     if (!is_marker) return BytesView(literal);
-    const auto bound = values.named() ? values.by_name(marker_name) : values.nth(marker);
-    if (!bound || !bound->value.has_value()) return std::nullopt;
-    return bound->value.bytes();
+    if (values.named()) {
+        const auto bound = values.by_name(marker_name);
+        if (!bound || !bound->value.has_value()) return std::nullopt;
+        return bound->value.bytes();
+    }
+    const auto cell = values.cell(marker);
+    if (!cell.has_value()) return std::nullopt;
+    return cell.bytes();
 }
 
 std::string_view protected_keyspace(const Statement& statement, std::string_view keyspace) {
@@ -152,7 +160,7 @@ std::string_view protected_keyspace(const Statement& statement, std::string_view
 }
 
 PlanPtr make_plan(const cql::Statement& statement, std::string_view keyspace, routing::RouterPtr router) {
-    auto plan = std::make_shared<Plan>();
+    auto plan = boost::make_local_shared<Plan>();
     plan->router = std::move(router);
     plan->kind = kind_of(statement, keyspace);
     plan->needs_keyspace = !cql::fully_qualified(statement);
@@ -173,8 +181,7 @@ PlanPtr make_plan(const cql::Statement& statement, std::string_view keyspace, ro
     return plan;
 }
 
-void collect_routes(const Plan& plan, const cql::ValuesView& values, std::vector<routing::Phase>& phases,
-                    std::vector<routing::ScopeId>& scopes) {
+void collect_routes(const Plan& plan, const cql::ValuesView& values, Phases& phases, Scopes& scopes) {
     const auto add_scope = [&](routing::ScopeId scope) {
         if (std::ranges::find(scopes, scope) == scopes.end()) scopes.push_back(scope);
     };
@@ -208,16 +215,19 @@ std::optional<cql::Token> token_of(const PlanPart& part, const cql::ValuesView& 
         if (!value || value->empty()) return std::nullopt;  // no server takes an empty key of one column
         return cql::murmur3_token(*value);
     }
-    scratch.clear();
-    Writer out(scratch);
+    // As cql::append_partition_key() does it, without a list of the components in between.
+    std::size_t used = 0;
     for (const auto& source : part.key) {
         const auto value = source.in(values);
         if (!value || value->size() > 0xFFFF) return std::nullopt;
-        out.u16(static_cast<std::uint16_t>(value->size()));
-        out.raw(*value);
-        out.u8(0);
+        if (scratch.size() < used + value->size() + 3) scratch.resize(used + value->size() + 3);
+        Byte* const to = scratch.data() + used;
+        store_be(to, static_cast<std::uint16_t>(value->size()));
+        if (!value->empty()) std::memcpy(to + 2, value->data(), value->size());
+        to[2 + value->size()] = 0;
+        used += value->size() + 3;
     }
-    return cql::murmur3_token(scratch);
+    return cql::murmur3_token(BytesView(scratch).first(used));
 }
 
 std::optional<Bytes> partition_key(const PlanPart& part, const cql::ValuesView& values) {

@@ -7,6 +7,9 @@
 #include <string_view>
 #include <vector>
 
+#include <boost/container/small_vector.hpp>
+#include <boost/smart_ptr/local_shared_ptr.hpp>
+
 #include "base/bytes.h"
 #include "cluster/table_route.h"
 #include "cql/language/statement.h"
@@ -68,7 +71,8 @@ struct Plan {
     bool is_conditional = false;
     routing::RouterPtr router;
 };
-using PlanPtr = std::shared_ptr<const Plan>;
+/// Of one shard: plans and what holds them never leave the shard that made them, so counting needs no atomics.
+using PlanPtr = boost::local_shared_ptr<const Plan>;
 
 /// The keyspace that a statement of kind protected_table may not write to.
 std::string_view protected_keyspace(const cql::Statement& statement, std::string_view keyspace);
@@ -76,15 +80,18 @@ std::string_view protected_keyspace(const cql::Statement& statement, std::string
 /// `keyspace`: what completes unqualified names, empty if nothing.
 PlanPtr make_plan(const cql::Statement& statement, std::string_view keyspace, routing::RouterPtr router);
 
+/// What a request touches, mostly one of each.
+using Phases = boost::container::small_vector<routing::Phase, 8>;
+using Scopes = boost::container::small_vector<routing::ScopeId, 2>;
+
 /// Where one request goes: its phase, and every scope that it belongs to (for fences and for the journal).
 struct Routed {
     routing::Phase phase = routing::Phase::source_only;
-    std::vector<routing::ScopeId> scopes;
+    Scopes scopes;
     bool operator==(const Routed&) const = default;
 };
 /// Adds what `plan` says of a request with these values. `phases` collects one phase per part.
-void collect_routes(const Plan& plan, const cql::ValuesView& values, std::vector<routing::Phase>& phases,
-                    std::vector<routing::ScopeId>& scopes);
+void collect_routes(const Plan& plan, const cql::ValuesView& values, Phases& phases, Scopes& scopes);
 
 /// The token of the partition, if the request says which; `scratch` is reused.
 std::optional<cql::Token> token_of(const PlanPart& part, const cql::ValuesView& values, Bytes& scratch);

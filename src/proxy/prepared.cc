@@ -1,5 +1,9 @@
 #include "proxy/prepared.h"
 
+#include <cstring>
+
+#include <boost/smart_ptr/make_local_shared.hpp>
+
 #include "cql/language/rewrite.h"
 
 namespace penumbra::proxy {
@@ -29,12 +33,12 @@ PreparedText::PreparedText(std::string text, std::string_view session_keyspace, 
 
 void PreparedRegistry::add(const PreparedTextPtr& text) {
     const std::lock_guard lock(mutex_);
-    texts_.put(std::string(text_of(text->id)), text);
+    texts_.put(text->id, text);
 }
 
-PreparedTextPtr PreparedRegistry::find(BytesView id) {
+PreparedTextPtr PreparedRegistry::find(const cql::Md5& id) {
     const std::lock_guard lock(mutex_);
-    const auto* found = texts_.find(text_of(id));
+    const auto* found = texts_.find(id);
     return found ? *found : nullptr;
 }
 
@@ -43,24 +47,28 @@ std::size_t PreparedRegistry::size() const {
     return texts_.size();
 }
 
-PreparedPtr Statements::find(BytesView id) {
-    if (const auto* found = known_.find(text_of(id))) return *found;
-    auto text = registry_.find(id);
-    return text ? add(std::move(text)) : nullptr;
+const PreparedPtr& Statements::find(BytesView bytes) {
+    if (cql::Md5 id; bytes.size() == id.size()) {  // any other is none of ours
+        std::memcpy(id.data(), bytes.data(), id.size());
+        if (const auto* found = known_.find(id)) return *found;
+        if (auto text = registry_.find(id)) return add(std::move(text));
+    }
+    last_.reset();
+    return last_;
 }
 
-PreparedPtr Statements::add(PreparedTextPtr text) {
-    const std::string key(text_of(text->id));
-    if (const auto* found = known_.find(key)) {
+const PreparedPtr& Statements::add(PreparedTextPtr text) {
+    const auto id = text->id;
+    if (const auto* found = known_.find(id)) {
         auto& known = **found;
         known.columns_changed |= known.text->told != text->told;
         known.text = std::move(text);
         return *found;
     }
-    auto prepared = std::make_shared<Prepared>();
-    prepared->text = std::move(text);
-    known_.put(key, prepared);
-    return prepared;
+    last_ = boost::make_local_shared<Prepared>();
+    last_->text = std::move(text);
+    known_.put(id, last_);
+    return last_;
 }
 
 const PlanPtr& Statements::plan_of(Prepared& prepared, const routing::RouterPtr& router) {

@@ -35,13 +35,12 @@ struct PreparedText {
 };
 using PreparedTextPtr = std::shared_ptr<const PreparedText>;
 
-/// Finds ids in maps that keep them as strings.
+/// Ids are digests: any part of one is as good as a hash.
 struct IdHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view id) const noexcept { return std::hash<std::string_view>{}(id); }
+    std::size_t operator()(const cql::Md5& id) const noexcept { return load_be<std::uint64_t>(id.data()); }
 };
 template <class Value>
-using ById = BoundedCache<std::string, Value, IdHash>;
+using ById = BoundedCache<cql::Md5, Value, IdHash>;
 
 /// All prepared statements of the process: a client may prepare on one connection, hence one shard, and execute on
 /// another. Any thread; shards keep what they use (see Statements), so the lock is for first uses alone.
@@ -51,7 +50,7 @@ class PreparedRegistry {
     /// again, as any driver does.
     explicit PreparedRegistry(std::size_t limit) : texts_(limit) {}
     void add(const PreparedTextPtr& text);
-    PreparedTextPtr find(BytesView id);
+    PreparedTextPtr find(const cql::Md5& id);
     std::size_t size() const;
 
   private:
@@ -79,22 +78,24 @@ struct Prepared {
     /// describe the same rows differently: conditions, for one (CQL-FACTS 3.2).
     bool client_knows_columns(routing::Side side) { return !columns_changed && on_side(side).columns == text->told; }
 };
-using PreparedPtr = std::shared_ptr<Prepared>;
+using PreparedPtr = boost::local_shared_ptr<Prepared>;
 
 /// One shard's prepared statements.
 class Statements {
   public:
     Statements(PreparedRegistry& registry, std::size_t limit) : registry_(registry), known_(limit) {}
     /// Null when nobody prepared it here: the client is told UNPREPARED and prepares again.
-    PreparedPtr find(BytesView id);
+    /// Valid until the next find() or add().
+    const PreparedPtr& find(BytesView id);
     /// Keeps what is known of the statement already.
-    PreparedPtr add(PreparedTextPtr text);
+    const PreparedPtr& add(PreparedTextPtr text);
     /// The plan under this router.
     static const PlanPtr& plan_of(Prepared& prepared, const routing::RouterPtr& router);
 
   private:
     PreparedRegistry& registry_;
     ById<PreparedPtr> known_;
+    PreparedPtr last_;  ///< what was given out last where the cache does not hold it
 };
 
 }  // namespace penumbra::proxy

@@ -38,6 +38,7 @@ ProxyShard::ProxyShard(ProxyContext& context, routing::RouterPtr router)
 
 ProxyShard::~ProxyShard() {
     shard_.cancel(sweep_timer_);
+    shard_.forget(*this);
 }
 
 Result<Endpoint> ProxyShard::listen() {
@@ -98,27 +99,42 @@ void ProxyShard::give_back(Exchange& exchange) {
     free_.push_back(&exchange);
 }
 
-void ProxyShard::watch_deadlines(Exchange& exchange, bool shadowed) {
-    if (shadowed) {
-        shadow_deadlines_.push_back({shard_.now() + options().shadow_timeout, &exchange, exchange.serial()});
-    } else {
-        request_deadlines_.push_back({shard_.now() + options().request_timeout, &exchange, exchange.serial()});
+void ProxyShard::watch_request(Exchange& exchange) {
+    exchange.request_due_ = shard_.now() + options().request_timeout;
+    due_requests_.push_back(exchange);
+}
+
+void ProxyShard::watch_shadow(Exchange& exchange) {
+    exchange.shadow_due_ = shard_.now() + options().shadow_timeout;
+    due_shadows_.push_back(exchange);
+}
+
+void ProxyShard::tell_at_turn_end(Exchange& exchange) {
+    at_turn_end_.emplace_back(&exchange, exchange.serial());
+    shard_.defer(*this);
+}
+
+void ProxyShard::run_deferred() {
+    told_at_turn_end_.swap(at_turn_end_);
+    for (const auto& [exchange, serial] : told_at_turn_end_) {
+        if (exchange->serial() == serial && !exchange->is_free()) exchange->on_turn_end();
     }
+    told_at_turn_end_.clear();
 }
 
 void ProxyShard::sweep() {
     const auto now = shard_.now();
-    const auto take_due = [now](std::deque<Due>& queue) -> Exchange* {
-        while (!queue.empty() && (queue.front().at <= now || queue.front().serial != queue.front().exchange->serial() ||
-                                  queue.front().exchange->is_free())) {
-            const auto due = queue.front();
-            queue.pop_front();
-            if (due.serial == due.exchange->serial() && !due.exchange->is_free()) return due.exchange;
-        }
-        return nullptr;
-    };
-    while (auto* late = take_due(shadow_deadlines_)) late->on_shadow_deadline();
-    while (auto* late = take_due(request_deadlines_)) late->on_request_deadline();
+    // Out of the list first: what it is told may end it, and the next to come is at the front again.
+    while (!due_shadows_.empty() && due_shadows_.front().shadow_due_ <= now) {
+        auto& late = due_shadows_.front();
+        due_shadows_.pop_front();
+        late.on_shadow_deadline();
+    }
+    while (!due_requests_.empty() && due_requests_.front().request_due_ <= now) {
+        auto& late = due_requests_.front();
+        due_requests_.pop_front();
+        late.on_request_deadline();
+    }
     sweep_timer_ = shard_.call_in(kSweepEvery, [this] { sweep(); });
 }
 

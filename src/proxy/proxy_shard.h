@@ -59,7 +59,7 @@ struct ProxyContext {
 
 /// One shard of the proxy: its listener, clients, exchanges, gates and counters. Built, used and destroyed on its
 /// shard.
-class ProxyShard {
+class ProxyShard final : Deferred {
   public:
     ProxyShard(ProxyContext& context, routing::RouterPtr router);
     ~ProxyShard();
@@ -102,7 +102,13 @@ class ProxyShard {
     std::int64_t next_timestamp();
     Exchange& take_exchange();
     void give_back(Exchange& exchange);
-    void watch_deadlines(Exchange& exchange, bool shadowed);
+    /// The exchange hears of it when its time, or its shadow's, has come.
+    void watch_request(Exchange& exchange);
+    void watch_shadow(Exchange& exchange);
+    /// Exchange::on_turn_end() when everything that this turn of the loop has read was dealt with.
+    void tell_at_turn_end(Exchange& exchange);
+    /// For what one call needs and nobody keeps.
+    Bytes& scratch() { return scratch_; }
     /// Logs a shadow's failure, rate limited: the application does not hear of it, the operator must.
     void report_shadow_failure(const cql::FrameView* frame, const Error* error, routing::Side side);
     /// Starts the exchange again once the schema has been loaded anew.
@@ -117,12 +123,13 @@ class ProxyShard {
     Traffic& counters() { return counters_; }
 
   private:
-    struct Due {
-        SteadyTime at;
-        Exchange* exchange;
-        std::uint64_t serial;
-    };
+    // All requests wait equally long, so those of each kind are due in the order in which they came: a list each, and
+    // no timer for any one of them.
+    template <Exchange::DueHook Exchange::*Hook>
+    using DueList = boost::intrusive::list<Exchange, boost::intrusive::member_hook<Exchange, Exchange::DueHook, Hook>,
+                                           boost::intrusive::constant_time_size<false>>;
     void sweep();
+    void run_deferred() override;
     static Task<void> refresh_and_start(ProxyShard* self);
 
     ProxyContext& context_;
@@ -136,14 +143,16 @@ class ProxyShard {
     TextCache texts_;
     VirtualTables virtual_tables_;
     cql::FrameEdit edit_;
+    Bytes scratch_;
     Listener listener_;
     std::set<ClientConnection*> clients_;
     std::vector<std::unique_ptr<Exchange>> exchanges_;
     std::vector<Exchange*> free_;
-    // All requests wait equally long, so the deadlines of each kind come in the order of the requests: no timer each.
-    std::deque<Due> request_deadlines_;
-    std::deque<Due> shadow_deadlines_;
+    DueList<&Exchange::request_hook_> due_requests_;
+    DueList<&Exchange::shadow_hook_> due_shadows_;
     TimerId sweep_timer_ = 0;
+    std::vector<std::pair<Exchange*, std::uint64_t>> at_turn_end_;
+    std::vector<std::pair<Exchange*, std::uint64_t>> told_at_turn_end_;
     std::vector<std::pair<Exchange*, std::uint64_t>> waiting_for_schema_;
     bool refreshing_ = false;
     Gate tasks_;

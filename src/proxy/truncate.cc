@@ -18,7 +18,7 @@ namespace {
 constexpr Nanos kFenceLook = std::chrono::milliseconds(1);
 
 /// Orders to resync whole tables, in the journal when this returns.
-Task<Status> owe_tables(ProxyShard* shard, PlanPtr plan, std::vector<routing::ScopeId> scopes, routing::Side owed_to) {
+Task<Status> owe_tables(ProxyShard* shard, PlanPtr plan, Scopes scopes, routing::Side owed_to) {
     auto* journal = shard->context().journal;
     for (const auto scope : scopes) {
         for (const auto& part : plan->parts) {
@@ -41,8 +41,8 @@ Task<void> truncate(ProxyShard* shard, ClientPtr client, std::int16_t stream, st
     const auto statement = cql::parse(text);
     const auto by = Deadline::in(Shard::here().clock(), shard->options().request_timeout);
     PlanPtr plan;
-    std::vector<routing::Phase> phases;
-    std::vector<routing::ScopeId> scopes;
+    Phases phases;
+    Scopes scopes;
     // It goes through the fences of its scopes like any write: in flight over a change of phase, it would take away on
     // the new shadow what the new primary has acknowledged since.
     for (;;) {

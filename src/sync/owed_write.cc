@@ -71,16 +71,30 @@ void encode_owed_resync(const OwedResync& order, Bytes& out) {
 
 void encode_owed_statement(std::string_view keyspace, const std::vector<OwedPreparedView>& prepared, BytesView frame,
                            Bytes& out) {
+    OwedStatementWriter writer(out, keyspace);
+    for (const auto& one : prepared) writer.add_prepared(one);
+    writer.close_prepared();
+    out.insert(out.end(), frame.begin(), frame.end());
+}
+
+OwedStatementWriter::OwedStatementWriter(Bytes& out, std::string_view keyspace) : out_(out) {
     Writer writer(out);
     writer.u8(static_cast<std::uint8_t>(Kind::statement));
     write_run(writer, keyspace);
-    writer.u16(static_cast<std::uint16_t>(prepared.size()));
-    for (const auto& one : prepared) {
-        write_run(writer, one.id);
-        write_run(writer, one.text);
-        write_run(writer, one.keyspace);
-    }
-    writer.raw(frame);
+    count_at_ = out.size();
+    writer.u16(0);
+}
+
+void OwedStatementWriter::add_prepared(const OwedPreparedView& prepared) {
+    Writer writer(out_);
+    write_run(writer, prepared.id);
+    write_run(writer, prepared.text);
+    write_run(writer, prepared.keyspace);
+    ++count_;
+}
+
+void OwedStatementWriter::close_prepared() {
+    store_be(out_.data() + count_at_, count_);
 }
 
 Result<Owed> decode_owed(BytesView payload) {

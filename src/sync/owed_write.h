@@ -47,6 +47,19 @@ struct OwedPreparedView {
     std::string_view text;
     std::string_view keyspace;
 };
+/// The same piece by piece, without a list of them: the prepared ones, close_prepared(), and then the caller appends
+/// the frame to `out`.
+class OwedStatementWriter {
+  public:
+    OwedStatementWriter(Bytes& out, std::string_view keyspace);
+    void add_prepared(const OwedPreparedView& prepared);
+    void close_prepared();
+
+  private:
+    Bytes& out_;
+    std::size_t count_at_;
+    std::uint16_t count_ = 0;
+};
 void encode_owed_statement(std::string_view keyspace, const std::vector<OwedPreparedView>& prepared, BytesView frame,
                            Bytes& out);
 Result<Owed> decode_owed(BytesView payload);

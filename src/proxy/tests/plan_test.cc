@@ -35,7 +35,7 @@ class PlanTest : public ::testing::Test {
         Bytes frame;
         cql::encode_query(frame, {}, "x", parameters);
         const auto query = cql::decode_query(cql::view_frame(frame, cql::Direction::request).value()).value();
-        std::vector<Phase> phases;
+        Phases phases;
         Routed routed;
         collect_routes(of, query.parameters.values, phases, routed.scopes);
         routed.phase = routing::meet(phases);
