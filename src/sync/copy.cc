@@ -104,7 +104,7 @@ Task<Status> Copy::State::write_page(Work* work, Equalizer* equalizer, ShapePtr 
                     ++report.collections_without_times;
                 }
             }
-            auto plan = plan_writes(*shape, row.key, cells, Marker::by_insert, times);
+            auto plan = plan_writes(*shape, row.key, cells, Marker::as_before, times);
             report.cells += plan.cells;
             report.expired += plan.expired;
             for (auto& write : plan.writes) writes->push_back({shape, row.key, std::move(write)});

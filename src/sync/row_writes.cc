@@ -101,7 +101,7 @@ WritePlan plan_writes(const TableShape& shape, const RowKey& key, const std::vec
         ++plan.cells;
         groups[{times.all.value_or(cell->written.value_or(times.unknown)), cell->expires}].push_back(cell);
     }
-    if (marker == Marker::by_insert && !key.is_static) {
+    if (marker != Marker::none && !key.is_static) {
         if (groups.empty()) {
             // Everything had run out: then so has the row. A row that is its key alone had nothing to run out.
             if (plan.expired == 0)
@@ -112,15 +112,20 @@ WritePlan plan_writes(const TableShape& shape, const RowKey& key, const std::vec
             auto first = std::ranges::find_if(
                 groups, [](const auto& group) { return group.second.front()->written.has_value(); });
             if (first == groups.end()) first = groups.begin();
-            auto& [life, group] = *first;
-            // An INSERT would overwrite collections: their elements stay for an UPDATE.
-            Group atomic;
-            std::erase_if(group, [&](const CellImage* cell) {
-                if (!cell->is_element) atomic.push_back(cell);
-                return !cell->is_element;
-            });
-            plan.writes.push_back(insert_of(shape, key, life, atomic, times.now_seconds));
-            if (group.empty()) groups.erase(first);
+            const auto& life = first->first;
+            if (marker == Marker::as_before && life.first > times.unknown) {
+                plan.writes.push_back(insert_of(shape, key, {times.unknown, life.second}, {}, times.now_seconds));
+            } else {
+                // An INSERT would overwrite collections: their elements stay for an UPDATE.
+                auto& group = first->second;
+                Group atomic;
+                std::erase_if(group, [&](const CellImage* cell) {
+                    if (!cell->is_element) atomic.push_back(cell);
+                    return !cell->is_element;
+                });
+                plan.writes.push_back(insert_of(shape, key, life, atomic, times.now_seconds));
+                if (group.empty()) groups.erase(first);
+            }
         }
     }
     for (const auto& [life, group] : groups)

@@ -19,7 +19,12 @@ struct Write {
 };
 
 /// Whether a row is made to exist by an INSERT or only its cells are written.
-enum class Marker : std::uint8_t { none, by_insert };
+enum class Marker : std::uint8_t {
+    none,
+    by_insert,  ///< at the time and with the TTL of its earliest cells
+    as_before,  ///< the same, but no later than WriteTimes::unknown: an INSERT of a client since then, whose marker may
+                ///< live longer than the cells that are seen now, stays what it is
+};
 
 struct WritePlan {
     std::vector<Write> writes;

@@ -85,6 +85,14 @@ TEST_F(RowWrites, AMarkerIsNotOlderThanWhatIsKnownOnlyBecauseATimeWasGuessed) {
                                                    "UPDATE ks.t USING TTL ? SET s = s + ? WHERE k = ? AND c = ? @77"));
 }
 
+TEST_F(RowWrites, AMarkerAsItWasBeforeLeavesThatOfALaterInsertAlone) {
+    EXPECT_THAT(texts(plan({cell(v, cql::encode_int(5), 500, kNow + 9)}, Marker::as_before).writes),
+                ElementsAre("INSERT INTO ks.t (k, c) VALUES (?, ?) USING TTL ? @77",
+                            "UPDATE ks.t USING TTL ? SET v = ? WHERE k = ? AND c = ? @500"));
+    EXPECT_EQ(texts(plan({cell(v, cql::encode_int(5), 70)}, Marker::as_before).writes),
+              texts(plan({cell(v, cql::encode_int(5), 70)}, Marker::by_insert).writes));
+}
+
 TEST_F(RowWrites, WhatHasRunOutIsNotWritten) {
     const auto planned = plan({cell(v, cql::encode_int(5), 10, kNow), cell(w, cql::encode_text("x"), 10, kNow - 1)});
     EXPECT_THAT(planned.writes, IsEmpty()) << "not its key either: the row is gone";
