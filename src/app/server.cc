@@ -232,7 +232,7 @@ Task<Status> Server::start_workers() {
                                        *source_view_,
                                        *target_view_,
                                        background_,
-                                       control::sync_movers(*work_->source, *work_->target, *proxy_, work)};
+                                       control::sync_movers(*work_->source, *work_->target, *proxy_, *owed_, work)};
     coordinator_ = std::make_unique<control::Coordinator>(std::move(options), std::move(surroundings));
     // The routes are known before anybody is served: a request under no epoch would be sent where it must not go.
     auto loaded = co_await coordinator_->start();

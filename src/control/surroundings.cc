@@ -45,8 +45,8 @@ class VerifyMover final : public Mover {
 }  // namespace
 
 MakeMover sync_movers(cluster::Session& source, cluster::Session& target, sync::LiveTraffic& traffic,
-                      sync::WorkOptions work) {
-    return [&source, &target, &traffic, work](MoverOrder order) -> std::unique_ptr<Mover> {
+                      const OwedWrites& owed, sync::WorkOptions work) {
+    return [&source, &target, &traffic, &owed, work](MoverOrder order) -> std::unique_ptr<Mover> {
         const auto primary = routing::primary_of(order.migration.phase);
         const bool forward = primary == routing::Side::source;
         sync::Pair pair{
@@ -61,6 +61,9 @@ MakeMover sync_movers(cluster::Session& source, cluster::Session& target, sync::
             case JobKind::verify: {
                 sync::VerifyOptions verify;
                 verify.work = std::move(options);
+                verify.work.oldest_owed = [&owed, shadow = routing::other(primary), scope = order.migration.id] {
+                    return owed.of(shadow, scope).oldest_waiting_at;
+                };
                 verify.repair = order.repair ? sync::Repair::yes : sync::Repair::no;
                 return std::make_unique<VerifyMover>(std::move(pair), std::move(verify));
             }

@@ -86,8 +86,8 @@ class Mover {
 /// Called on the background shard.
 using MakeMover = std::function<std::unique_ptr<Mover>(MoverOrder)>;
 
-/// Movers of sync. The sessions and the traffic are of the background shard and outlive every mover.
+/// Movers of sync. The sessions and the traffic are of the background shard and outlive every mover, as `owed` does.
 MakeMover sync_movers(cluster::Session& source, cluster::Session& target, sync::LiveTraffic& traffic,
-                      sync::WorkOptions work);
+                      const OwedWrites& owed, sync::WorkOptions work);
 
 }  // namespace penumbra::control

@@ -264,6 +264,8 @@ Owed Index::owed_of(std::uint8_t stream, std::uint32_t scope, std::int64_t under
     const auto aside = ledger->set_aside.empty() ? 0 : find(ledger->set_aside.begin()->first)->appended_at;
     owed.oldest_appended_at = oldest_of(*ledger, aside);
     if (owed.oldest_appended_at == 0) owed.oldest_appended_at = under_way_since;
+    if (owed.entries > owed.set_aside)
+        owed.oldest_waiting_at = ledger->first ? ledger->first->appended_at : under_way_since;
     return owed;
 }
 

@@ -46,6 +46,7 @@ struct Owed {
     std::uint64_t entries = 0;
     std::uint64_t set_aside = 0;          ///< of these: refused for good, waiting for an operator
     std::int64_t oldest_appended_at = 0;  ///< wall clock, microseconds; 0 when nothing is owed
+    std::int64_t oldest_waiting_at = 0;   ///< of those that are not set aside; owed_of() only
 };
 
 /// A record that the shadow refuses, and what it said.

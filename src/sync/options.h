@@ -59,6 +59,10 @@ struct WorkOptions {
     std::vector<Portion> done;                       ///< not to be done again
     std::function<void(const Portion&)> finished;    ///< called on the shard of the run
     RaisePrimary raise_primary = RaisePrimary::yes;  ///< repair and resync only; a copy never writes to the primary
+    /// When the oldest write that the shadow is still owed was appended (wall clock, microseconds; 0: nothing is owed).
+    /// With it, settle() waits for what is owed too, so that a verify does not call a write that is on its way a
+    /// difference. Not for who pays what is owed: it would wait for itself.
+    std::function<std::int64_t()> oldest_owed;
     cql::Consistency read_consistency = cql::Consistency::local_quorum;
     cql::Consistency write_consistency = cql::Consistency::local_quorum;
 };

@@ -20,8 +20,22 @@ Task<Status> Work::settle() {
     for (std::size_t attempt = 1;; ++attempt) {
         if (stop.requested()) co_return fail(Errc::cancelled, "stopped");
         auto settled = co_await pair.traffic.settle(pair.scope_id, soon());
+        if (settled) co_await owed_paid();
         if (settled || attempt >= options.attempts) co_return settled;
         co_await sleep(Millis(100), &stop);
+    }
+}
+
+/// What was owed when this was called. What stays unpaid for as long as a request may take (the shadow is away, say) is
+/// a difference like any other.
+Task<void> Work::owed_paid() {
+    if (!options.oldest_owed) co_return;
+    const auto mark = wall_micros();
+    const auto by = soon();
+    while (!stop.requested() && !by.passed(Shard::here().now())) {
+        const auto oldest = options.oldest_owed();
+        if (oldest == 0 || oldest > mark) co_return;
+        co_await sleep(Millis(2), &stop);
     }
 }
 

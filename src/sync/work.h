@@ -29,12 +29,13 @@ class Work {
     std::int64_t wall_seconds() const { return wall_micros() / 1'000'000; }
     Deadline soon() const { return Deadline::in(Shard::here().clock(), options.request_timeout); }
 
-    /// LiveTraffic::settle, tried again while the proxy is busy.
+    /// LiveTraffic::settle, tried again while the proxy is busy; then WorkOptions::oldest_owed, for a while.
     Task<Status> settle();
     /// Runs `body` while the scope's requests are held. One at a time within the run: holds do not nest.
     Task<Status> under_hold(std::function<Task<Status>()> body);
 
   private:
+    Task<void> owed_paid();
     Task<void> enter();
     void leave();
     bool held_ = false;

@@ -73,6 +73,11 @@ TEST_F(JournalTest, CountsByScopeAndStreamAndKnowsTheOldest) {
     EXPECT_EQ(journal->owed_of(0, 2).oldest_appended_at, first_at + 10'000'000);
     EXPECT_EQ(journal->owed_of(0, 1).entries, 0u);
     EXPECT_EQ(journal->owed_of(9, 9).entries, 0u);
+    EXPECT_EQ(journal->owed_of(1, 1).oldest_waiting_at, first_at);
+    EXPECT_EQ(journal->owed_of(0, 1).oldest_waiting_at, 0);
+    journal->set_aside(first, "refused");
+    EXPECT_EQ(journal->owed_of(1, 1).oldest_appended_at, first_at);
+    EXPECT_EQ(journal->owed_of(1, 1).oldest_waiting_at, first_at + 10'000'000) << "nobody waits for what is set aside";
     EXPECT_EQ(journal->owed_total().entries, 3u);
     EXPECT_EQ(journal->owed_total().oldest_appended_at, first_at);
     journal->settle(first);
