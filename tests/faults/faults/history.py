@@ -20,7 +20,8 @@ from typing import Any
 
 Path = tuple      # (table, partition, clustering, column, element), shorter for what lies above
 SLACK = 1500      # µs. Cassandra dates a conditional write by the millisecond, and may have stopped its clock for one.
-TTL_SLACK = 1_700_000  # Expiry is counted in whole seconds of the server's clock.
+# Expiry is counted in whole seconds of the server's clock, and what is copied or replayed gets what is left of it, rounded.
+TTL_SLACK, COPIED_TTL_SLACK = 1_700_000, 3_500_000
 
 DELETED = object()
 ANY = object()    # A value that the server made (uuid(), now()): whatever stands there may be this.
@@ -188,7 +189,7 @@ def _may_have_expired(op: Op, effect: Effect, moment: int) -> bool:
 
 def _must_have_expired(op: Op, effect: Effect, moment: int) -> bool:
     end = op.ended if op.ended is not None and op.outcome == OK else None
-    return effect.ttl is not None and end is not None and end + effect.ttl * 1_000_000 + TTL_SLACK < moment
+    return effect.ttl is not None and end is not None and end + effect.ttl * 1_000_000 + COPIED_TTL_SLACK < moment
 
 
 def _named(op: Op) -> str:

@@ -49,12 +49,14 @@ class Outcome:
     rows: int = 0
     bare_rows: int = 0
     unacknowledged: int = 0
+    immortal: int = 0
 
     def line(self) -> str:
         counts = ", ".join(f"{self.counts.get(name, 0)} {name}" for name in ("ok", "failed", "unknown"))
         said = "clean" if not self.problems else f"{len(self.problems)} VIOLATIONS"
         bare = f" ({self.bare_rows} bare on one side)" if self.bare_rows else ""
         bare += f" ({self.unacknowledged} cut short)" if self.unacknowledged else ""
+        bare += f" ({self.immortal} elements without their TTL)" if self.immortal else ""
         return (f"round {self.number}: {' > '.join(self.phases)}; {counts}; {self.rows} rows{bare}; "
                 f"{', '.join(self.faults) or 'no fault'}; {self.seconds:.1f} s; {said}")
 
@@ -70,6 +72,8 @@ class Round:
         self._altered: list[str] = []
         self._bare_rows = 0
         self._unacknowledged = 0
+        self._immortal = 0
+        self._forgets = False
         self.problems: list[str] = []
         self.load: Load | None = None
         self.process: Process | None = None
@@ -79,6 +83,7 @@ class Round:
     def run(self) -> Outcome:
         began = time.monotonic()
         faults = self._choose()
+        self._forgets = {"penumbra_kill", "disk_full"} <= {fault.name for fault in faults}
         phase = self._rng.choice(PHASES[1:])
         shutil.rmtree(self._home, ignore_errors=True)
         if any(fault.needs_disk for fault in faults):
@@ -108,7 +113,8 @@ class Round:
             self._lower_curtain()
         self.problems = self.load.problems + self.problems if self.load else self.problems
         return Outcome(self._number, phases, told, dict(self.load.counts) if self.load else {}, self.problems,
-                       time.monotonic() - began, rows, self._bare_rows, self._unacknowledged)
+                       time.monotonic() - began, rows, self._bare_rows, self._unacknowledged,
+                       self._immortal)
 
     def _choose(self) -> list[Fault]:
         rng, settings = self._rng, self._settings
@@ -304,10 +310,13 @@ class Round:
 
     def _judge(self) -> int:
         assert self.load
-        told = io.StringIO()
-        with contextlib.redirect_stdout(told):
-            found = comparer.compare(self._stage.sides["source"].contact_point, self._stage.sides["target"].contact_point,
-                                     [self._keyspace], tenants=[self._tenant], tenant_column=TENANT, ranges=1, max_shown=1000)
+        found = self._compared()
+        if found["differences"]:
+            # What is about to expire may be there on one side alone, and the comparer cannot see that of elements.
+            soon = [op.ended + effect.ttl * 1_000_000 for op in self.load.history.ops for effect in op.effects
+                    if effect.ttl is not None and effect.ttl < 60 and op.ended is not None]
+            time.sleep(max(0.0, (max(soon, default=0) + 4_000_000 - now_micros()) / 1e6))
+            found = self._compared()
         for each in found["shown"]:
             # A row that is its key alone: whether it must be there is for the history to say. (A resync cannot see whether
             # a row that lives by its cells was ever INSERTed: src/sync/README.md, "Row markers".)
@@ -315,20 +324,35 @@ class Round:
                 self._bare_rows += 1
             elif self._cut_short(each["table"], each["key"]):
                 self._unacknowledged += 1
+            elif self._mortal_elements(each["table"], each["key"], each["column"]):
+                self._immortal += 1
             else:
                 self.problems.append(f"{each['kind']}: {each['table']} ({each['key']}) {each['column']}: {each['text']}")
         for side in SIDES:
             self.problems += [f"on the {side}: {problem}" for problem in self._against_history(side)]
         return found["rows_compared"]
 
-    def _cut_short(self, table: str, key: str) -> bool:
-        """Whether a request to this row was under way when Penumbra was killed. Nobody acknowledged it, and with `durability:
-        acked` nobody noted it before it went to both clusters: it may be on one of them."""
+    def _compared(self) -> dict:
+        with contextlib.redirect_stdout(io.StringIO()):
+            return comparer.compare(self._stage.sides["source"].contact_point, self._stage.sides["target"].contact_point,
+                                    [self._keyspace], tenants=[self._tenant], tenant_column=TENANT, ranges=1, max_shown=1000)
+
+    def _mortal_elements(self, table: str, key: str, column: str | None) -> bool:
+        """Whether elements of this collection were given a TTL. A Cassandra before 5.0 shows none of elements, so that what
+        is read there (copy, resync) has none: src/sync/README.md, "Known limits"."""
         assert self.load
-        parts = dict(part.split("=") for part in key.split(", "))
-        row = (table.partition(".")[2], int(parts["id"]) if "id" in parts else None, int(parts["c"]) if "c" in parts else None)
+        path = (*_row(table, key), column)
+        return any(effect.ttl is not None and len(effect.path) == 5 and effect.path[:4] == path
+                   for op in self.load.history.ops for effect in op.effects)
+
+    def _cut_short(self, table: str, key: str) -> bool:
+        """Whether a request to this row was under way when Penumbra was killed. Nobody acknowledged it, and nothing was on disk
+        before it went to both clusters: it may be on one of them. So may one that failed before because the disk was
+        full, since what stood for it was in the killed process's memory alone."""
+        assert self.load
+        row = _row(table, key)
         for op in self.load.history.ops:
-            if op.outcome != UNKNOWN or not op.lost:
+            if op.outcome != UNKNOWN or not (op.lost or self._forgets):
                 continue
             for effect in op.effects:
                 if all(mine is None or theirs is None or mine == theirs for mine, theirs in zip(row, (*effect.path, None, None))):
@@ -350,7 +374,10 @@ class Round:
             if path[3] == MARKER and here is True and not history.wrong(path, None, asked, answered):
                 continue    # Bare, and need not be there: counted above.
             if wrong := history.wrong(path, here, asked, answered):
-                problems.append(f"{path}: {wrong}")
+                if len(path) == 5 and wrong.endswith(" s to live"):
+                    self._immortal += 1
+                else:
+                    problems.append(f"{path}: {wrong}")
         for path, value in seen.items():
             if path[0] in ("plain", "wide", "made") and path[3] != MARKER and (wrong := history.wrong(path, value, asked, answered)):
                 problems.append(f"{path}: {wrong}") if path not in history._by_path else None
@@ -414,6 +441,12 @@ class Round:
         if self.process and self.process.log.exists():
             shutil.copy(self.process.log, where / f"{self._name}.log")
         return path
+
+
+def _row(table: str, key: str) -> tuple[str, int | None, int | None]:
+    """As the history names it, from the comparer's words."""
+    parts = dict(part.split("=") for part in key.split(", "))
+    return (table.partition(".")[2], int(parts["id"]) if "id" in parts else None, int(parts["c"]) if "c" in parts else None)
 
 
 def make_tables(stage: Stage, keyspace: str) -> None:

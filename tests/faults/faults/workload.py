@@ -389,8 +389,9 @@ class Load:
             return self._serial
 
     def own_timestamp(self, rng: random.Random) -> int:
-        """As a client with a clock of its own gives them: mostly now, some seconds old, a little ahead. Never twice."""
-        shift = rng.choice((0, 0, 0, 0, -2_000_000, -300_000, 200_000))
+        """As a client with a clock of its own gives them: mostly now, at times behind or a little ahead. Never twice.
+        Behind by less than the second that docs/phases.md allows for ("shadow_since")."""
+        shift = rng.choice((0, 0, 0, 0, -700_000, -300_000, 200_000))
         with self._lock:
             wanted = now_micros() + shift
             self._last_timestamp += 1
