@@ -16,6 +16,8 @@ namespace penumbra::app {
 
 namespace {
 
+constexpr std::uint64_t kOrdersRoom = 1 << 20;
+
 Result<std::vector<HostPort>> contact_points(const std::vector<std::string>& texts, std::string_view flag) {
     std::vector<HostPort> contacts;
     for (const auto& text : texts) {
@@ -88,9 +90,14 @@ Status Server::open_state() {
     known_clusters_.emplace(std::move(known));
     journal::Options options;
     options.directory = settings_.state() / "journal";
-    options.quota_bytes = settings_.journal_quota().bytes;
+    // Beyond the quota there is room for orders to resync whole tables, which are few and small.
+    const auto quota = settings_.journal_quota().bytes;
+    options.quota_bytes = quota + std::max(quota / 8, kOrdersRoom);
+    // The smallest quota that the setting takes is less than one segment of the usual size.
+    options.segment_bytes = std::min(options.segment_bytes, quota / 4);
     TRY(auto journal, journal::Journal::open(std::move(options), Clock::system()));
     journal_ = std::move(journal);
+    table_orders_ = std::make_unique<sync::TableOrders>(*journal_);
     return ok();
 }
 
@@ -172,7 +179,7 @@ Task<Status> Server::refresh_schemas() {
 Task<Status> Server::start_workers() {
     source_view_ = std::make_unique<LiveClusterView>(*source_);
     target_view_ = std::make_unique<LiveClusterView>(*target_);
-    owed_ = std::make_unique<control::JournalOwed>(*journal_);
+    owed_ = std::make_unique<control::JournalOwed>(*journal_, *table_orders_);
     prepared_ = std::make_unique<proxy::PreparedRegistry>(65536);
     context_ = std::make_unique<proxy::ProxyContext>();
     auto listen = Endpoint::parse(settings_.listen(), 9042);
@@ -195,6 +202,8 @@ Task<Status> Server::start_workers() {
     context_->clusters[0] = source_.get();
     context_->clusters[1] = target_.get();
     context_->journal = journal_.get();
+    context_->table_orders = table_orders_.get();
+    context_->options.journal_quota = settings_.journal_quota().bytes;
     context_->tls = tls_.listen;
     context_->prepared = prepared_.get();
     auto datacenters = cql::ddl::parse_datacenter_names(settings_.map_datacenter());
@@ -244,9 +253,17 @@ Task<Status> Server::start_workers() {
     auto start_replay = [this] {
         sync::ReplayOptions replay;
         replay.scope_of = [this](routing::ScopeId scope) { return coordinator_->replay_scope(scope); };
+        const auto begins_on = [this](routing::Side side) {
+            return [this, stream = control::stream_of(side)](routing::ScopeId scope, const sync::OwedResync& order,
+                                                             journal::EntryId newest) {
+                table_orders_->begins(stream, scope, order, newest);
+            };
+        };
         replay.stream = control::stream_of(routing::Side::target);
+        replay.begins = begins_on(routing::Side::target);
         work_->to_target = std::make_unique<sync::Replayer>(*journal_, *work_->target, *work_->source, *proxy_, replay);
         replay.stream = control::stream_of(routing::Side::source);
+        replay.begins = begins_on(routing::Side::source);
         work_->to_source = std::make_unique<sync::Replayer>(*journal_, *work_->source, *work_->target, *proxy_, replay);
         work_->to_target->start();
         work_->to_source->start();
@@ -326,6 +343,7 @@ Task<void> Server::stop() {
     }
     if (certificates_) co_await certificates_->stop();
     proxy_.reset();
+    if (table_orders_) table_orders_->stop();
     journal_.reset();
     store_.reset();
 }

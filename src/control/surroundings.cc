@@ -8,15 +8,20 @@
 namespace penumbra::control {
 
 journal::Owed JournalOwed::of(routing::Side side, routing::ScopeId scope) const {
-    return journal_.owed_of(stream_of(side), scope.value());
+    auto owed = journal_.owed_of(stream_of(side), scope.value());
+    owed.entries += tables_.unwritten(stream_of(side), scope);
+    return owed;
 }
 journal::Owed JournalOwed::total() const {
-    return journal_.owed_total();
+    auto owed = journal_.owed_total();
+    owed.entries += tables_.unwritten();
+    return owed;
 }
 std::uint64_t JournalOwed::bytes() const {
     return journal_.bytes_on_disk();
 }
 void JournalOwed::forget(routing::ScopeId scope) {
+    tables_.forget(scope);
     journal_.forget_scope(scope.value());
 }
 

@@ -16,6 +16,7 @@
 #include "runtime/task.h"
 #include "sync/options.h"
 #include "sync/report.h"
+#include "sync/table_orders.h"
 
 /// What the workflow asks of the rest of the process, as narrow as it needs it, so that a test can play each of them.
 namespace penumbra::control {
@@ -50,7 +51,7 @@ class OwedWrites {
 
 class JournalOwed final : public OwedWrites {
   public:
-    explicit JournalOwed(journal::Journal& journal) : journal_(journal) {}
+    JournalOwed(journal::Journal& journal, sync::TableOrders& tables) : journal_(journal), tables_(tables) {}
     journal::Owed of(routing::Side side, routing::ScopeId scope) const override;
     journal::Owed total() const override;
     std::uint64_t bytes() const override;
@@ -58,6 +59,7 @@ class JournalOwed final : public OwedWrites {
 
   private:
     journal::Journal& journal_;
+    sync::TableOrders& tables_;
 };
 
 /// The number of a side's stream in the journal.

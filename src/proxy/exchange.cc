@@ -10,7 +10,7 @@
 #include "cql/protocol/frame_edit.h"
 #include "proxy/paging.h"
 #include "proxy/proxy_shard.h"
-#include "sync/owed_write.h"
+#include "sync/table_orders.h"
 
 namespace penumbra::proxy {
 
@@ -558,40 +558,53 @@ void Exchange::advance() {
 void Exchange::owe(bool as_resync) {
     owing_ = Owing::appending;
     owing_resync_ = as_resync;
-    // What belongs to several scopes is owed by each: every fence must see it, and a repeat does no harm.
+    const bool no_room = shard_.context().journal->bytes_on_disk() >= shard_.options().journal_quota;
+    if (no_room && touches_rows()) {
+        owe_tables();
+        return;
+    }
+    const auto scopes = owing_scopes();
+    const auto rows = rows_touched();
+    if (as_resync && !rows.empty()) {
+        appends_ = rows.size() * scopes.size();
+        std::vector<Bytes> orders;
+        for (const auto& row : rows) sync::encode_owed_resync(row, orders.emplace_back());
+        for (const auto scope : scopes) {
+            for (const auto& order : orders) append(scope, order);
+        }
+    } else {
+        appends_ = scopes.size();
+        const auto statement = owed_statement(rows);
+        for (const auto scope : scopes) append(scope, statement);
+    }
+}
+
+/// What belongs to several scopes is owed by each: every fence must see it, and a repeat does no harm.
+Scopes Exchange::owing_scopes() const {
     Scopes scopes;
     for (const auto scope : scopes_) {
         if (scope != routing::kDefaultScope) scopes.push_back(scope);
     }
     if (scopes.empty()) scopes.push_back(routing::kDefaultScope);
-
-    std::vector<Bytes> orders;
-    if (as_resync) orders = resync_orders();
-    appends_ = std::max<std::size_t>(orders.size(), 1) * scopes.size();
-    if (orders.empty()) {
-        const auto statement = owed_statement();
-        for (const auto scope : scopes) append(scope, statement);
-    } else {
-        for (const auto scope : scopes) {
-            for (const auto& order : orders) append(scope, order);
-        }
-    }
+    return scopes;
 }
 
-std::vector<Bytes> Exchange::resync_orders() const {
-    std::vector<Bytes> orders;
+bool Exchange::touches_rows() const {
+    return std::ranges::any_of(pieces_, [](const Piece& piece) { return !piece.plan->parts.empty(); });
+}
+
+std::vector<sync::OwedResync> Exchange::rows_touched() const {
+    std::vector<sync::OwedResync> rows;
     for (const auto& piece : pieces_) {
         for (const auto& part : piece.plan->parts) {
-            Bytes order;
-            sync::encode_owed_resync({part.keyspace, part.table, partition_key(part, piece.values).value_or(Bytes())},
-                                     order);
-            if (std::ranges::find(orders, order) == orders.end()) orders.push_back(std::move(order));
+            sync::OwedResync row{part.keyspace, part.table, partition_key(part, piece.values).value_or(Bytes())};
+            if (std::ranges::find(rows, row) == rows.end()) rows.push_back(std::move(row));
         }
     }
-    return orders;
+    return rows;
 }
 
-BytesView Exchange::owed_statement() {
+BytesView Exchange::owed_statement(const std::vector<sync::OwedResync>& rows) {
     auto& payload = shard_.scratch();
     payload.clear();
     sync::OwedStatementWriter writer(payload,
@@ -602,6 +615,7 @@ BytesView Exchange::owed_statement() {
         writer.add_prepared({text.id, text.text(), text.keyspace});
     }
     writer.close_prepared();
+    writer.add_rows(rows);
     auto& edit = shard_.edit();
     edit.reset(view_);
     edit.set_stream(0);
@@ -616,15 +630,45 @@ void Exchange::append(routing::ScopeId scope, BytesView payload) {
     shard_.context().journal->append(stream, scope.value(), payload, [this](Result<journal::EntryId> appended) {
         if (appended) {
             entries_.push_back(appended.value());
+            owing_ended(ok());
         } else {
-            owe_error_ = appended.error();
+            owing_ended(fail(std::move(appended.error())));
         }
-        if (--appends_ > 0) return;
-        owing_ = owe_error_.what.empty() ? Owing::durable : Owing::failed;
-        if (owing_ == Owing::failed)
-            shard_.log().error("a write could not be journalled", {kv("error", owe_error_.what)});
-        advance();
     });
+}
+
+void Exchange::owe_tables() {
+    tables_owed_ = true;
+    const auto stream = static_cast<std::uint8_t>(routing::other(primary_.side));
+    std::vector<std::pair<std::string, std::string>> tables;
+    for (const auto& piece : pieces_) {
+        for (const auto& part : piece.plan->parts) {
+            std::pair table(part.keyspace, part.table);
+            if (std::ranges::find(tables, table) == tables.end()) tables.push_back(std::move(table));
+        }
+    }
+    const auto scopes = owing_scopes();
+    appends_ = scopes.size() * tables.size();
+    for (const auto scope : scopes) {
+        for (const auto& [keyspace, table] : tables) {
+            shard_.context().table_orders->order(stream, scope, keyspace, table,
+                                                 [this](Status how) { owing_ended(std::move(how)); });
+        }
+    }
+}
+
+void Exchange::owing_ended(Status how) {
+    if (!how) owe_error_ = how.error();
+    if (--appends_ > 0) return;
+    if (!owe_error_.what.empty() && !tables_owed_ && touches_rows()) {
+        // One order for a table may find the room that all these statements have not.
+        owe_error_ = {};
+        owe_tables();
+        return;
+    }
+    owing_ = owe_error_.what.empty() ? Owing::durable : Owing::failed;
+    if (owing_ == Owing::failed) shard_.log().error("a write could not be journalled", {kv("error", owe_error_.what)});
+    advance();
 }
 
 void Exchange::settle_or_release() {
@@ -814,7 +858,7 @@ void Exchange::finish() {
         shadow_hook_.unlink();
         recycle(reply_);
         owing_ = Owing::no;
-        owing_ended_ = owing_resync_ = turn_ended_ = false;
+        owing_ended_ = owing_resync_ = turn_ended_ = tables_owed_ = false;
         entries_.clear();
         owe_error_ = {};
         failure_ = {};

@@ -17,6 +17,7 @@
 #include "proxy/plan.h"
 #include "proxy/prepared.h"
 #include "proxy/scope_gate.h"
+#include "sync/owed_write.h"
 
 namespace penumbra::proxy {
 
@@ -117,10 +118,15 @@ class Exchange {
     void advance();
     /// Puts the statement, or the order to resync its rows, into the journal.
     void owe(bool as_resync);
-    std::vector<Bytes> resync_orders() const;
+    std::vector<sync::OwedResync> rows_touched() const;
+    bool touches_rows() const;
+    Scopes owing_scopes() const;
     /// In the shard's scratch.
-    BytesView owed_statement();
+    BytesView owed_statement(const std::vector<sync::OwedResync>& rows);
     void append(routing::ScopeId scope, BytesView payload);
+    /// The journal has no room for what is owed: its tables are resynced instead.
+    void owe_tables();
+    void owing_ended(Status how);
     void settle_or_release();
     static bool changed_nothing(const cql::FrameView& frame);
 
@@ -192,6 +198,7 @@ class Exchange {
     bool owing_ended_ = false;  ///< settled or released
     std::size_t appends_ = 0;
     std::vector<journal::EntryId> entries_;
+    bool tables_owed_ = false;
     Error owe_error_;
 
     friend class ProxyShard;

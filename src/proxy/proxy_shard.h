@@ -24,6 +24,10 @@
 #include "proxy/virtual_tables.h"
 #include "runtime/listener.h"
 
+namespace penumbra::sync {
+class TableOrders;
+}
+
 namespace penumbra::proxy {
 
 struct ProxyOptions {
@@ -38,6 +42,8 @@ struct ProxyOptions {
     std::size_t max_unsent_per_client = 4u << 20;  ///< bytes; past it nothing more is read from that client
     cql::ProtocolVersion newest_version = cql::ProtocolVersion::v5;  ///< clients are offered none above
     LoginPolicy logins;
+    /// Past it a write that the shadow is owed becomes an order to resync its table.
+    std::uint64_t journal_quota = ~std::uint64_t{0};
     std::size_t max_prepared = 65536;
     std::size_t max_cached_texts = 4096;  ///< per shard
 };
@@ -47,6 +53,7 @@ struct ProxyContext {
     ProxyOptions options;
     cluster::Cluster* clusters[2] = {};  ///< by Side
     journal::Journal* journal = nullptr;
+    sync::TableOrders* table_orders = nullptr;
     PreparedRegistry* prepared = nullptr;
     TlsContextPtr tls;  ///< of the listener; null: clients speak in clear
     std::shared_ptr<SchemaChanges> schema_changes = std::make_shared<SchemaChanges>();

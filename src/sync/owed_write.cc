@@ -5,14 +5,16 @@
 namespace penumbra::sync {
 
 // Layout (docs/journal.md): kind u8, then
-//   1 statement: keyspace, u16 count, count * (id, text, keyspace), frame to the end
+//   1 statement, as it was written before rows were noted: keyspace, u16 count, count * (id, text, keyspace), frame to
+//     the end
 //   2 resync: keyspace, table, partition key to the end
+//   3 statement: as 1, with u16 count, count * (keyspace, table, partition key) before the frame
 // A string or byte run is a u32 length and its bytes. The frame is last and without a length: what is long is copied
 // once.
 
 namespace {
 
-enum class Kind : std::uint8_t { statement = 1, resync = 2 };
+enum class Kind : std::uint8_t { statement_alone = 1, resync = 2, statement = 3 };
 
 void write_run(Writer& out, BytesView bytes) {
     out.u32(static_cast<std::uint32_t>(bytes.size()));
@@ -34,7 +36,7 @@ Bytes copy_of(BytesView bytes) {
     return {bytes.begin(), bytes.end()};
 }
 
-Result<Owed> decode_statement(Reader& in) {
+Result<Owed> decode_statement(Reader& in, Kind kind) {
     OwedStatement owed;
     TRY(owed.keyspace, read_text(in));
     TRY(const auto count, in.u16());
@@ -45,6 +47,17 @@ Result<Owed> decode_statement(Reader& in) {
         TRY(prepared.text, read_text(in));
         TRY(prepared.keyspace, read_text(in));
         owed.prepared.push_back(std::move(prepared));
+    }
+    if (kind == Kind::statement) {
+        TRY(const auto rows, in.u16());
+        for (std::uint16_t i = 0; i < rows; ++i) {
+            OwedResync order;
+            TRY(order.keyspace, read_text(in));
+            TRY(order.table, read_text(in));
+            TRY(const auto key, read_run(in));
+            order.partition_key = copy_of(key);
+            owed.rows.push_back(std::move(order));
+        }
     }
     owed.frame = copy_of(in.rest());
     if (owed.frame.empty()) return fail(Errc::malformed, "an owed statement without its frame");
@@ -69,11 +82,12 @@ void encode_owed_resync(const OwedResync& order, Bytes& out) {
     writer.raw(order.partition_key);
 }
 
-void encode_owed_statement(std::string_view keyspace, const std::vector<OwedPreparedView>& prepared, BytesView frame,
-                           Bytes& out) {
+void encode_owed_statement(std::string_view keyspace, const std::vector<OwedPreparedView>& prepared,
+                           const std::vector<OwedResync>& rows, BytesView frame, Bytes& out) {
     OwedStatementWriter writer(out, keyspace);
     for (const auto& one : prepared) writer.add_prepared(one);
     writer.close_prepared();
+    writer.add_rows(rows);
     out.insert(out.end(), frame.begin(), frame.end());
 }
 
@@ -97,12 +111,23 @@ void OwedStatementWriter::close_prepared() {
     store_be(out_.data() + count_at_, count_);
 }
 
+void OwedStatementWriter::add_rows(const std::vector<OwedResync>& rows) {
+    Writer writer(out_);
+    writer.u16(static_cast<std::uint16_t>(rows.size()));
+    for (const auto& one : rows) {
+        write_run(writer, one.keyspace);
+        write_run(writer, one.table);
+        write_run(writer, one.partition_key);
+    }
+}
+
 Result<Owed> decode_owed(BytesView payload) {
     Reader in(payload);
     TRY(const auto kind, in.u8());
     switch (static_cast<Kind>(kind)) {
+        case Kind::statement_alone:
         case Kind::statement:
-            return decode_statement(in);
+            return decode_statement(in, static_cast<Kind>(kind));
         case Kind::resync:
             return decode_resync(in);
     }

@@ -18,15 +18,6 @@ struct OwedPrepared {
     std::string keyspace;  ///< completes unqualified names; may be empty
 };
 
-/// A write that the shadow should have been sent: the request frame (QUERY, EXECUTE or BATCH, timestamp included) with
-/// our own prepared ids, and what is needed to translate those. Sending it again is harmless: same values, same
-/// timestamp.
-struct OwedStatement {
-    std::string keyspace;  ///< of the client's connection; may be empty
-    std::vector<OwedPrepared> prepared;
-    Bytes frame;
-};
-
 /// The order to make the shadow equal to the primary: for what cannot be sent again (conditional writes, lists,
 /// counters of unknown fate).
 struct OwedResync {
@@ -34,6 +25,16 @@ struct OwedResync {
     std::string table;
     Bytes partition_key;  ///< serialized as for the token; empty: all rows of the entry's scope in this table
     bool operator==(const OwedResync&) const = default;
+};
+
+/// A write that the shadow should have been sent: the request frame (QUERY, EXECUTE or BATCH, timestamp included) with
+/// our own prepared ids, and what is needed to translate those. Sending it again is harmless: same values, same
+/// timestamp.
+struct OwedStatement {
+    std::string keyspace;  ///< of the client's connection; may be empty
+    std::vector<OwedPrepared> prepared;
+    std::vector<OwedResync> rows;  ///< what it touches: resynced should the shadow refuse the text
+    Bytes frame;
 };
 
 using Owed = std::variant<OwedStatement, OwedResync>;
@@ -47,21 +48,22 @@ struct OwedPreparedView {
     std::string_view text;
     std::string_view keyspace;
 };
-/// The same piece by piece, without a list of them: the prepared ones, close_prepared(), and then the caller appends
-/// the frame to `out`.
+/// The same piece by piece, without a list of them: the prepared ones, close_prepared(), add_rows(), and then the caller
+/// appends the frame to `out`.
 class OwedStatementWriter {
   public:
     OwedStatementWriter(Bytes& out, std::string_view keyspace);
     void add_prepared(const OwedPreparedView& prepared);
     void close_prepared();
+    void add_rows(const std::vector<OwedResync>& rows);
 
   private:
     Bytes& out_;
     std::size_t count_at_;
     std::uint16_t count_ = 0;
 };
-void encode_owed_statement(std::string_view keyspace, const std::vector<OwedPreparedView>& prepared, BytesView frame,
-                           Bytes& out);
+void encode_owed_statement(std::string_view keyspace, const std::vector<OwedPreparedView>& prepared,
+                           const std::vector<OwedResync>& rows, BytesView frame, Bytes& out);
 Result<Owed> decode_owed(BytesView payload);
 
 }  // namespace penumbra::sync

@@ -13,6 +13,7 @@
 #include "runtime/async.h"
 #include "runtime/gate.h"
 #include "sync/owed_frame.h"
+#include "sync/owed_ttl.h"
 #include "sync/owed_write.h"
 #include "sync/requester.h"
 #include "sync/resync.h"
@@ -56,6 +57,7 @@ struct Replayer::State {
     struct Job {
         std::vector<journal::EntryId> entries;
         routing::ScopeId scope;
+        std::int64_t appended_at = 0;  ///< wall clock, microseconds
         Owed work;
     };
     struct Batch {
@@ -72,6 +74,8 @@ struct Replayer::State {
     static Task<Unit> lane(State* self, std::shared_ptr<Batch> batch);
     Task<Outcome> run(const Job* job);
     Task<Outcome> send(const Job* job, const OwedStatement* statement);
+    /// A statement that the cluster answered with an error: what it refuses for good it gets by reading.
+    Task<Outcome> not_taken(const Job* job, const OwedStatement* statement, Error error);
     Task<Outcome> resync(const Job* job, const OwedResync* order);
     Outcome judge(const Job& job, const Error& error);
 };
@@ -127,7 +131,7 @@ std::shared_ptr<Replayer::State::Batch> Replayer::State::next_batch() {
                 continue;
             }
         }
-        batch->jobs.push_back({{entry.id}, routing::ScopeId(entry.scope), std::move(work.value())});
+        batch->jobs.push_back({{entry.id}, routing::ScopeId(entry.scope), entry.appended_at, std::move(work.value())});
     }
     return batch;
 }
@@ -182,15 +186,29 @@ Task<Outcome> Replayer::State::run(const Job* job) {
         const auto outcome = co_await send(job, statement);
         co_return outcome;
     }
-    const auto outcome = co_await resync(job, std::get_if<OwedResync>(&job->work));
+    const auto* order = std::get_if<OwedResync>(&job->work);
+    if (options.begins) options.begins(job->scope, *order, job->entries.back());
+    const auto outcome = co_await resync(job, order);
     co_return outcome;
 }
 
+namespace {
+
+/// The catch-all code of ScyllaDB may mean "later" or "never", and rows that differ after a repair may only have been
+/// written again.
+bool is_unclear(const Error& error) {
+    return (error.code == Errc::server && error.detail == 0) || error.code == Errc::conflict;
+}
+
+bool is_stopping(const Error& error) {
+    return error.code == Errc::cancelled || error.code == Errc::shutting_down;
+}
+
+}  // namespace
+
 Outcome Replayer::State::judge(const Job& job, const Error& error) {
-    if (error.code == Errc::cancelled || error.code == Errc::shutting_down) return Outcome::kept;
-    // The catch-all code of ScyllaDB may mean either, and rows that differ after a repair may only have been written
-    // again: a number of tries.
-    const bool unclear = (error.code == Errc::server && error.detail == 0) || error.code == Errc::conflict;
+    if (is_stopping(error)) return Outcome::kept;
+    const bool unclear = is_unclear(error);  // a number of tries
     if (!unclear && classify(error) == Failure::passing) return Outcome::later;
     // A missing right or table is refused for good too: an operator has to act, and then retries what was set aside.
     bool for_good = !unclear;
@@ -200,14 +218,41 @@ Outcome Replayer::State::judge(const Job& job, const Error& error) {
     return Outcome::set_aside;
 }
 
-Task<Outcome> Replayer::State::send(const Job* job, const OwedStatement* statement) {
+Task<Outcome> Replayer::State::not_taken(const Job* job, const OwedStatement* statement, Error error) {
+    const bool refused = !is_stopping(error) && !is_unclear(error) && classify(error) != Failure::passing;
+    if (!refused || statement->rows.empty()) co_return judge(*job, error);
+    log.info("the cluster refuses an owed statement; its rows are resynced",
+             {kv("entry", job->entries.front()), kv("error", to_string(error))});
+    for (const auto& order : statement->rows) {
+        const auto outcome = co_await resync(job, &order);
+        if (outcome != Outcome::settled) co_return outcome;
+    }
+    co_return Outcome::settled;
+}
+
+Task<Outcome> Replayer::State::send(const Job* job, const OwedStatement* owed_statement) {
+    // The other cluster counts a TTL from when it took the write.
+    constexpr std::int64_t kSecond = 1'000'000;
+    const auto late = (Shard::here().clock().wall_micros() - job->appended_at + kSecond / 2) / kSecond;
+    OwedStatement shortened;
+    const auto* statement = owed_statement;
+    if (late > 0) {
+        const auto schema = owed.schema();
+        auto changed = with_ttl_left(*owed_statement, Seconds(late), schema.get());
+        if (!changed) co_return judge(*job, changed.error());
+        shortened = std::move(changed.value());
+        statement = &shortened;
+    }
     for (int attempt = 0;; ++attempt) {
         const auto by = Deadline::in(Shard::here().clock(), options.request_timeout);
         std::vector<Bytes> ids;
         for (const auto& prepared : statement->prepared) {
             auto id = co_await owed.prepare(prepared.text,
                                             prepared.keyspace.empty() ? statement->keyspace : prepared.keyspace, by);
-            if (!id) co_return judge(*job, id.error());
+            if (!id) {
+                const auto outcome = co_await not_taken(job, statement, std::move(id.error()));
+                co_return outcome;
+            }
             ids.push_back(std::move(id.value()));
         }
         auto frame = translate_frame(*statement, ids);
@@ -222,7 +267,10 @@ Task<Outcome> Replayer::State::send(const Job* job, const OwedStatement* stateme
         // The node that got it had not prepared it, or has forgotten: nothing was done. Preparing again reaches it.
         const bool unprepared = answer.error().code == Errc::server &&
                                 answer.error().detail == static_cast<std::int32_t>(cql::ErrorCode::unprepared);
-        if (!unprepared || attempt >= 3) co_return judge(*job, answer.error());
+        if (!unprepared || attempt >= 3) {
+            const auto outcome = co_await not_taken(job, statement, answer.error());
+            co_return outcome;
+        }
     }
 }
 

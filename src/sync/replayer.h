@@ -14,6 +14,7 @@
 #include "routing/scope.h"
 #include "runtime/task.h"
 #include "sync/live_traffic.h"
+#include "sync/owed_write.h"
 
 namespace penumbra::sync {
 
@@ -33,6 +34,8 @@ struct ReplayOptions {
     /// How often an entry may fail in a way that says neither "later" nor "never" (the catch-all error code, rows that
     /// go on differing) before it is set aside.
     std::size_t attempts_when_unclear = 8;
+    /// An order to resync a whole table is about to be carried out; `newest`: of the entries that it settles.
+    std::function<void(routing::ScopeId, const OwedResync& order, journal::EntryId newest)> begins;
     /// Nothing: the scope is gone, its entries are forgotten.
     std::function<std::optional<ReplayScope>(routing::ScopeId)> scope_of;
 };

@@ -118,6 +118,21 @@ class MergeTest : public ::testing::Test {
     World world;
 };
 
+TEST(JournalQuota, PastItATableIsOwedAndTheClientIsToldTheTruth) {
+    World world(500ms, 40ms);
+    world.set_journal_quota(0);
+    world.set_phase(Phase::shadow_sync);
+    world.shadow().on_request = [](const auto& asked) { act(Does::times_out, asked); };
+    auto client = world.client();
+    for (const auto* text : {"INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, 'x')",
+                             "INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 2, 'y')"})
+        EXPECT_TRUE(Client::is_result(client->run(text)));
+    world.settle();
+    const auto owed = world.owed(world.shadow_side());
+    ASSERT_EQ(owed.size(), 1U) << "one order for however many writes";
+    EXPECT_EQ(std::get<sync::OwedResync>(owed[0]), (sync::OwedResync{"app", "rows", {}}));
+}
+
 TEST_F(MergeTest, EveryErrorOfThePrimaryReachesTheClientAsItIs) {
     world.set_phase(Phase::shadow_sync);
     auto client = world.client();

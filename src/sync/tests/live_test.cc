@@ -397,7 +397,7 @@ Task<void> replay_body(Clusters* clusters) {
     const std::vector<OwedPreparedView> prepared{{our_id, insert, keyspace}};
     for (const auto* frame : {&execute, &batch, &query, &execute}) {
         payload.clear();
-        encode_owed_statement(keyspace, prepared, *frame, payload);
+        encode_owed_statement(keyspace, prepared, {}, *frame, payload);
         co_await owe(journal.get(), payload);
     }
     for (int i = 0; i < 3; ++i) {
@@ -406,7 +406,7 @@ Task<void> replay_body(Clusters* clusters) {
         co_await owe(journal.get(), payload);
     }
     payload.clear();
-    encode_owed_statement(keyspace, {}, wrong, payload);
+    encode_owed_statement(keyspace, {}, {}, wrong, payload);
     co_await owe(journal.get(), payload);
 
     const auto begin = Clock::system().now();
@@ -425,7 +425,7 @@ Task<void> replay_body(Clusters* clusters) {
 
     // How fast it wakes: released to settled, with the poll in between.
     payload.clear();
-    encode_owed_statement(keyspace, prepared, execute, payload);
+    encode_owed_statement(keyspace, prepared, {}, execute, payload);
     co_await owe(journal.get(), payload);
     const auto woken = Clock::system().now();
     while (journal->owed_total().entries > 1 && Clock::system().now() - woken < 5s) co_await sleep(1ms);

@@ -12,8 +12,9 @@ const Bytes kIdA{1, 2, 3, 4}, kIdB{9, 9};
 
 Bytes statement_payload(BytesView frame) {
     Bytes out;
-    encode_owed_statement(
-        "shop", {{kIdA, "INSERT INTO t (k) VALUES (?)", "ks"}, {kIdB, "DELETE FROM t WHERE k = ?", ""}}, frame, out);
+    encode_owed_statement("shop",
+                          {{kIdA, "INSERT INTO t (k) VALUES (?)", "ks"}, {kIdB, "DELETE FROM t WHERE k = ?", ""}},
+                          {{"ks", "t", {5, 6}}, {"shop", "t", {}}}, frame, out);
     return out;
 }
 
@@ -26,7 +27,16 @@ TEST(OwedWrite, StatementsComeBack) {
     EXPECT_EQ(statement.prepared[0].id, kIdA);
     EXPECT_EQ(statement.prepared[0].keyspace, "ks");
     EXPECT_EQ(statement.prepared[1].text, "DELETE FROM t WHERE k = ?");
+    EXPECT_EQ(statement.rows, (std::vector<OwedResync>{{"ks", "t", {5, 6}}, {"shop", "t", {}}}));
     EXPECT_EQ(statement.frame, frame);
+}
+
+TEST(OwedWrite, StatementsOfAnOlderJournalHaveNoRows) {
+    const Bytes payload{1, 0, 0, 0, 1, 'k', 0, 0, 7, 7};
+    const auto statement = std::get<OwedStatement>(decode_owed(payload).value());
+    EXPECT_EQ(statement.keyspace, "k");
+    EXPECT_TRUE(statement.rows.empty());
+    EXPECT_EQ(statement.frame, (Bytes{7, 7}));
 }
 
 TEST(OwedWrite, ResyncOrdersComeBack) {
@@ -53,7 +63,7 @@ TEST(OwedWrite, EveryTruncationIsAnError) {
         ASSERT_FALSE(owed) << size;
         EXPECT_EQ(owed.error().code, Errc::malformed);
     }
-    EXPECT_FALSE(decode_owed(Bytes{3}));
+    EXPECT_FALSE(decode_owed(Bytes{4}));
 }
 
 TEST(OwedFrame, OurIdsBecomeTheClusters) {

@@ -17,6 +17,7 @@
 #include "proxy/tests/support/client.h"
 #include "routing/router.h"
 #include "sync/owed_write.h"
+#include "sync/table_orders.h"
 
 namespace penumbra::proxy::testing {
 
@@ -57,7 +58,9 @@ class World {
         context_.options.logins = std::move(logins);
         context_.options.shadow_timeout = shadow_timeout;
         context_.options.max_frame_bytes = 64 * 1024;
+        table_orders = std::make_unique<sync::TableOrders>(*journal);
         context_.journal = journal.get();
+        context_.table_orders = table_orders.get();
         context_.prepared = &prepared_;
         context_.refresh_schema = [this] {
             ++refreshes;
@@ -150,6 +153,7 @@ class World {
         }
         return found;
     }
+    void set_journal_quota(std::uint64_t bytes) { context_.options.journal_quota = bytes; }
     SchemaChanges& schema_changes() { return *context_.schema_changes; }
     cql::SchemaPtr schema() const { return clusters_[0]->schema(); }
 
@@ -157,6 +161,7 @@ class World {
     std::unique_ptr<LyingServer> source;
     std::unique_ptr<LyingServer> target;
     std::unique_ptr<journal::Journal> journal;
+    std::unique_ptr<sync::TableOrders> table_orders;
     std::unique_ptr<Proxy> proxy;
     Endpoint address;
     int refreshes = 0;
