@@ -426,7 +426,12 @@ void ClientConnection::reply_error(std::int16_t stream, cql::ErrorCode code, std
 }
 
 void ClientConnection::reply_unprepared(std::int16_t stream, BytesView id) {
-    reply_error(stream, cql::ErrorCode::unprepared, fmt::format("Prepared query with ID {} not found", to_hex(id)),
+    // A server's words: there are drivers that show them to the application.
+    reply_error(stream, cql::ErrorCode::unprepared,
+                fmt::format("Prepared query with ID {} not found (either the query was not prepared on this host "
+                            "(maybe the host has been restarted?) or you have prepared too many queries and it has "
+                            "been evicted from the internal cache)",
+                            to_hex(id)),
                 cql::Unprepared{id});
 }
 

@@ -233,8 +233,7 @@ void Exchange::start() {
     Phases phases;
     scopes_.clear();
     if (opcode_ == cql::Opcode::prepare) {
-        // Described by whoever will be asked to execute it, as far as that does not depend on values.
-        for (const auto& part : pieces_.front().plan->parts) phases.push_back(part.routes->without_tenant().phase);
+        phases.push_back(preparing_phase(*pieces_.front().plan));
         kind_ = Plan::Kind::read;
     } else {
         const bool unknown = std::ranges::any_of(pieces_, [](const auto& piece) { return piece.plan->unknown_table; });
@@ -276,6 +275,13 @@ void Exchange::start() {
     }
     advancing_ = false;
     advance();
+}
+
+routing::Phase Exchange::preparing_phase(const Plan& plan) const {
+    if (plan.parts.empty()) return shard_.router()->default_phase();
+    Phases phases;
+    for (const auto& part : plan.parts) phases.push_back(part.routes->without_tenant().phase);
+    return routing::meet(phases);
 }
 
 // ---- the legs
@@ -377,7 +383,14 @@ void Exchange::Leg::prepared(const cql::FrameView& frame) {
     const auto statement = std::exchange(preparing_, nullptr);
     if (frame.header.opcode == cql::Opcode::error) {
         const auto code = cql::peek_error_code(frame);
-        if (!is_primary_ && code) exchange_.shadow_refused_text_ = refuses_the_statement(code.value());
+        const bool for_good = code && refuses_the_statement(code.value());
+        if (!is_primary_) exchange_.shadow_refused_text_ = for_good;
+        if (is_primary_ && for_good && side == routing::primary_of(exchange_.preparing_phase(*statement->plan))) {
+            // Its table is gone, say. The client is told what a server would tell it, prepares again, and hears why not
+            // in answer to that. (Where another cluster answers PREPARE, that would go on for ever.)
+            end_unprepared(statement, "the statement can no longer be prepared");
+            return;
+        }
         end(Outcome::refused, &frame, nullptr);
         return;
     }
@@ -398,12 +411,16 @@ void Exchange::Leg::prepared(const cql::FrameView& frame) {
         // The table has changed, and the client would read the new rows by the columns that it knows. It prepares again
         // when told so, as after a change on a server; nothing was done there. (In v5 the rows say that they changed.)
         statement->columns_changed = true;
-        Error gone(Errc::server, "the columns of its result have changed");
-        gone.detail = static_cast<std::int32_t>(cql::ErrorCode::unprepared);
-        end(Outcome::refused, nullptr, &gone);
+        end_unprepared(statement, "the columns of its result have changed");
         return;
     }
     if (!prepare_missing(&answering)) submit(&answering);
+}
+
+void Exchange::Leg::end_unprepared(const PreparedPtr& statement, std::string why) {
+    exchange_.unprepared_ = statement;
+    const Error gone(Errc::server, std::move(why), static_cast<std::int32_t>(cql::ErrorCode::unprepared));
+    end(Outcome::refused, nullptr, &gone);
 }
 
 void Exchange::Leg::on_failed(const Error& error, Applied applied) {
@@ -775,10 +792,8 @@ void Exchange::answer_failure(const Error& error, Applied applied) {
     const auto serial = parameters_.serial_consistency.value_or(cql::Consistency::serial);
     if (error.code == Errc::server) {
         const auto code = static_cast<cql::ErrorCode>(error.detail);
-        const auto prepared =
-            std::ranges::find_if(pieces_, [](const auto& piece) { return piece.prepared != nullptr; });
-        if (code == cql::ErrorCode::unprepared && prepared != pieces_.end()) {
-            answer_unprepared(*prepared->prepared->text);
+        if (code == cql::ErrorCode::unprepared && unprepared_) {
+            answer_unprepared(*unprepared_->text);
         } else {
             client_->reply_error(stream_, has_detail(code) ? cql::ErrorCode::server_error : code, error.what);
         }
@@ -864,6 +879,7 @@ void Exchange::finish() {
         failure_ = {};
     }
     mirrored_ = answered_ = shadow_refused_text_ = nothing_changed_ = refreshed_ = false;
+    unprepared_.reset();
     active_ = false;
     ++serial_;
     shard_.give_back(*this);

@@ -95,6 +95,7 @@ class Exchange {
         void prepared(const cql::FrameView& frame);
         void submit(const Endpoint* node);
         void end(Outcome how, const cql::FrameView* frame, const Error* error);
+        void end_unprepared(const PreparedPtr& statement, std::string why);
 
         Exchange& exchange_;
         bool is_primary_;
@@ -138,6 +139,8 @@ class Exchange {
     /// Rows that say that their columns changed (v5): true when they were the answer.
     bool answer_new_columns(const cql::FrameView& frame);
     void answer_unprepared(const PreparedText& text);
+    /// Of the cluster that answers PREPARE: who will execute it, as far as that does not depend on values.
+    routing::Phase preparing_phase(const Plan& plan) const;
     /// "SIMPLE", "BATCH", ..: how the servers' errors name the write.
     std::string_view write_type() const;
     void finish();
@@ -188,6 +191,7 @@ class Exchange {
     cql::BatchChildren children_;
     SteadyTime held_since_;
     Leg shadow_{*this, false};
+    PreparedPtr unprepared_;  ///< what the client has to prepare again, when that is the answer
     Bytes reply_;    ///< the primary's answer, while the shadow or the journal is waited for
     Error failure_;  ///< or why there is none
 

@@ -75,6 +75,47 @@ TEST_F(PreparedColumnsTest, AChangedTableIsPreparedAgainByTheClient) {
     EXPECT_FALSE(skips_metadata(world.source->requests(Opcode::execute).back()));
 }
 
+/// From now on the cluster has no such table.
+void refuse_to_prepare(LyingServer& server, std::string table) {
+    server.forget_prepared();
+    server.on_request = [table = std::move(table)](const auto& asked) {
+        if (asked.opcode == Opcode::prepare && asked.text.find(table) != std::string::npos)
+            return asked.server->error(asked, ErrorCode::invalid);
+        asked.server->obey(asked);
+    };
+}
+
+TEST_F(PreparedColumnsTest, WhoseTableIsGoneIsToldWhyWhenItPreparesAgain) {
+    auto client = world.client();
+    const auto kept = client->prepare("INSERT INTO app.settings (name, value) VALUES ('a', 'b')");
+    const auto gone = client->prepare("INSERT INTO app.rows (tenant, id) VALUES ('acme', 1)");
+    refuse_to_prepare(*world.source, "app.rows");
+    const auto expect_unprepared = [&](const Bytes& answer) {
+        ASSERT_EQ(Client::error(answer), ErrorCode::unprepared);
+        EXPECT_TRUE(equal(std::get<cql::Unprepared>(cql::decode_error(Client::view(answer)).value().detail).id, gone));
+    };
+    expect_unprepared(client->wait(client->execute(gone, {})));
+    const std::vector<cql::BatchStatement> both{{.id = kept}, {.id = gone}};
+    expect_unprepared(client->ask([&](Bytes& out, const cql::RequestHead& head) {
+        cql::encode_batch(out, head, cql::BatchType::logged, both, {});
+    }));
+    EXPECT_TRUE(world.source->applied.empty());
+    EXPECT_EQ(Client::error(client->ask([](Bytes& out, const cql::RequestHead& head) {
+                  cql::encode_prepare(out, head, "INSERT INTO app.rows (tenant, id) VALUES ('acme', 1)");
+              })),
+              ErrorCode::invalid);
+}
+
+TEST_F(PreparedColumnsTest, WhatAnotherClusterPreparesIsRefusedAsTheOneSaysThatExecutesIt) {
+    // acme is on the target, all others on the source, which is who answers PREPARE: told UNPREPARED, a driver would
+    // prepare there and execute here for ever.
+    auto client = world.client();
+    const auto id = client->prepare(kSelect);
+    world.set_phase(Phase::target_only);
+    refuse_to_prepare(*world.target, "app.rows");
+    EXPECT_EQ(Client::error(execute(*client, id)), ErrorCode::invalid);
+}
+
 TEST_F(PreparedColumnsTest, TheRequestsOwnKeyspaceCompletesItsNames) {
     auto client = world.client();
     cql::Parameters parameters;
