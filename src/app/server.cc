@@ -146,8 +146,7 @@ Task<Status> Server::start_clusters() {
     source_ = std::make_unique<cluster::Cluster>(std::move(source_options), control_, users);
     target_ = std::make_unique<cluster::Cluster>(std::move(target_options), control_, users);
     clusters_started_ = true;
-    const auto phase = routing::parse_phase(settings_.phase());
-    const bool source_needed = !phase || routing::primary_of(phase.value()) == routing::Side::source;
+    const bool source_needed = &primary() == source_.get();
     // The cluster that answers must be there, and is waited for; the other one may be down, as it may be at any moment
     // later: it has the time of one attempt, and of a second one.
     const auto by = Deadline::in(control_.clock(), settings_.start_timeout());
@@ -167,13 +166,22 @@ Task<Status> Server::start_clusters() {
 }
 
 Task<Status> Server::refresh_schemas() {
-    // Routing knows tables from the source; the version that clients wait for is the primary's, which may be the
-    // target. Both at once: whoever made the change waits for this.
+    // Gates compare both. At once: whoever made the change waits for this. Only the primary is needed: the other may be
+    // down, and routing does not go by it.
     std::vector<Task<Status>> both;
-    both.push_back(source_->refresh_schema());
-    both.push_back(target_->refresh_schema());
+    for (auto* cluster : {&primary(), &other()}) both.push_back(cluster->refresh_schema());
     const auto done = co_await when_all(std::move(both));
     co_return done[0];
+}
+
+cluster::Cluster& Server::primary() const {
+    const auto phase = routing::parse_phase(settings_.phase());
+    const bool is_source = !phase || routing::primary_of(phase.value()) == routing::Side::source;
+    return is_source ? *source_ : *target_;
+}
+
+cluster::Cluster& Server::other() const {
+    return &primary() == source_.get() ? *target_ : *source_;
 }
 
 Task<Status> Server::start_workers() {
@@ -188,6 +196,7 @@ Task<Status> Server::start_workers() {
     auto ring = proxy_ring(settings_, listen.value());
     CO_TRY(context_->options.ring, std::move(ring));
     context_->options.datacenter = settings_.datacenter();
+    context_->options.cluster_name = settings_.cluster_name();
     context_->options.request_timeout = settings_.request_timeout();
     context_->options.schema_timeout = settings_.schema_timeout();
     context_->options.shadow_timeout = settings_.shadow_timeout();
@@ -247,8 +256,10 @@ Task<Status> Server::start_workers() {
     auto loaded = co_await coordinator_->start();
     if (!loaded) co_return loaded;
     coordinator_started_ = true;
-    source_->on_schema([this](cql::SchemaPtr) { return coordinator_->on_schema(); });
-    source_->on_schema_event([this](const Bytes& frame) { proxy_->push_schema_event(frame); });
+    for (auto* cluster : {source_.get(), target_.get()})
+        cluster->on_schema([this](cql::SchemaPtr) { return coordinator_->on_schema(); });
+    // Of both clusters each change would be told twice.
+    primary().on_schema_event([this](const Bytes& frame) { proxy_->push_schema_event(frame); });
 
     auto start_replay = [this] {
         sync::ReplayOptions replay;
@@ -321,7 +332,9 @@ Task<void> Server::stop() {
     if (peers_) co_await peers_->stop();
     peers_.reset();
     if (proxy_) co_await proxy_->stop(by);
-    if (source_) source_->on_schema({});
+    for (auto* cluster : {source_.get(), target_.get()}) {
+        if (cluster) cluster->on_schema({});
+    }
     if (coordinator_ && coordinator_started_) co_await coordinator_->stop();
     if (work_) {
         UniqueFunction<Task<Unit>()> stop_them = [this] {

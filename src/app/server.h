@@ -40,6 +40,9 @@ class Server {
     Task<Status> start_clusters();
     Task<Status> start_workers();
     Task<Status> refresh_schemas();
+    /// The default phase's, which must be there, and the other one.
+    cluster::Cluster& primary() const;
+    cluster::Cluster& other() const;
     cluster::ClusterOptions cluster_options(routing::Side side, const std::vector<HostPort>& contacts,
                                             const std::string& user, const std::string& password,
                                             const TlsContextPtr& tls);

@@ -91,6 +91,12 @@ struct Settings {
                                                       "All proxies that stand for this cluster, the same list in each: "
                                                       "ADDRESS[:PORT][;rack=R][;host_id=UUID][;token=T].",
                                                       {}};
+    config::Setting<std::string> cluster_name{
+        registry, "cluster-name",
+        "Name of the cluster that drivers are told, empty for the primary's. There are drivers that do not come back "
+        "to "
+        "a cluster that has another name since: give the source's when --phase has the target answer.",
+        ""};
     config::Setting<std::string> datacenter{
         registry, "datacenter", "Data centre that the proxies show; empty for the primary's local one.", ""};
     config::Setting<std::string> rack{registry, "rack",

@@ -196,9 +196,13 @@ Task<void> Coordinator::publish() {
     input.tenant_column = options_.tenant_column;
     for (const auto& [id, migration] : book_.all())
         input.migrations.push_back({id, migration.name, migration.phase, migration.scope});
-    input.schema = surroundings_.source.schema();
-    // A source that is gone for good no longer tells its schema, and complete scopes are served all the same.
-    if (!input.schema) input.schema = surroundings_.target.schema();
+    // The default phase's primary decides on schema changes, so what it has is what clients may speak of. Should it not
+    // have told yet, complete scopes are served all the same.
+    const bool from_source = routing::primary_of(options_.default_phase) == Side::source;
+    const auto& authority = from_source ? surroundings_.source : surroundings_.target;
+    const auto& other = from_source ? surroundings_.target : surroundings_.source;
+    input.schema = authority.schema();
+    if (!input.schema) input.schema = other.schema();
     std::vector<std::string> warnings;
     auto router = routing::Router::build(std::move(input), &warnings);
     for (const auto& warning : warnings) log_.warn(warning);

@@ -110,7 +110,7 @@ class Coordinator {
     const CoordinatorOptions& options() const { return options_; }
     const Surroundings& surroundings() const { return surroundings_; }
 
-    /// The source's schema is another one: route by it from now on, under the same epoch.
+    /// A cluster's schema is another one: route by it from now on, under the same epoch.
     Task<void> on_schema();
     /// For replayers; any thread.
     std::optional<sync::ReplayScope> replay_scope(routing::ScopeId scope) const { return replay_scopes_.find(scope); }

@@ -28,7 +28,7 @@ ProxyShard::ProxyShard(ProxyContext& context, routing::RouterPtr router)
       router_(std::move(router)),
       statements_(*context.prepared, context.options.max_prepared),
       texts_(context.options.max_cached_texts),
-      virtual_tables_(ring_of(context.options), context.options.datacenter) {
+      virtual_tables_(ring_of(context.options), context.options.datacenter, context.options.cluster_name) {
     for (std::size_t side = 0; side < 2; ++side) {
         pools_[side] = &context.clusters[side]->pool();
         sessions_[side] = context.clusters[side]->session();
@@ -78,6 +78,12 @@ Traffic ProxyShard::traffic() const {
     Traffic now = counters_;
     now.connections = clients_.size();
     return now;
+}
+
+cql::ProtocolVersion ProxyShard::newest_version() const {
+    auto newest = std::min(options().newest_version, context_.cluster(routing::Side::target).newest_version());
+    if (!router_->source_is_done()) newest = std::min(newest, context_.cluster(routing::Side::source).newest_version());
+    return newest;
 }
 
 std::int64_t ProxyShard::next_timestamp() {

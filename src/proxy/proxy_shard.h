@@ -32,8 +32,9 @@ namespace penumbra::proxy {
 
 struct ProxyOptions {
     Endpoint listen;
-    ProxyRingPtr ring;       ///< the proxies that clients are told of; null: nobody but this one, at `listen`
-    std::string datacenter;  ///< of all proxies; empty: the primary's local one
+    ProxyRingPtr ring;         ///< the proxies that clients are told of; null: nobody but this one, at `listen`
+    std::string datacenter;    ///< of all proxies; empty: the primary's local one
+    std::string cluster_name;  ///< that drivers are told; empty: the primary's
     Nanos request_timeout = std::chrono::seconds(10);  ///< by then the client has an answer
     Nanos schema_timeout = std::chrono::seconds(60);   ///< of schema changes and TRUNCATE, on each cluster
     Nanos shadow_timeout = std::chrono::seconds(2);    ///< how long a write waits for the shadow before it is owed
@@ -94,11 +95,8 @@ class ProxyShard final : Deferred {
     cluster::Pool& pool(routing::Side side) { return *pools_[static_cast<std::size_t>(side)]; }
     cluster::Session& session(routing::Side side) { return *sessions_[static_cast<std::size_t>(side)]; }
     Statements& statements() { return statements_; }
-    /// What clients may speak at most: what both clusters do.
-    cql::ProtocolVersion newest_version() const {
-        return std::min(
-            {options().newest_version, context_.clusters[0]->newest_version(), context_.clusters[1]->newest_version()});
-    }
+    /// What clients may speak at most: what the clusters do that may be asked.
+    cql::ProtocolVersion newest_version() const;
     TextCache& texts() { return texts_; }
     cql::FrameEdit& edit() { return edit_; }
     VirtualTables& virtual_tables() { return virtual_tables_; }

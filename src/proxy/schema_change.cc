@@ -112,17 +112,21 @@ Task<void> change_schema(ProxyShard* shard, ClientPtr client, std::int16_t strea
     const auto by = Deadline::in(Shard::here().clock(), shard->options().schema_timeout);
     auto frame = text_request(version, text);
     auto reply = co_await ask_primary(client, primary, std::move(frame), by);
+    // Both clusters need the schema before rows come, whatever the phase: a tenant's first step must not wait for it.
+    // Only a source that nobody comes back to does not.
+    const bool wanted_there = !shard->router()->source_is_done();
     if (is_result(reply)) {
-        // Both clusters need the schema before rows come, whatever the phase: a tenant's first step must not wait for
-        // it.
-        auto record = co_await make_there(shard, there, version, std::move(text), keyspace);
-        record.at = Shard::here().clock().wall_micros();
-        record.cluster = routing::to_string(there);
-        const bool taken = record.outcome == Outcome::same || record.outcome == Outcome::translated;
-        tell(shard->log(), record);
-        changes.add(std::move(record));
+        bool taken_there = false;
+        if (wanted_there) {
+            auto record = co_await make_there(shard, there, version, std::move(text), keyspace);
+            record.at = Shard::here().clock().wall_micros();
+            record.cluster = routing::to_string(there);
+            taken_there = record.outcome == Outcome::same || record.outcome == Outcome::translated;
+            tell(shard->log(), record);
+            changes.add(std::move(record));
+        }
         for (const auto side : {primary, there}) {
-            if (side == there && !taken) continue;
+            if (side == there && !taken_there) continue;
             const auto patience = Deadline::in(Shard::here().clock(), kAgreementPatience);
             const bool same = co_await shard->context().cluster(side).schema_agreed(patience);
             if (!same) shard->log().warn("the nodes of a cluster do not agree on a schema yet", {kv("cluster", side)});
@@ -131,7 +135,7 @@ Task<void> change_schema(ProxyShard* shard, ClientPtr client, std::int16_t strea
         auto refreshed = co_await shard->context().refresh_schema();
         if (!refreshed)
             shard->log().warn("cannot load the schema after a change", {kv("error", refreshed.error().what)});
-    } else if (!is_surely_refused(reply)) {
+    } else if (wanted_there && !is_surely_refused(reply)) {
         SchemaChangeRecord record;
         record.at = Shard::here().clock().wall_micros();
         record.statement = std::move(text);

@@ -34,9 +34,11 @@ Task<void> answer_virtual(ProxyShard* shard, ClientPtr client, std::int16_t stre
                             fmt::format("the {} cluster has not answered yet", cluster.name()));
         co_return;
     }
+    const auto other = shard->router()->source_is_done() ? cluster::TopologyPtr()
+                                                         : shard->context().cluster(routing::other(side)).topology();
     VirtualSelect::Setting setting{shard->virtual_tables(),
                                    topology,
-                                   shard->context().cluster(routing::other(side)).topology(),
+                                   other,
                                    schema,
                                    shard->session(side),
                                    Deadline::in(Shard::here().clock(), shard->options().request_timeout),

@@ -9,10 +9,10 @@ namespace penumbra::proxy {
 
 namespace {
 
-constexpr std::array<std::string_view, 14> kOurs{
-    "bootstrapped", "broadcast_address",      "cql_version", "data_center", "host_id",  "listen_address",
-    "rack",         "native_address",         "native_port", "rpc_address", "rpc_port", "schema_version",
-    "tokens",       "native_protocol_version"};
+constexpr std::array<std::string_view, 15> kOurs{
+    "cluster_name",   "bootstrapped", "broadcast_address",      "cql_version", "data_center", "host_id",
+    "listen_address", "rack",         "native_address",         "native_port", "rpc_address", "rpc_port",
+    "schema_version", "tokens",       "native_protocol_version"};
 
 /// What a server tells of itself alone: drivers would take it for something that we can do.
 bool is_private(std::string_view column) {
@@ -55,6 +55,7 @@ std::optional<Bytes> VirtualTables::local_value(std::string_view column, const c
                                                 const cluster::Topology* shadow) const {
     if (is_private(column)) return std::nullopt;
     if (auto value = node_value(column, ring_->self(), primary)) return value;
+    if (column == "cluster_name" && !cluster_name_.empty()) return cql::encode_text(cluster_name_);
     if (column == "bootstrapped") return cql::encode_text("COMPLETED");
     if (primary.system_local.empty()) return std::nullopt;
     if (column == "cql_version" || column == "native_protocol_version") {

@@ -19,9 +19,10 @@ using ProxiesUp = std::shared_ptr<const std::vector<bool>>;
 /// to what they read there, so that it must be proxies and nobody else. One per shard.
 class VirtualTables {
   public:
-    /// `datacenter`: empty shows the primary's local one, as does `rack` for proxies without their own.
-    VirtualTables(ProxyRingPtr ring, std::string datacenter)
-        : ring_(std::move(ring)), datacenter_(std::move(datacenter)) {}
+    /// `datacenter`, `cluster_name`: empty shows the primary's (local) one, as does `rack` for proxies without their
+    /// own.
+    VirtualTables(ProxyRingPtr ring, std::string datacenter, std::string cluster_name)
+        : ring_(std::move(ring)), datacenter_(std::move(datacenter)), cluster_name_(std::move(cluster_name)) {}
 
     static bool is_virtual(std::string_view keyspace, std::string_view table) {
         return keyspace == "system" && (table == "local" || table == "peers" || table == "peers_v2");
@@ -48,7 +49,7 @@ class VirtualTables {
                                     const cluster::Topology& primary) const;
 
     ProxyRingPtr ring_;
-    std::string datacenter_;
+    std::string datacenter_, cluster_name_;
     ProxiesUp up_;
 };
 

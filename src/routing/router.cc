@@ -111,6 +111,12 @@ const TableRoutes& Router::table(std::string_view keyspace, std::string_view nam
     return is_system_keyspace(keyspace) ? system_table_ : untouched_;
 }
 
+bool Router::source_is_done() const {
+    return input_.default_phase == Phase::target_only &&
+           std::ranges::all_of(input_.migrations,
+                               [](const auto& migration) { return migration.phase == Phase::target_only; });
+}
+
 bool Router::anything_shadowed() const {
     return is_shadowed(input_.default_phase) ||
            std::ranges::any_of(input_.migrations, [](const auto& migration) { return is_shadowed(migration.phase); });

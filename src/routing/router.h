@@ -75,7 +75,7 @@ class Router {
         Phase default_phase = Phase::source_only;
         std::string tenant_column;  ///< empty: no tenants by column
         std::vector<ScopeRoute> migrations;
-        cql::SchemaPtr schema;  ///< of the source: types of tenant columns
+        cql::SchemaPtr schema;  ///< of the default phase's primary: types of tenant columns
     };
     /// Tenants whose text is no value of a table's tenant column type do not route there; `warnings` says which.
     static std::shared_ptr<const Router> build(Input input, std::vector<std::string>* warnings = nullptr);
@@ -91,6 +91,8 @@ class Router {
     const cql::SchemaPtr& schema() const { return input_.schema; }
     /// Of a statement that may touch anything: not understood, or no table of the schema.
     Phase of_everything() const;
+    /// Everything is target_only: nothing of the source is read, written or kept in step any more, and it may be gone.
+    bool source_is_done() const;
     /// Whether any scope or the default is shadowed: schema changes then matter to both clusters.
     bool anything_shadowed() const;
 

@@ -74,7 +74,7 @@ def plain_cell(cell: object) -> object:
 
 
 def test_what_5_0_says_is_said_as_4_1_takes_it(penumbra, connect, source, target, keyspace) -> None:
-    process = penumbra("--phase", "target_only")
+    process = penumbra("--phase", "target_primary")
     client = connect(process)
     for text in [f"CREATE KEYSPACE {keyspace} WITH replication = {REPLICATION}",
                  f"CREATE TABLE {keyspace}.t (k int PRIMARY KEY, v text) WITH allow_auto_snapshot = false AND "
@@ -91,7 +91,7 @@ def test_what_5_0_says_is_said_as_4_1_takes_it(penumbra, connect, source, target
 
 
 def test_what_cannot_be_said_there_is_loud(penumbra, connect, source, target, keyspace) -> None:
-    process = penumbra("--phase", "target_only")
+    process = penumbra("--phase", "target_primary")
     client = connect(process)
     client.execute(f"CREATE KEYSPACE {keyspace} WITH replication = {REPLICATION}", timeout=60)
     client.execute(f"CREATE TABLE {keyspace}.t (k int PRIMARY KEY, e vector<float, 3>)", timeout=60)

@@ -424,6 +424,29 @@ TEST(Coordinator, ASchemaChangeKeepsTheEpoch) {
     });
 }
 
+TEST(Coordinator, RoutesByTheSchemaOfTheDefaultPhasesPrimary) {
+    for (const auto phase : {Phase::source_only, Phase::target_only}) {
+        const TempDirectory directory;
+        Shard shard("control");
+        CoordinatorOptions options;
+        options.default_phase = phase;
+        World world(directory.path(), options);
+        world.target.tables = testing::shop_schema(false);
+        run_here(shard, [](World& w) -> Task<void> {
+            const auto started = co_await w.start();
+            EXPECT_TRUE(started);
+            const bool target = w.data_plane.router->default_phase() == Phase::target_only;
+            auto& authority = target ? w.target : w.source;
+            auto& other = target ? w.source : w.target;
+            EXPECT_EQ(w.data_plane.router->schema(), authority.tables);
+            authority.tables = nullptr;  // It has not told yet, and what the other knows is better than nothing.
+            co_await w.coordinator->on_schema();
+            EXPECT_EQ(w.data_plane.router->schema(), other.tables);
+            co_await w.stop();
+        }(world));
+    }
+}
+
 TEST(Coordinator, TellsItsNumbers) {
     in_world([](World& w) -> Task<void> {
         auto ready = co_await w.take_to("acme", Phase::shadow_async);

@@ -94,6 +94,24 @@ TEST_F(StartupTest, CompressionThatNobodyKnowsIsRefused) {
     EXPECT_EQ(start(ProtocolVersion::v5, "snappy"), ErrorCode::protocol_error);
 }
 
+TEST(Startup, WhatTheSourceSpeaksNoLongerMattersWhenItIsDone) {
+    World world{std::chrono::seconds(20), std::chrono::seconds(20), LoginPolicy{}, {}, [](World& made, ProxyContext&) {
+                    made.source->shards = LyingServer::Shards{1, false};  // a ScyllaDB: v4 at most
+                }};
+    const auto started = [&] {
+        Client client(world.loop, world.address);
+        client.version = ProtocolVersion::v5;
+        const auto answer = client.ask([](Bytes& out, const cql::RequestHead& head) {
+            cql::encode_startup(out, head, {{"CQL_VERSION", "3.0.0"}});
+        });
+        return !Client::error(answer);
+    };
+    world.set_phase(Phase::target_primary, Phase::target_only);
+    EXPECT_FALSE(started());
+    world.set_phase(Phase::target_only, Phase::target_only);
+    EXPECT_TRUE(started());
+}
+
 TEST_F(StartupTest, ABrokenSegmentEndsThatConnectionAlone) {
     Client good(world.loop, world.address);
     good.version = ProtocolVersion::v5;

@@ -384,6 +384,15 @@ TEST_F(ProxyTest, ThePrimaryRefusesAConsistencyThatItsSystemTablesCannotReach) {
     EXPECT_EQ(Client::rows(client->run("select key from system.local", parameters)).size(), 1U);
 }
 
+TEST(VirtualTables, TheClusterHasTheNameThatDriversKnowAlready) {
+    World world(std::chrono::seconds(20), std::chrono::seconds(20), {}, {},
+                [](World&, ProxyContext& context) { context.options.cluster_name = "as it was"; });
+    world.set_phase(Phase::target_only, Phase::target_only);
+    const auto local = Client::rows(world.client()->run("SELECT cluster_name FROM system.local WHERE key='local'"));
+    ASSERT_EQ(local.size(), 1U);
+    EXPECT_EQ(local[0].text("cluster_name").value(), "as it was");
+}
+
 TEST_F(ProxyTest, ABatchOfNothingIsAnsweredByThePrimary) {
     auto client = world.client();
     const auto nothing = [](Bytes& out, const cql::RequestHead& head) {

@@ -85,7 +85,7 @@ TEST_F(SchemaChangeTest, AnOlderReleaseIsSentWhatItKnows) {
 
 TEST_F(SchemaChangeTest, TheSourceIsSentItsWordsWhenTheTargetIsPrimary) {
     start_scylla();
-    world->set_phase(Phase::target_only, Phase::target_only);
+    world->set_phase(Phase::target_primary, Phase::target_primary);
     const std::string text =
         "CREATE KEYSPACE fresh WITH replication = {'class': 'SimpleStrategy', 'replication_factor': '1'} AND tablets = "
         "{'enabled': false}";
@@ -94,6 +94,19 @@ TEST_F(SchemaChangeTest, TheSourceIsSentItsWordsWhenTheTargetIsPrimary) {
     ASSERT_EQ(world->source->asked.size(), 1U);
     EXPECT_EQ(world->source->asked[0].text.find("tablets"), std::string::npos);
     EXPECT_EQ(only_record().cluster, "source");
+}
+
+TEST_F(SchemaChangeTest, ASourceThatNobodyComesBackToIsNotAsked) {
+    start();
+    world->set_phase(Phase::target_primary, Phase::target_only);
+    EXPECT_TRUE(Client::is_result(client->run(kPlain)));
+    EXPECT_EQ(asked(*world->source), Texts{kPlain}) << "a migration may still go back";
+    world->set_phase(Phase::target_only, Phase::target_only);
+    EXPECT_TRUE(Client::is_result(client->run("DROP TABLE app.more")));
+    EXPECT_EQ(asked(*world->source), Texts{kPlain});
+    EXPECT_EQ(asked(*world->target).back(), "DROP TABLE app.more");
+    EXPECT_EQ(world->schema_changes().list().size(), 1U);
+    EXPECT_EQ(world->refreshes, 2);
 }
 
 TEST_F(SchemaChangeTest, DatacentersAreCalledByTheirNamesThere) {
@@ -105,7 +118,7 @@ TEST_F(SchemaChangeTest, DatacentersAreCalledByTheirNamesThere) {
         client->run("CREATE KEYSPACE fresh WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': '3'}")));
     ASSERT_EQ(world->target->asked.size(), 1U);
     EXPECT_NE(world->target->asked[0].text.find("'aws': '5'"), std::string::npos) << world->target->asked[0].text;
-    world->set_phase(Phase::target_only, Phase::target_only);
+    world->set_phase(Phase::target_primary, Phase::target_primary);
     EXPECT_TRUE(Client::is_result(
         client->run("ALTER KEYSPACE fresh WITH replication = {'class': 'NetworkTopologyStrategy', 'aws': '4'}")));
     EXPECT_NE(world->source->asked.back().text.find("'dc1': '4'"), std::string::npos);

@@ -147,6 +147,16 @@ TEST(Router, WithoutATenantTheSourceAnswersUntilNobodyNeedsIt) {
     EXPECT_EQ(phase(Phase::target_only, Phase::target_only, Phase::target_only), Phase::target_only);
 }
 
+TEST(Router, TheSourceIsDoneWhenNobodyComesBackToIt) {
+    const auto done = [](std::vector<ScopeRoute> migrations, Phase default_phase) {
+        return Router::build(input(std::move(migrations), default_phase))->source_is_done();
+    };
+    for (const auto phase : kPhases) EXPECT_EQ(done({}, phase), phase == Phase::target_only) << to_string(phase);
+    EXPECT_FALSE(done({migration(1, Phase::target_only, {kAcme})}, Phase::source_only)) << "others are still there";
+    EXPECT_FALSE(done({migration(1, Phase::target_primary, {kAcme})}, Phase::target_only));
+    EXPECT_TRUE(done({migration(1, Phase::target_only, {kAcme})}, Phase::target_only));
+}
+
 TEST(Router, ATenantThatIsNoValueOfTheColumnIsNamed) {
     std::vector<std::string> warnings;
     const auto router = Router::build(input({migration(1, Phase::shadow_sync, {"acme"}, {"shop.orders"})}), &warnings);
