@@ -40,11 +40,11 @@ Task<void> answer_virtual(ProxyShard* shard, ClientPtr client, std::int16_t stre
                                    topology,
                                    other,
                                    schema,
-                                   shard->session(side),
+                                   client,
+                                   side,
                                    Deadline::in(Shard::here().clock(), shard->options().request_timeout),
                                    told(*shard, frame)};
-    auto select =
-        std::make_unique<VirtualSelect>(std::move(setting), std::move(frame), std::move(text), client->keyspace());
+    auto select = std::make_unique<VirtualSelect>(std::move(setting), std::move(frame), std::move(text));
     auto answer = co_await VirtualSelect::run(std::move(select));
     if (!answer) {
         const auto& error = answer.error();

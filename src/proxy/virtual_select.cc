@@ -8,6 +8,7 @@
 #include "cql/types/elements.h"
 #include "cql/types/scalars.h"
 #include "cql/types/value.h"
+#include "proxy/backend_reply.h"
 #include "proxy/paging.h"
 #include "proxy/prepared.h"
 
@@ -40,11 +41,8 @@ cql::RowsView VirtualAnswer::view() const {
     return {std::move(metadata), static_cast<std::int32_t>(rows.size()), cells};
 }
 
-VirtualSelect::VirtualSelect(Setting setting, Bytes frame, std::string text, std::string keyspace)
-    : setting_(std::move(setting)),
-      frame_(std::move(frame)),
-      statement_(std::move(text)),
-      keyspace_(std::move(keyspace)) {}
+VirtualSelect::VirtualSelect(Setting setting, Bytes frame, std::string text)
+    : setting_(std::move(setting)), frame_(std::move(frame)), statement_(std::move(text)) {}
 
 Task<Result<VirtualAnswer>> VirtualSelect::run(std::unique_ptr<VirtualSelect> self) {
     auto answer = co_await self->select();
@@ -267,7 +265,7 @@ Task<Result<Bytes>> VirtualSelect::ask(std::string text, std::vector<cql::CellVi
     parameters.names = names;
     Bytes request;
     cql::encode_query(request, head, text, parameters);
-    auto reply = co_await setting_.session.send(std::move(request), keyspace_, setting_.by);
+    auto reply = co_await ask_primary(setting_.client, setting_.side, std::move(request), setting_.by);
     co_return reply;
 }
 

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "cluster/session.h"
 #include "cluster/topology.h"
 #include "cql/language/statement.h"
 #include "cql/protocol/md5.h"
@@ -15,7 +14,9 @@
 #include "cql/protocol/rows.h"
 #include "cql/select/expression.h"
 #include "cql/select/memory_table.h"
+#include "proxy/client_connection.h"
 #include "proxy/virtual_tables.h"
+#include "routing/phase.h"
 #include "runtime/task.h"
 
 namespace penumbra::proxy {
@@ -58,13 +59,14 @@ class VirtualSelect {
         cluster::TopologyPtr primary;
         cluster::TopologyPtr shadow;  ///< may be null
         cql::SchemaPtr schema;        ///< of the primary
-        cluster::Session& session;    ///< of the primary
+        ClientPtr client;             ///< as whom the primary is asked: what it may not do there, it may not do here
+        routing::Side side;           ///< of the primary
         Deadline by;
         /// Of an EXECUTE in v3 or v4: the digest of the columns that every client was told of; nothing if they differ.
         std::optional<cql::Md5> told;
     };
-    /// `frame`: the QUERY or EXECUTE, whole, of this `text`; `keyspace`: of the connection.
-    VirtualSelect(Setting setting, Bytes frame, std::string text, std::string keyspace);
+    /// `frame`: the QUERY or EXECUTE, whole, of this `text`.
+    VirtualSelect(Setting setting, Bytes frame, std::string text);
 
     /// Errc::server has the error code for the client in its detail.
     static Task<Result<VirtualAnswer>> run(std::unique_ptr<VirtualSelect> self);
@@ -113,7 +115,6 @@ class VirtualSelect {
     Setting setting_;
     Bytes frame_;
     cql::OwnedStatement statement_;
-    std::string keyspace_;
     cql::ParametersView parameters_;
     cql::ProtocolVersion version_ = cql::ProtocolVersion::v4;
     bool traced_ = false;

@@ -71,6 +71,13 @@ TEST(Login, EveryUserIsItselfOnThePrimary) {
     EXPECT_EQ(logins.who_asked(source), "bob");
 }
 
+TEST(Login, WhatThePrimaryIsAskedForASystemTableItIsAskedByTheClient) {
+    Logins logins;
+    auto alice = logins.as("alice");
+    alice->run("SELECT DISTINCT key FROM system.local");  // not plain: the primary is to say whether it is legal
+    EXPECT_EQ(logins.world.source->system_reader, "alice");
+}
+
 TEST(Login, TheShadowIsTheConfiguredUsersUnlessSaidOtherwise) {
     Logins logins;
     logins.world.set_phase(Phase::shadow_sync);

@@ -217,6 +217,7 @@ class LyingServer {
     std::vector<Asked> applied;  ///< writes that it took
     std::size_t accepted = 0;
     std::size_t system_reads = 0;
+    std::string system_reader;  ///< the user of the latest of them
     std::size_t uses = 0;
     std::size_t options_asked = 0;
 
@@ -591,6 +592,7 @@ class LyingServer {
         read_parameters(one, query.parameters);
         const auto answer = [&](const cql::RowsBuilder& built) {
             ++system_reads;
+            system_reader = one.user;
             respond(one, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_rows(out, head, built.view()); });
         };
         const auto asks = [&](std::string_view what) { return one.text.find(what) != std::string::npos; };
