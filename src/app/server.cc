@@ -285,10 +285,11 @@ Task<Status> Server::start_workers() {
     auto bound = co_await proxy_->listen();
     if (!bound) co_return fail(bound.error().in("--listen"));
     CO_TRY(const auto endpoint, std::move(bound));
+    proxy::PeerWatch::Options watching;
+    watching.tls = tls_.proxies;
     peers_ = std::make_unique<proxy::PeerWatch>(
         context_->options.ring,
-        [this](proxy::ProxiesUp up, proxy::PeerChange change) { proxy_->set_peers(up, change); },
-        proxy::PeerWatch::Options{});
+        [this](proxy::ProxiesUp up, proxy::PeerChange change) { proxy_->set_peers(up, change); }, std::move(watching));
     peers_->start();
     auto admin_at = Endpoint::parse(settings_.admin(), 8080);
     if (!admin_at) co_return fail(admin_at.error().in("--admin"));

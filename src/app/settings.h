@@ -93,9 +93,8 @@ struct Settings {
                                                       {}};
     config::Setting<std::string> cluster_name{
         registry, "cluster-name",
-        "Name of the cluster that drivers are told, empty for the primary's. There are drivers that do not come back "
-        "to "
-        "a cluster that has another name since: give the source's when --phase has the target answer.",
+        "Name of the cluster that drivers are told; empty for the primary's. Some do not come back to another name: "
+        "keep the source's when the target answers.",
         ""};
     config::Setting<std::string> datacenter{
         registry, "datacenter", "Data centre that the proxies show; empty for the primary's local one.", ""};
@@ -156,7 +155,7 @@ struct Settings {
     Group source_tls_group_{registry, "TLS to the source"};
 
   public:
-    /// TLS towards a cluster; on as soon as one of its settings is given.
+    /// TLS towards a cluster, or towards the other proxies; on as soon as one of its settings is given.
     struct ClientTls {
         ClientTls(config::Registry& registry, const std::string& name, const std::string& cluster)
             : enabled(registry, name + ".enabled",
@@ -188,6 +187,12 @@ struct Settings {
 
   public:
     ClientTls target_tls{registry, "target-tls", "target"};
+
+  private:
+    Group proxies_tls_group_{registry, "TLS to the other proxies"};
+
+  public:
+    ClientTls proxies_tls{registry, "proxies-tls", "other proxies"};
 
   private:
     Group moving_{registry, "Moving tenants"};

@@ -43,6 +43,21 @@ Result<TlsContextPtr> application_tls(const Settings& settings) {
     return context;
 }
 
+/// The other proxies speak to applications as we do, so they are asked in TLS where we listen in it. They are shown the
+/// certificate that we have, and theirs is not looked at: they are asked whether they are there and told nothing.
+Result<TlsContextPtr> proxies_tls(const Settings& settings, const TlsContextPtr& listen) {
+    TRY(auto context, cluster_tls(settings.proxies_tls, "proxies-tls"));
+    if (context || !listen) return context;
+    TlsOptions options;
+    options.name = "proxies-tls";
+    options.certificate = settings.listen_tls_cert();
+    options.key = settings.listen_tls_key();
+    options.verify = TlsVerify::none;
+    options.minimum = tls_version(settings.listen_tls_minimum());
+    TRY(context, TlsContext::make(TlsRole::client, std::move(options)));
+    return context;
+}
+
 }  // namespace
 
 Result<TlsLegs> TlsLegs::load(const Settings& settings) {
@@ -50,12 +65,15 @@ Result<TlsLegs> TlsLegs::load(const Settings& settings) {
     TRY(legs.listen, application_tls(settings));
     TRY(legs.source, cluster_tls(settings.source_tls, "source-tls"));
     TRY(legs.target, cluster_tls(settings.target_tls, "target-tls"));
+    if (!settings.proxies().empty()) {
+        TRY(legs.proxies, proxies_tls(settings, legs.listen));
+    }
     return legs;
 }
 
 std::vector<TlsContextPtr> TlsLegs::all() const {
     std::vector<TlsContextPtr> used;
-    for (const auto& leg : {listen, source, target}) {
+    for (const auto& leg : {listen, source, target, proxies}) {
         if (leg) used.push_back(leg);
     }
     return used;

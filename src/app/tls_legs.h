@@ -8,9 +8,10 @@
 
 namespace penumbra::app {
 
-/// The TLS of the three legs: applications to us, us to the source, us to the target. Null where a leg is in clear.
+/// The TLS of each leg: applications to us, us to the source, to the target, and to the other proxies. Null where a leg
+/// is in clear.
 struct TlsLegs {
-    TlsContextPtr listen, source, target;
+    TlsContextPtr listen, source, target, proxies;
 
     /// Reads the files that the settings name. An error says which setting and file, and what to do.
     static Result<TlsLegs> load(const Settings& settings);

@@ -1,6 +1,7 @@
 #include "proxy/peer_watch.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "cql/protocol/frame.h"
 #include "cql/protocol/requests.h"
@@ -35,31 +36,33 @@ class Question final : Stream::Handler {
         cql::encode_options(stream_.out(), {});
         stream_.flush_soon();
     }
-    const OneShot<bool>& answered() const { return answered_; }
+    const OneShot<Status>& answered() const { return answered_; }
     void close() { stream_.close(); }
 
   private:
     std::size_t on_data(MutableBytes data) override {
         const auto scan = cql::next_frame(data, cql::Direction::response);
         if (scan.verdict == cql::FrameVerdict::incomplete) return 0;
-        answered_.set(scan.verdict == cql::FrameVerdict::complete &&
-                      scan.frame.header.opcode == cql::Opcode::supported);
+        const bool fine =
+            scan.verdict == cql::FrameVerdict::complete && scan.frame.header.opcode == cql::Opcode::supported;
+        answered_.set(fine ? Status(ok()) : fail(Errc::malformed, "it answered OPTIONS with something else"));
         return data.size();
     }
-    void on_closed(const Error&) override { answered_.set(false); }
+    void on_closed(const Error& why) override { answered_.set(fail(why)); }
 
     Stream stream_;
-    OneShot<bool> answered_;
+    OneShot<Status> answered_;
 };
 
-Task<bool> answers(Endpoint to, PeerWatch::Options options) {
+Task<Status> answers(Endpoint to, PeerWatch::Options options) {
     const auto by = Deadline::in(Shard::here().clock(), options.timeout);
     auto connected = co_await connect(to, by);
-    if (!connected) co_return false;
+    if (!connected) co_return fail(connected.error());
     auto question = std::make_unique<Question>(connected.value(), to, options.tls);
     const auto answered = question->answered();
-    const auto timer = Shard::here().call_at(by.at, [answered] { answered.set(false); });
-    const bool result = co_await answered;
+    const auto timer =
+        Shard::here().call_at(by.at, [answered] { answered.set(fail(Errc::timeout, "no answer in time")); });
+    auto result = co_await answered;
     Shard::here().cancel(timer);
     question->close();
     Shard::here().dispose(std::move(question));
@@ -85,13 +88,19 @@ Task<void> PeerWatch::stop() {
 
 Task<void> PeerWatch::watch(PeerWatch* self, std::size_t index) {
     const auto address = self->ring_->nodes()[index].address;
+    int failures = 0;
     while (!self->stop_.requested()) {
-        const bool answered = co_await answers(address, self->options_);
+        const auto answered = co_await answers(address, self->options_);
         if (self->stop_.requested()) break;
-        if (const auto change = self->health_[index].observe(answered)) {
+        failures = answered ? 0 : failures + 1;
+        const auto change = self->health_[index].observe(answered.has_value());
+        if (answered && change) self->log_.info("a proxy is up", {kv("proxy", address)});
+        // Also of one that was never up: what is wrong with it may be our TLS.
+        if (failures == PeerHealth::kFailuresUntilDown)
+            self->log_.warn("a proxy is down", {kv("proxy", address), kv("error", answered.error().what)});
+        if (change) {
             auto up = std::make_shared<std::vector<bool>>();
             for (const auto& health : self->health_) up->push_back(health.is_up());
-            self->log_.info(*change ? "a proxy is up" : "a proxy is down", {kv("proxy", address)});
             self->on_change_(std::move(up), {address, *change});
         }
         co_await sleep(self->options_.every, &self->stop_);

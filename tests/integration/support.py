@@ -148,6 +148,12 @@ def eventually(condition: Callable[[], Any], what: str, within: float = 30.0) ->
         time.sleep(0.05)
 
 
+def known_tables(session: Session, keyspace: str) -> set[str]:
+    """What this session's driver has heard of so far."""
+    known = session.cluster.metadata.keyspaces.get(keyspace)
+    return set(known.tables) if known else set()
+
+
 # --- penumbra --------------------------------------------------------------------------------------------------------
 
 class CommandFailed(AssertionError):

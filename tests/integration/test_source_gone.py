@@ -24,9 +24,9 @@ def test_schemas_change_and_are_told(alone, connect, target, keyspace) -> None:
     one.execute(one.prepare("INSERT INTO t (k, v) VALUES (?, ?)"), (1, "x"))
     assert one.execute("SELECT v FROM t WHERE k = 1").one().v == "x"
     assert direct.execute(f"SELECT v FROM {keyspace}.t WHERE k = 1").one().v == "x"
-    eventually(lambda: "t" in other.cluster.metadata.keyspaces[keyspace].tables, "another client is told of it")
+    eventually(lambda: "t" in support.known_tables(other, keyspace), "another client is told of it")
     direct.execute(f"CREATE TABLE {keyspace}.past_us (k int PRIMARY KEY)", timeout=60)
-    eventually(lambda: "past_us" in other.cluster.metadata.keyspaces[keyspace].tables, "and of what was made past us")
+    eventually(lambda: "past_us" in support.known_tables(other, keyspace), "and of what was made past us")
     report = alone.cli("schema", "report", "-o", "json")
     assert report["total"] == 0, "nothing was to be made on the source"
 

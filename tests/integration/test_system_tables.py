@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import socket
-import struct
 from typing import ClassVar
 
 import pytest
 from cassandra import InvalidRequest, Unauthorized
 from cassandra.protocol import ProtocolHandler
-from cassandra.query import SimpleStatement, tuple_factory
+from cassandra.query import tuple_factory
 
 import support
-from support import Penumbra, eventually
 
 # Selectors that are the same of our row and of the node's own, and such that are not.
 SAME = ["key", "*, key", "rack AS r", "toJson(release_version)", "token(key)", "cast(rpc_port AS text)", "rpc_port + 1, -rpc_port",
@@ -132,64 +129,3 @@ def test_an_address_that_nobody_can_connect_to(penumbra) -> None:
     process = penumbra("--advertise", "0.0.0.0", start=False)
     with pytest.raises(AssertionError, match="no driver could connect to that"):
         process.start()
-
-
-class Listener:
-    """A bare CQL v4 connection that registered for STATUS_CHANGE, and keeps the events."""
-
-    def __init__(self, contact_point: str) -> None:
-        host, _, port = contact_point.rpartition(":")
-        self._socket = socket.create_connection((host, int(port)), timeout=10)
-        for opcode, body in ((1, b"\x00\x01\x00\x0bCQL_VERSION\x00\x053.0.0"), (11, b"\x00\x01\x00\x0dSTATUS_CHANGE")):
-            self._socket.sendall(struct.pack(">BBhBi", 4, 0, 1, opcode, len(body)) + body)
-            assert self.next()[0] == 2
-
-    def next(self) -> tuple[int, bytes]:
-        head = self._exactly(9)
-        return head[4], self._exactly(struct.unpack(">i", head[5:])[0])
-
-    def event(self, within: float = 30.0) -> tuple[str, str]:
-        """(UP or DOWN, address)"""
-        self._socket.settimeout(within)
-        opcode, body = self.next()
-        assert opcode == 12 and body[2:15] == b"STATUS_CHANGE", (opcode, body)
-        size = struct.unpack(">h", body[15:17])[0]
-        return body[17:17 + size].decode(), socket.inet_ntoa(body[18 + size:22 + size])
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def _exactly(self, count: int) -> bytes:
-        data = b""
-        while len(data) < count:
-            part = self._socket.recv(count - len(data))
-            assert part, "closed"
-            data += part
-        return data
-
-
-def test_two_proxies_find_each_other(penumbra, connect, source) -> None:
-    one_address, two_address = support.PENUMBRA_ADDRESS, support.PEER_PENUMBRA_ADDRESS
-    flags = ("--proxies", f"{one_address};rack=r1,{two_address};rack=r2")
-    one: Penumbra = penumbra(*flags)
-    two: Penumbra = penumbra(*flags, address=two_address)
-    session = connect(one)
-    rows = eventually(lambda: session.execute("SELECT peer, rack, host_id, tokens, schema_version FROM system.peers").all(),
-                      "the first proxy shows the second")
-    local = connect(two).execute("SELECT rpc_address, rack, host_id, tokens, schema_version FROM system.local").one()
-    assert [tuple(row) for row in rows] == [tuple(local)]
-    if not source.is_scylla:
-        page = session.execute(SimpleStatement("SELECT peer, native_port FROM system.peers_v2", fetch_size=1)).all()
-        assert page == [(two_address, 9042)]
-    hosts = connect(one).cluster.metadata
-    assert sorted(host.address for host in hosts.all_hosts()) == [two_address, one_address]
-    assert len(hosts.token_map.ring) == 32
-
-    events = Listener(one.contact_point)
-    two.kill9()
-    assert events.event() == ("DOWN", two_address)
-    assert session.execute("SELECT count(*) FROM system.peers").one()[0] == 0
-    two.start()
-    assert events.event() == ("UP", two_address)
-    assert session.execute("SELECT count(*) FROM system.peers").one()[0] == 1
-    events.close()

@@ -4,6 +4,7 @@
 
 #include "cluster/tests/support/loop.h"
 #include "cluster/tests/support/lying_server.h"
+#include "runtime/tests/support/certificates.h"
 
 namespace penumbra::proxy {
 namespace {
@@ -76,6 +77,71 @@ TEST(PeerWatchTest, TellsOfEachChangeOnce) {
     EXPECT_EQ(told, (std::vector{true, false}));
     loop.run_void([&] { return watch->stop(); });
     loop.on([&] { watch.reset(); });
+}
+
+/// A proxy whose listener speaks TLS: it answers whatever it is told with SUPPORTED.
+class TlsPeer final : Stream::Handler {
+  public:
+    explicit TlsPeer(const TlsContextPtr& tls) {
+        const auto accept = [this, tls](int fd, const Endpoint& from) {
+            streams_.push_back(std::make_unique<Stream>(fd, from, tls));
+            streams_.back()->start(*this);
+        };
+        endpoint = listener_.listen(Endpoint::parse("127.0.0.1:0").value(), accept).value();
+    }
+    Endpoint endpoint;
+
+  private:
+    std::size_t on_data(MutableBytes data) override {
+        cql::encode_supported(streams_.back()->out(), {}, {});
+        streams_.back()->flush_soon();
+        return data.size();
+    }
+    void on_closed(const Error&) override {}
+
+    Listener listener_;
+    std::vector<std::unique_ptr<Stream>> streams_;
+};
+
+TEST(PeerWatchTest, AsksInTlsWhoSpeaksNothingElse) {
+    const Identity authority({.name = "CA", .is_ca = true});
+    const Identity proxy({.name = "proxy", .alternatives = "DNS:db.example"}, &authority);
+    const Directory files;
+    TlsOptions own;
+    own.certificate = files.write("proxy.pem", proxy.certificate());
+    own.key = files.write("proxy.key", proxy.key());
+    auto listening = own;
+    listening.ca = files.write("ca.pem", authority.certificate());
+    listening.client_auth = TlsClientAuth::required;
+    auto asking = own;
+    asking.verify = TlsVerify::none;  // The certificate is for the applications' name, and nothing is told to the peer.
+
+    cluster::testing::Loop loop;
+    std::unique_ptr<TlsPeer> peer;
+    loop.on([&] { peer = std::make_unique<TlsPeer>(TlsContext::make(TlsRole::server, listening).value()); });
+    ProxyNode self;
+    self.address = Endpoint::parse("127.0.0.1:1").value();
+    ProxyNode other;
+    other.address = peer->endpoint;
+    const auto ring = ProxyRing::make(self, {other}).value();
+    std::vector<bool> told;
+    std::unique_ptr<PeerWatch> watch;
+    loop.on([&] {
+        PeerWatch::Options options;
+        options.every = 1ms;
+        options.timeout = 5s;
+        options.tls = TlsContext::make(TlsRole::client, asking).value();
+        watch = std::make_unique<PeerWatch>(
+            ring, [&](ProxiesUp, PeerChange change) { told.push_back(change.up); }, options);
+        watch->start();
+    });
+    loop.until([&] { return !told.empty(); });
+    EXPECT_EQ(told, std::vector{true});
+    loop.run_void([&] { return watch->stop(); });
+    loop.on([&] {
+        watch.reset();
+        peer.reset();
+    });
 }
 
 }  // namespace
