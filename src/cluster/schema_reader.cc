@@ -118,7 +118,9 @@ Result<cql::SchemaPtr> build_schema(const cql::Rows& keyspaces, const cql::Rows&
         column.kind = kind_of(kind);
         column.type = std::move(type);
         if (auto position = row.int32("position")) column.position = position.value();
-        if (auto order = row.text("clustering_order")) column.descending = order.value() == "desc";
+        // "desc" from Cassandra, "DESC" from ScyllaDB.
+        if (auto order = row.text("clustering_order"))
+            column.descending = order.value() == "desc" || order.value() == "DESC";
         found->second.is_counter |= column.type->is_counter();
         found->second.columns.push_back(std::move(column));
     }

@@ -8,6 +8,9 @@ Frames that differ in their stream only count once; those that were recorded in 
 requests.txt    `step answer hex`: each different request; answer is the error code that Cassandra 5.0, or else the first server
                 that has the step, gave to it, or `ok`, or `none`
 compressed.txt  `server step direction compression hex`: frames of v3 and v4 on connections that agreed on a compression
+<server>.exchanges.txt
+                `step text response`: what each QUERY of v4 in one piece, or OPTIONS (then the text is that word), got as its only
+                answer; the text in hex too
 segments.txt    `server step direction compression wire envelopes`: v5 after READY, as it was on the wire and what is in it, the
                 envelopes joined by commas
 """
@@ -17,7 +20,7 @@ import tarfile
 from pathlib import Path
 
 SERVERS = ["cassandra-5.0", "scylla-5.2", "cassandra-4.1"]
-STARTUP, READY = "01", "02"
+STARTUP, READY, OPTIONS, QUERY = "01", "02", "05", "07"
 
 
 def steps(archive, server):
@@ -63,7 +66,7 @@ def main():
     out.mkdir(parents=True, exist_ok=True)
     requests, compressed, segments = {}, [], []
     for server in SERVERS:
-        responses, agreed = {}, {}
+        responses, agreed, exchanges = {}, {}, []
         for step, answers in steps(archive, server):
             request = step.get("request")
             request = request if isinstance(request, str) else ""
@@ -75,6 +78,9 @@ def main():
             codec = agreed.get(conn, "none")
             if request:
                 requests.setdefault(request[:4] + request[8:], (step["step"], error_code(answers), request))
+            if version == "04" and len(answers) == 1 and codec == "none" and request[8:10] in (OPTIONS, QUERY):
+                text = "OPTIONS" if request[8:10] == OPTIONS else step.get("cql", "")
+                exchanges.append(f"{step['step']} {text.encode().hex()} {answers[0]}\n" if text else "")
             for n, answer in enumerate(answers):
                 responses.setdefault(answer[:4] + answer[8:], (f"{step['step']}#{n}", answer))
             if version in ("03", "04") and codec != "none":
@@ -87,6 +93,7 @@ def main():
                 wire = "".join(wire) if isinstance(wire, list) else wire
                 if isinstance(wire, str) and envelopes:
                     segments.append((server, step["step"], direction, codec, wire, ",".join(envelopes)))
+        (out / f"{server}.exchanges.txt").write_text("".join(exchanges))
         (out / f"{server}.txt").write_text("".join(f"{step} {hex_}\n" for step, hex_ in responses.values()))
     (out / "requests.txt").write_text("".join(" ".join(line) + "\n" for line in requests.values()))
     (out / "compressed.txt").write_text("".join(" ".join(line) + "\n" for line in compressed))
