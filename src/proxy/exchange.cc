@@ -256,6 +256,7 @@ void Exchange::start() {
     phase_ = phases.empty()       ? shard_.router()->default_phase()
              : phases.size() == 1 ? phases.front()
                                   : routing::meet(phases);
+    if (refuse_lost_condition()) return;
     mirrored_ = kind_ == Plan::Kind::write && routing::is_shadowed(phase_);
     // Also where one cluster takes the write alone: a server orders its own timestamps per connection and by
     // milliseconds, and one client's writes leave on several of ours.
@@ -282,6 +283,22 @@ routing::Phase Exchange::preparing_phase(const Plan& plan) const {
     Phases phases;
     for (const auto& part : plan.parts) phases.push_back(part.routes->without_tenant().phase);
     return routing::meet(phases);
+}
+
+bool Exchange::refuse_lost_condition() {
+    if (std::ranges::none_of(pieces_, [](const auto& one) { return one.plan->has_json_condition; })) return false;
+    const auto is_scylla = [this](routing::Side side) {
+        const auto& topology = shard_.pool(side).topology();
+        return topology && topology->is_scylla;
+    };
+    // Whoever came from a ScyllaDB finds what it was used to.
+    if (!is_scylla(routing::primary_of(phase_)) || is_scylla(routing::Side::source)) return false;
+    client_->reply_error(stream_, cql::ErrorCode::invalid,
+                         "INSERT JSON with IF NOT EXISTS: ScyllaDB would write the row even if it exists; name the "
+                         "columns and values instead of JSON. It was not executed");
+    answered_ = true;
+    finish();
+    return true;
 }
 
 // ---- the legs
@@ -336,7 +353,7 @@ void Exchange::Leg::write_to(Bytes& out, std::int16_t stream) {
         cql::RequestHead head;
         head.version = exchange_.version_;
         head.stream = stream;
-        cql::encode_prepare(out, head, preparing_->text->text());
+        cql::encode_prepare(out, head, preparing_->text->text_for_clusters());
         return;
     }
     exchange_.write_request(out, stream, side, role());
@@ -443,6 +460,24 @@ void Exchange::Leg::end(Outcome how, const cql::FrameView* frame, const Error* e
     }
 }
 
+void Exchange::settle_repeated_names(cql::FrameEdit& edit) const {
+    // A PREPARE goes as it is: the client wants to hear how its own cluster numbers the values.
+    if (opcode_ == cql::Opcode::prepare ||
+        std::ranges::none_of(pieces_, [](const auto& one) { return one.plan->repeated_names != nullptr; }))
+        return;
+    if (opcode_ == cql::Opcode::query) {
+        pieces_.front().plan->repeated_names->edit(cql::decode_query(view_).value(), edit);
+    } else if (opcode_ == cql::Opcode::execute) {
+        pieces_.front().plan->repeated_names->edit(cql::decode_execute(view_).value(), edit);
+    } else {
+        const auto batch = cql::decode_batch(view_);
+        std::size_t n = 0;
+        for (const auto& child : batch.value().children) {
+            if (const auto& names = pieces_[n++].plan->repeated_names) names->edit(child, edit);
+        }
+    }
+}
+
 void Exchange::write_request(Bytes& out, std::int16_t stream, routing::Side side, Role role) {
     auto& edit = shard_.edit();
     edit.reset(view_);
@@ -471,6 +506,7 @@ void Exchange::write_request(Bytes& out, std::int16_t stream, routing::Side side
         }
     }
     // In the order of the frame, which is the cheapest.
+    settle_repeated_names(edit);
     if (page_side_) {
         const auto tagged = untag_paging_state(parameters_.paging_state->bytes());
         edit.replace_paging_state(parameters_, cql::CellView(tagged->state));
@@ -629,7 +665,7 @@ BytesView Exchange::owed_statement(const std::vector<sync::OwedResync>& rows) {
     for (const auto& piece : pieces_) {
         if (!piece.prepared) continue;
         const auto& text = *piece.prepared->text;
-        writer.add_prepared({text.id, text.text(), text.keyspace});
+        writer.add_prepared({text.id, text.text_for_clusters(), text.keyspace});
     }
     writer.close_prepared();
     writer.add_rows(rows);
@@ -637,6 +673,7 @@ BytesView Exchange::owed_statement(const std::vector<sync::OwedResync>& rows) {
     edit.reset(view_);
     edit.set_stream(0);
     if (!prefix_.payload.empty()) edit.strip_payload(prefix_);
+    settle_repeated_names(edit);
     if (timestamp_) edit.add_timestamp(parameters_, *timestamp_);
     edit.append_to(payload);
     return payload;
@@ -835,14 +872,15 @@ void Exchange::answer_prepared(const cql::FrameView& frame) {
     const auto text = std::make_shared<const PreparedText>(std::string(query_), session_keyspace_, columns);
     shard_.context().prepared->add(text);
     auto& there = shard_.statements().add(text)->on_side(primary_.side);
-    there.id.assign(result.value().id.begin(), result.value().id.end());
+    // Where it is executed in other words, it has yet to be prepared in those.
+    if (!text->repeated_names) there.id.assign(result.value().id.begin(), result.value().id.end());
     there.columns = columns;
     // The same frame with our ids in the place of the cluster's.
     auto& edit = shard_.edit();
     edit.reset(frame);
     edit.replace_id(result.value(), text->id);
     if (const auto& id = result.value().result_metadata_id) {
-        there.result_metadata_id.assign(id->begin(), id->end());
+        if (!text->repeated_names) there.result_metadata_id.assign(id->begin(), id->end());
         edit.replace_result_metadata_id(result.value(), columns);
     }
     Bytes ours;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "cluster/pool.h"
 #include "cql/protocol/frame.h"
+#include "cql/protocol/frame_edit.h"
 #include "cql/protocol/requests.h"
 #include "journal/journal.h"
 #include "proxy/client_connection.h"
@@ -111,6 +112,11 @@ class Exchange {
     void add_text(std::string_view text, const cql::ValuesView& values);
     void plan_pieces();
     bool pass_gates();
+    /// Where a marker is named more than once: what any cluster understands.
+    void settle_repeated_names(cql::FrameEdit& edit) const;
+    /// True when the primary would execute the write without its condition, unlike the cluster the client came from:
+    /// the client was told that it was not executed.
+    bool refuse_lost_condition();
     void write_request(Bytes& out, std::int16_t stream, routing::Side side, Role role);
     /// Where the rows of its (first) statement are on that cluster; null where no table is known.
     cluster::TableRoute* place_on(routing::Side side);

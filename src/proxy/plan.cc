@@ -17,14 +17,23 @@ namespace {
 using cql::Statement;
 using cql::StatementKind;
 
-std::optional<ValueSource> source_of(const Statement& statement, const cql::ColumnDef& column) {
+/// What counts the markers: the batch, where the statement is a child of one.
+struct WholeText {
+    std::uint32_t markers = 0;
+    const RepeatedNames* repeated_names = nullptr;
+};
+
+std::optional<ValueSource> source_of(const Statement& statement, const WholeText& whole, const cql::ColumnDef& column) {
     const auto* term = statement.value_of(column.name);
     if (term == nullptr) return std::nullopt;
     ValueSource source;
     if (term->is_marker()) {
         source.is_marker = true;
-        source.marker = term->marker;
-        source.marker_name = term->text;
+        source.marker = source.shared_slot = term->marker;
+        source.markers = whole.markers;
+        if (whole.repeated_names != nullptr) source.shared_slot = whole.repeated_names->slots().slots()[term->marker];
+        // Servers call a `?` by its column.
+        source.marker_name = term->text.empty() ? std::string_view(column.name) : term->text;
         return source;
     }
     auto bytes = cql::from_literal(*column.type, term->range.in(statement.text));
@@ -61,10 +70,11 @@ Mirroring mirroring_of(const Statement& statement, const cql::Table* table) {
     return worst;
 }
 
-void add_part(const Statement& statement, std::string_view session_keyspace, Plan& plan) {
+void add_part(const Statement& statement, const WholeText& whole, std::string_view session_keyspace, Plan& plan) {
     PlanPart part;
     part.keyspace = statement.table.qualified() ? statement.table.keyspace : session_keyspace;
     part.table = statement.table.name;
+    plan.has_json_condition |= statement.json && statement.condition != cql::Condition::none;
     if (part.keyspace.empty() || part.table.empty()) return;  // the server will say what is missing
     part.routes = &plan.router->table(part.keyspace, part.table);
     const auto* table = plan.router->schema() ? plan.router->schema()->table(part.keyspace, part.table) : nullptr;
@@ -73,9 +83,9 @@ void add_part(const Statement& statement, std::string_view session_keyspace, Pla
         plan.unknown_table |= !routing::is_system_keyspace(part.keyspace);
     } else {
         plan.is_counter |= table->is_counter;
-        if (part.routes->depends_on_tenant()) part.tenant = source_of(statement, *part.routes->tenant_column());
+        if (part.routes->depends_on_tenant()) part.tenant = source_of(statement, whole, *part.routes->tenant_column());
         for (const auto* column : table->partition_key()) {
-            auto source = source_of(statement, *column);
+            auto source = source_of(statement, whole, *column);
             if (!source) {
                 part.key.clear();
                 break;
@@ -146,7 +156,7 @@ std::optional<BytesView> ValueSource::in(const cql::ValuesView& values) const {
         if (!bound || !bound->value.has_value()) return std::nullopt;
         return bound->value.bytes();
     }
-    const auto cell = values.cell(marker);
+    const auto cell = values.cell(values.size() == markers ? marker : shared_slot);
     if (!cell.has_value()) return std::nullopt;
     return cell.bytes();
 }
@@ -165,9 +175,11 @@ PlanPtr make_plan(const cql::Statement& statement, std::string_view keyspace, ro
     plan->kind = kind_of(statement, keyspace);
     plan->needs_keyspace = !cql::fully_qualified(statement);
     plan->is_conditional = statement.conditional();
+    plan->repeated_names = RepeatedNames::of(statement);
+    const WholeText whole{statement.marker_count, plan->repeated_names.get()};
     if (plan->kind == Plan::Kind::read || plan->kind == Plan::Kind::write || plan->kind == Plan::Kind::truncate) {
         for (const auto& part : statement.parts()) {
-            if (part.table) add_part(part, keyspace, *plan);
+            if (part.table) add_part(part, whole, keyspace, *plan);
         }
         const bool system = !plan->parts.empty() && std::ranges::all_of(plan->parts, [](const auto& part) {
             return routing::is_system_keyspace(part.keyspace);

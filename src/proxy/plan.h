@@ -14,6 +14,7 @@
 #include "cluster/table_route.h"
 #include "cql/language/statement.h"
 #include "cql/protocol/requests.h"
+#include "proxy/repeated_names.h"
 #include "routing/router.h"
 
 namespace penumbra::proxy {
@@ -21,9 +22,11 @@ namespace penumbra::proxy {
 /// Where the value of a column stands in a request: in a bind marker, or in the text.
 struct ValueSource {
     bool is_marker = false;
-    std::uint32_t marker = 0;
-    std::string marker_name;  ///< of `:name`, for requests that name their values
-    Bytes literal;            ///< serialized for the column's type
+    std::uint32_t marker = 0;       ///< among `markers` values: one for each occurrence
+    std::uint32_t markers = 0;      ///< of the whole text
+    std::uint32_t shared_slot = 0;  ///< among fewer values: one for each name (RepeatedNames)
+    std::string marker_name;        ///< for requests that name their values
+    Bytes literal;                  ///< serialized for the column's type
 
     /// Nothing when it is not bound, null or unset.
     std::optional<BytesView> in(const cql::ValuesView& values) const;
@@ -69,6 +72,9 @@ struct Plan {
     bool needs_keyspace = false;
     bool is_counter = false;
     bool is_conditional = false;
+    /// INSERT JSON .. IF NOT EXISTS: every ScyllaDB so far takes it and passes over the condition.
+    bool has_json_condition = false;
+    RepeatedNamesPtr repeated_names;  ///< null as a rule
     routing::RouterPtr router;
 };
 /// Of one shard: plans and what holds them never leave the shard that made them, so counting needs no atomics.

@@ -25,7 +25,7 @@ cql::Md5 digest_of(const cql::RowsMetadata& metadata) {
 }
 
 PreparedText::PreparedText(std::string text, std::string_view session_keyspace, const cql::Md5& told_columns)
-    : statement(std::move(text)), told(told_columns) {
+    : statement(std::move(text)), told(told_columns), repeated_names(RepeatedNames::of(*statement)) {
     const bool qualified = cql::fully_qualified(*statement);
     if (!qualified) keyspace = session_keyspace;
     id = client_id(statement.text(), keyspace, qualified);

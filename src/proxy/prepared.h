@@ -29,9 +29,12 @@ struct PreparedText {
     std::string keyspace;  ///< that completes its names; empty where it names its own
     cql::OwnedStatement statement;
     cql::Md5 told;  ///< digest of the result columns that the client was told
+    RepeatedNamesPtr repeated_names;
 
     PreparedText(std::string text, std::string_view session_keyspace, const cql::Md5& told_columns);
     const std::string& text() const { return statement.text(); }
+    /// What clusters prepare to execute it.
+    const std::string& text_for_clusters() const { return repeated_names ? repeated_names->text() : text(); }
 };
 using PreparedTextPtr = std::shared_ptr<const PreparedText>;
 

@@ -184,7 +184,11 @@ Task<Result<cql::MemoryRow>> VirtualSelect::output_row(const cql::MemoryRows* gr
     std::size_t next = 0;
     for (const auto& output : outputs_) {
         if (output.expression) {
-            cells.push_back(std::move(expressions[next++].value));
+            auto cell = std::move(expressions[next++].value);
+            // What a ScyllaDB worked out over its own row says nothing where no row was chosen.
+            if (row == nullptr && setting_.primary->is_scylla && cql::aggregates_of(*output.expression).empty())
+                cell.reset();
+            cells.push_back(std::move(cell));
         } else {
             cells.push_back(row ? (*row)[cql::column_index(*table_, *output.column)] : cql::Cell());
         }

@@ -95,7 +95,6 @@ class VirtualSelect {
     /// Sends the statement itself; an answer with a frame is an error that the client gets.
     Task<Result<VirtualAnswer>> judge();
 
-    std::optional<std::size_t> slot_of(const cql::Term& marker) const;
     cql::CellView bound(const cql::Term& marker) const;
     Task<Result<cql::Cell>> value_of(const cql::Term* term, cql::TypePtr type);
     Task<Result<std::vector<cql::Cell>>> values_of(const cql::Term* term, std::vector<cql::TypePtr> types);

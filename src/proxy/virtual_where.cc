@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "cql/language/named_slots.h"
 #include "cql/types/elements.h"
 #include "cql/types/scalars.h"
 #include "cql/types/value.h"
@@ -36,22 +37,11 @@ Result<std::vector<cql::Cell>> parts_of(const cql::DataType& type, BytesView val
 
 }  // namespace
 
-std::optional<std::size_t> VirtualSelect::slot_of(const cql::Term& marker) const {
-    const auto& statement = *statement_;
-    const auto ordinal = marker.marker - statement.first_marker;
-    if (!setting_.primary->is_scylla || marker.text.empty()) return ordinal;
-    // ScyllaDB gives markers of one name one slot.
-    std::vector<std::string_view> names;
-    for (const auto name : statement.marker_names) {
-        if (name == marker.text) return names.size();
-        if (std::ranges::find(names, name) == names.end()) names.push_back(name);
-    }
-    return ordinal;
-}
-
 cql::CellView VirtualSelect::bound(const cql::Term& marker) const {
     const auto& values = parameters_.values;
-    const auto value = values.named() ? values.by_name(marker.text) : values.nth(*slot_of(marker));
+    const auto count = static_cast<std::uint32_t>(values.size());
+    const auto place = cql::NamedSlots(*statement_).position(marker.marker, count).value_or(marker.marker);
+    const auto value = values.named() ? values.by_name(marker.text) : values.nth(place);
     return value ? value->value : cql::CellView::null();
 }
 

@@ -113,6 +113,26 @@ TEST_F(PlanTest, TheTenantIsFoundWhereverItStands) {
     EXPECT_EQ(route(*plan("SELECT * FROM other.rows WHERE tenant = 'acme'")), other) << "no table of the migration";
 }
 
+TEST_F(PlanTest, TheTenantIsFoundWhereMarkersShareAName) {
+    const Routed acme{Phase::shadow_sync, {kAcme}};
+    const auto tenant = cql::encode_text("acme");
+    const auto one = cql::encode_int(1);
+    const auto text = plan("UPDATE app.rows SET v = :x WHERE id = :n AND id = :n AND tenant = :who");
+    EXPECT_EQ(route(*text, {one, one, one, tenant}), acme) << "a value for each occurrence, as on Cassandra";
+    EXPECT_EQ(route(*text, {one, one, tenant}), acme) << "a value for each name, as on ScyllaDB";
+    EXPECT_EQ(route(*text, {tenant, one, one}, {"who", "n", "x"}), acme);
+    const auto batch = plan(
+        "BEGIN BATCH DELETE FROM app.settings WHERE name = :x; DELETE FROM app.settings WHERE "
+        "name = :x; DELETE FROM app.rows WHERE tenant = :who; APPLY BATCH");
+    EXPECT_EQ(route(*batch, {one, one, tenant}), route(*batch, {one, tenant}));
+    const auto child = batch->parts.back().tenant;
+    ASSERT_TRUE(child);
+    EXPECT_EQ(child->marker, 2U);
+    EXPECT_EQ(child->shared_slot, 1U);
+    EXPECT_EQ(route(*plan("DELETE FROM app.rows WHERE tenant = ?"), {tenant}, {"tenant"}), acme)
+        << "a marker without a name is called by its column";
+}
+
 TEST_F(PlanTest, WithoutATenantEveryScopeOfTheTableCounts) {
     const Routed all{Phase::shadow_sync, {kAcme, routing::kDefaultScope}};
     EXPECT_EQ(route(*plan("SELECT * FROM app.rows")), all);
