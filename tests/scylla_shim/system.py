@@ -32,7 +32,7 @@ _ADDRESSES = ("broadcast_address", "listen_address", "rpc_address", "peer", "pre
 
 # Columns of `system` that no Cassandra of today has.
 _OWN_COLUMNS = [{"keyspace_name": b"system", "table_name": table.encode(), "column_name": column.encode(),
-                 "clustering_order": b"none", "kind": b"regular", "position": struct.pack(">i", -1), "type": b"text"}
+                 "clustering_order": b"NONE", "kind": b"regular", "position": struct.pack(">i", -1), "type": b"text"}
                 for table, column in (("local", "supported_features"), ("local", "thrift_version"),
                                       ("peers", "supported_features"))]
 
@@ -89,6 +89,8 @@ class SystemSelect:
                                  if k in ("class", "chunk_length_in_kb")})
             if name == "speculative_retry" and cell is not None and cell.endswith(b"p"):
                 return cell[:-1] + b".0PERCENTILE"
+        if name == "clustering_order" and self.table == "system_schema.columns" and cell is not None:
+            return cell.upper()
         return cell
 
 
