@@ -2,6 +2,7 @@
 
 PENUMBRA_STATEMENTS   how many (20000)
 PENUMBRA_SEED         which (from the clock; printed)
+PENUMBRA_PROTOCOL     in which version (4)
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ def test_nobody_can_tell(penumbra, source, target, capsys: pytest.CaptureFixture
     process = penumbra("--request-timeout", "1m")  # Schema changes take seconds on a busy machine.
     seed = int(os.environ.get("PENUMBRA_SEED", time.time()))
     statements = int(os.environ.get("PENUMBRA_STATEMENTS", "20000"))
+    version = int(os.environ.get("PENUMBRA_PROTOCOL", "4"))
     pair = Pair(process.contact_point, source.contact_point, target.contact_point, admin=process.admin)
-    run = Run(pair, Options(statements=statements, seed=seed, reproductions=Path("differential-failures")))
+    run = Run(pair, Options(statements=statements, seed=seed, version=version, reproductions=Path("differential-failures")))
     with capsys.disabled():
-        print(f"\nPENUMBRA_SEED={seed} PENUMBRA_STATEMENTS={statements}", flush=True)
+        print(f"\nPENUMBRA_SEED={seed} PENUMBRA_STATEMENTS={statements} PENUMBRA_PROTOCOL={version}", flush=True)
         same = run.execute()
     assert same, f"seed {seed}: {len(run.found)} answers differ; {run.problems}"
     assert run.statements >= statements - len(pair.directs()) * 100

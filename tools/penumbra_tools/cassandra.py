@@ -356,6 +356,9 @@ class Node:
             "counter_cache_size": "4MiB",
             "row_cache_size": "0MiB",
             "file_cache_size": "32MiB",
+            # By default a 256th of the heap, at least 10 MiB. Where thousands of statements are in use, a server with a full cache
+            # forgets a new one as soon as it is prepared, and again, until nobody gets further.
+            "prepared_statements_cache_size": "48MiB",
             "concurrent_compactors": 1,
             "native_transport_max_threads": 32,
             # A machine that is busy compiling must show up as a long wait, not as a failed request. Cassandra's own

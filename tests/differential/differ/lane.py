@@ -25,6 +25,10 @@ class Gone(Exception):
         self.name = endpoint.name
         self.told: list[str] = []   # the statements that it was sent last
 
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *(["The last statements that were sent there:"] if self.told else []),
+                          *(f"  {line}" for line in self.told)])
+
     @property
     def is_proxy(self) -> bool:
         return self.name == "proxy"

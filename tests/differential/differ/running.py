@@ -130,7 +130,7 @@ class Run:
             gone.told = [f"lane {work.number}: {shown}" for work in works for shown in work.lane.last_sent(gone.name)]
             if not gone.is_proxy:
                 raise
-            self.problems += [str(gone), *gone.told]
+            self.problems.append(str(gone))
         finally:
             self.problems += migration.problems if migration else []
             for work in works:
