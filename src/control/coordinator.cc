@@ -178,10 +178,12 @@ void Coordinator::update_replay_scopes() {
     std::map<ScopeId, sync::ReplayScope> scopes;
     // Of the default scope also while it is not shadowed: it has no cancel that would have said that nobody wants it.
     scopes[routing::kDefaultScope] = {routing::Scope{}, options_.tenant_column,
-                                      default_shadow_since_.value_or(0) - kUnknownTimestampMargin};
+                                      default_shadow_since_.value_or(0) - kUnknownTimestampMargin,
+                                      routing::primary_of(options_.default_phase)};
     for (const auto& [id, migration] : book_.all()) {
         if (routing::is_shadowed(migration.phase))
-            scopes[id] = {migration.scope, options_.tenant_column, unknown_timestamp(migration)};
+            scopes[id] = {migration.scope, options_.tenant_column, unknown_timestamp(migration),
+                          routing::primary_of(migration.phase)};
     }
     replay_scopes_.set(std::move(scopes));
 }

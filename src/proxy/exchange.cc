@@ -265,15 +265,7 @@ void Exchange::start() {
     advancing_ = true;  // a send that fails at once must not answer before both legs have been looked at
     primary_.send(kind_ == Plan::Kind::read && page_side_ ? *page_side_ : routing::primary_of(phase_));
     // Where the primary is surely not asked, the shadow must not be either: it would have what nobody else has.
-    if (mirrored_ && mirroring_ != Mirroring::resync && primary_.is_pending_outcome()) {
-        ++shard_.counters().shadow_writes;
-        shard_.watch_shadow(*this);
-        if (INJECT("proxy.drop_shadow_write")) {
-            shadow_.outcome = Outcome::ok;
-        } else {
-            shadow_.send(routing::other(primary_.side));
-        }
-    }
+    if (mirrored_ && mirroring_ == Mirroring::exact && primary_.is_pending_outcome()) send_to_shadow();
     advancing_ = false;
     advance();
 }
@@ -560,10 +552,28 @@ bool Exchange::changed_nothing(const cql::FrameView& frame) {
     return !applied;
 }
 
+void Exchange::send_to_shadow() {
+    ++shard_.counters().shadow_writes;
+    shard_.watch_shadow(*this);
+    if (INJECT("proxy.drop_shadow_write")) {
+        shadow_.outcome = Outcome::ok;
+    } else {
+        shadow_.send(routing::other(primary_.side));
+    }
+}
+
 // ---- the merge rule
 
 void Exchange::advance() {
     if (advancing_ || !active_ || primary_.is_pending_outcome() || primary_.outcome == Outcome::unused) return;
+    // What counts or appends goes to the shadow when the primary has taken it: the shadow must not count what the
+    // primary then refuses. A counter that was deleted, so as to take that back, loses the increments that come later.
+    if (mirrored_ && mirroring_ == Mirroring::once && primary_.outcome == Outcome::ok &&
+        shadow_.outcome == Outcome::unused) {
+        advancing_ = true;
+        send_to_shadow();
+        advancing_ = false;
+    }
     if (mirrored_) {
         const bool shadow_has_it = shadow_.outcome == Outcome::ok;
         const bool shadow_pending = shadow_.is_pending_outcome();

@@ -122,6 +122,7 @@ class Exchange {
     cluster::TableRoute* place_on(routing::Side side);
     void primary_ended(const cql::FrameView* frame, const Error* error);
     void shadow_ended(const cql::FrameView* frame, const Error* error);
+    void send_to_shadow();
     void advance();
     /// Puts the statement, or the order to resync its rows, into the journal.
     void owe(bool as_resync);

@@ -77,6 +77,8 @@ struct Replayer::State {
     /// A statement that the cluster answered with an error: what it refuses for good it gets by reading.
     Task<Outcome> not_taken(const Job* job, const OwedStatement* statement, Error error);
     Task<Outcome> resync(const Job* job, const OwedResync* order);
+    /// Owes the order to the other cluster instead.
+    Task<Outcome> turn_round(const Job* job, const OwedResync* order);
     Outcome judge(const Job& job, const Error& error);
 };
 
@@ -274,11 +276,33 @@ Task<Outcome> Replayer::State::send(const Job* job, const OwedStatement* owed_st
     }
 }
 
+Task<Outcome> Replayer::State::turn_round(const Job* job, const OwedResync* order) {
+    Bytes payload;
+    encode_owed_resync(*order, payload);
+    const OneShot<bool> done;
+    journal.append(options.stream ^ 1, job->scope.value(), payload,
+                   [log = &journal, done](Result<journal::EntryId> entry) {
+                       if (entry) log->release(entry.value());
+                       done.set(entry.has_value());
+                   });
+    const bool durable = co_await done;
+    co_return durable ? Outcome::settled : Outcome::again;
+}
+
 Task<Outcome> Replayer::State::resync(const Job* job, const OwedResync* order) {
     const auto scope = options.scope_of ? options.scope_of(job->scope) : std::nullopt;
     if (!scope) {
         // Its migration was cancelled or completed: nobody wants it any more.
         co_return Outcome::settled;
+    }
+    const auto to = options.stream == 1 ? routing::Side::target : routing::Side::source;
+    if (scope->primary == to) {
+        // Of a phase that is over: a switch waits until all such orders are carried out, but a crash offers those of a
+        // segment that was not deleted once more. By now this cluster has writes that the other one has not, and
+        // making it equal to that one would delete them. It is the other one that may have to be made equal to this:
+        // after a forced switch, which leaves what it leaves.
+        const auto turned = co_await turn_round(job, order);
+        co_return turned;
     }
     Pair pair{other,
               owed,

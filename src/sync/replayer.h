@@ -23,6 +23,7 @@ struct ReplayScope {
     routing::Scope scope;
     std::string tenant_column;
     std::int64_t unknown_timestamp = 0;
+    routing::Side primary = routing::Side::source;  ///< of its phase now
 };
 
 struct ReplayOptions {
