@@ -384,7 +384,12 @@ void Exchange::Leg::on_reply(const cql::FrameView& frame) {
     }
     const auto code = cql::peek_error_code(frame);
     if (!is_primary_ && code) exchange_.shadow_refused_text_ = refuses_the_statement(code.value());
-    end(code && surely_refused(code.value()) ? Outcome::refused : Outcome::unknown, &frame, nullptr);
+    // A condition is decided before the level of its commit is looked at: Cassandra says Unavailable of a write that it
+    // has accepted, and completes it later.
+    const bool may_be_accepted = code && code.value() == cql::ErrorCode::unavailable && exchange_.mirrored_ &&
+                                 exchange_.mirroring_ == Mirroring::resync;
+    end(code && surely_refused(code.value()) && !may_be_accepted ? Outcome::refused : Outcome::unknown, &frame,
+        nullptr);
 }
 
 void Exchange::Leg::prepared(const cql::FrameView& frame) {

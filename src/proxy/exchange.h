@@ -199,8 +199,8 @@ class Exchange {
     SteadyTime held_since_;
     Leg shadow_{*this, false};
     PreparedPtr unprepared_;  ///< what the client has to prepare again, when that is the answer
-    Bytes reply_;    ///< the primary's answer, while the shadow or the journal is waited for
-    Error failure_;  ///< or why there is none
+    Bytes reply_;             ///< the primary's answer, while the shadow or the journal is waited for
+    Error failure_;           ///< or why there is none
 
     enum class Owing : std::uint8_t { no, appending, durable, failed };
     Owing owing_ = Owing::no;

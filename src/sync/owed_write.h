@@ -48,8 +48,8 @@ struct OwedPreparedView {
     std::string_view text;
     std::string_view keyspace;
 };
-/// The same piece by piece, without a list of them: the prepared ones, close_prepared(), add_rows(), and then the caller
-/// appends the frame to `out`.
+/// The same piece by piece, without a list of them: the prepared ones, close_prepared(), add_rows(), and then the
+/// caller appends the frame to `out`.
 class OwedStatementWriter {
   public:
     OwedStatementWriter(Bytes& out, std::string_view keyspace);

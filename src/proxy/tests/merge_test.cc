@@ -191,6 +191,22 @@ TEST_F(MergeTest, WhatCannotBeSentTwiceIsOwedAsAResync) {
     EXPECT_TRUE(std::holds_alternative<sync::OwedResync>(owed[1]));
 }
 
+TEST_F(MergeTest, TheShadowCountsNothingThatThePrimaryRefuses) {
+    world.set_phase(Phase::shadow_sync);
+    auto client = world.client();
+    const auto* text = "UPDATE app.hits SET n = n + 1 WHERE tenant = 'acme'";
+    world.source->on_request = [](const auto& asked) { asked.server->error(asked, ErrorCode::unavailable); };
+    EXPECT_EQ(Client::error(client->run(text)), ErrorCode::unavailable);
+    world.settle();
+    EXPECT_TRUE(world.target->asked.empty());
+    EXPECT_TRUE(world.owed(Side::target).empty());
+    world.source->on_request = {};
+    EXPECT_TRUE(Client::is_result(client->run(text)));
+    world.settle();
+    EXPECT_EQ(world.target->applied.size(), 1U);
+    EXPECT_TRUE(world.owed(Side::target).empty());
+}
+
 TEST_F(MergeTest, AConditionIsDecidedByThePrimaryAlone) {
     world.set_phase(Phase::shadow_sync);
     auto client = world.client();
@@ -203,6 +219,10 @@ TEST_F(MergeTest, AConditionIsDecidedByThePrimaryAlone) {
     EXPECT_TRUE(Client::is_result(client->run(text)));
     world.settle();
     EXPECT_EQ(world.owed(Side::target).size(), 1U) << "it did not hold, nothing changed";
+    world.source->on_request = [](const auto& asked) { asked.server->error(asked, ErrorCode::unavailable); };
+    EXPECT_EQ(Client::error(client->run(text)), ErrorCode::unavailable);
+    world.settle();
+    EXPECT_EQ(world.owed(Side::target).size(), 2U) << "it may have been accepted before its commit was refused";
 }
 
 TEST_F(MergeTest, APrimaryThatIsDownLeavesTheShadowAlone) {
