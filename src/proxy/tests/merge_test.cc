@@ -164,6 +164,19 @@ TEST_F(MergeTest, AsyncAnswersByTheJournalWhileTheShadowIsSilent) {
     EXPECT_EQ(world.journal->owed_of(1, kAcme.value()).entries, 0U);
 }
 
+TEST_F(MergeTest, AsyncAsksNoDiskWhereTheShadowAnsweredInTheSameTurn) {
+    world.set_phase(Phase::shadow_async);
+    auto client = world.client();
+    constexpr auto kWrite = "INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, 'x')";
+    client->run(kWrite);  // opens the connections, one after the other
+    world.settle();
+    const auto before = world.journal->figures().records;
+    EXPECT_TRUE(Client::is_result(client->run(kWrite)));
+    world.settle();
+    EXPECT_EQ(world.target->applied.size(), 2U);
+    EXPECT_EQ(world.journal->figures().records, before);
+}
+
 TEST_F(MergeTest, SyncWaitsForTheShadowBeforeItTurnsToTheJournal) {
     world.set_phase(Phase::shadow_sync);
     world.target->on_request = [](const auto&) {};

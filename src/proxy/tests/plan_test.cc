@@ -149,7 +149,7 @@ TEST_F(PlanTest, WhatIsNotThereIsLookedUpAndWhatIsNotUnderstoodTouchesEverything
     EXPECT_FALSE(plan("SELECT * FROM system.size_estimates")->unknown_table);
     const auto strange = route(*plan("FROBNICATE everything"));
     EXPECT_EQ(strange.phase, Phase::shadow_sync);
-    EXPECT_EQ(strange.scopes, (std::vector<ScopeId>{routing::kDefaultScope, kAcme}));
+    EXPECT_EQ(strange.scopes, (Scopes{routing::kDefaultScope, kAcme}));
 }
 
 TEST_F(PlanTest, NamesThatLackAKeyspaceNeedTheSession) {
