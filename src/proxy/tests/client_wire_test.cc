@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <tuple>
 
 #include <gtest/gtest.h>
@@ -96,20 +97,22 @@ TEST_F(StartupTest, CompressionThatNobodyKnowsIsRefused) {
 
 TEST(Startup, WhatTheSourceSpeaksNoLongerMattersWhenItIsDone) {
     World world{std::chrono::seconds(20), std::chrono::seconds(20), LoginPolicy{}, {}, [](World& made, ProxyContext&) {
-                    made.source->shards = LyingServer::Shards{1, false};  // a ScyllaDB: v4 at most
+                    made.source->versions = {"3/v3", "4/v4"};
                 }};
-    const auto started = [&] {
+    const auto offers_v5 = [&] {
         Client client(world.loop, world.address);
-        client.version = ProtocolVersion::v5;
-        const auto answer = client.ask([](Bytes& out, const cql::RequestHead& head) {
-            cql::encode_startup(out, head, {{"CQL_VERSION", "3.0.0"}});
-        });
-        return !Client::error(answer);
+        const auto answer =
+            client.ask([](Bytes& out, const cql::RequestHead& head) { cql::encode_options(out, head); });
+        const auto supported = cql::decode_supported(Client::view(answer)).value();
+        for (const auto& [key, values] : supported) {
+            if (key == "PROTOCOL_VERSIONS") return std::ranges::find(values, "5/v5") != values.end();
+        }
+        return false;
     };
     world.set_phase(Phase::target_primary, Phase::target_only);
-    EXPECT_FALSE(started());
+    EXPECT_FALSE(offers_v5());
     world.set_phase(Phase::target_only, Phase::target_only);
-    EXPECT_TRUE(started());
+    EXPECT_TRUE(offers_v5());
 }
 
 TEST_F(StartupTest, ABrokenSegmentEndsThatConnectionAlone) {

@@ -213,7 +213,7 @@ TEST_F(MergeTest, TheShadowCountsNothingThatThePrimaryRefuses) {
     world.settle();
     EXPECT_TRUE(world.target->asked.empty());
     EXPECT_TRUE(world.owed(Side::target).empty());
-    world.source->on_request = {};
+    world.source->on_request = [](const auto& asked) { asked.server->obey(asked); };
     EXPECT_TRUE(Client::is_result(client->run(text)));
     world.settle();
     EXPECT_EQ(world.target->applied.size(), 1U);
