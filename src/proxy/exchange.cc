@@ -632,17 +632,16 @@ void Exchange::owe(bool as_resync) {
         return;
     }
     const auto scopes = owing_scopes();
-    const auto rows = rows_touched();
-    if (as_resync && !rows.empty()) {
-        appends_ = rows.size() * scopes.size();
+    if (as_resync && touches_rows()) {
         std::vector<Bytes> orders;
-        for (const auto& row : rows) sync::encode_owed_resync(row, orders.emplace_back());
+        for (const auto& row : rows_touched()) sync::encode_owed_resync(row, orders.emplace_back());
+        appends_ = orders.size() * scopes.size();
         for (const auto scope : scopes) {
             for (const auto& order : orders) append(scope, order);
         }
     } else {
         appends_ = scopes.size();
-        const auto statement = owed_statement(rows);
+        const auto statement = owed_statement();
         for (const auto scope : scopes) append(scope, statement);
     }
 }
@@ -665,14 +664,15 @@ std::vector<sync::OwedResync> Exchange::rows_touched() const {
     std::vector<sync::OwedResync> rows;
     for (const auto& piece : pieces_) {
         for (const auto& part : piece.plan->parts) {
-            sync::OwedResync row{part.keyspace, part.table, partition_key(part, piece.values).value_or(Bytes())};
+            sync::OwedResync row{part.keyspace, part.table, {}};
+            append_partition_key(part, piece.values, row.partition_key);
             if (std::ranges::find(rows, row) == rows.end()) rows.push_back(std::move(row));
         }
     }
     return rows;
 }
 
-BytesView Exchange::owed_statement(const std::vector<sync::OwedResync>& rows) {
+BytesView Exchange::owed_statement() {
     auto& payload = shard_.scratch();
     payload.clear();
     sync::OwedStatementWriter writer(payload,
@@ -683,7 +683,14 @@ BytesView Exchange::owed_statement(const std::vector<sync::OwedResync>& rows) {
         writer.add_prepared({text.id, text.text_for_clusters(), text.keyspace});
     }
     writer.close_prepared();
-    writer.add_rows(rows);
+    for (const auto& piece : pieces_) {
+        for (const auto& part : piece.plan->parts) {
+            writer.begin_row(part.keyspace, part.table);
+            append_partition_key(part, piece.values, payload);
+            writer.end_row();
+        }
+    }
+    writer.close_rows();
     auto& edit = shard_.edit();
     edit.reset(view_);
     edit.set_stream(0);

@@ -130,7 +130,7 @@ class Exchange {
     bool touches_rows() const;
     Scopes owing_scopes() const;
     /// In the shard's scratch.
-    BytesView owed_statement(const std::vector<sync::OwedResync>& rows);
+    BytesView owed_statement();
     void append(routing::ScopeId scope, BytesView payload);
     /// The journal has no room for what is owed: its tables are resynced instead.
     void owe_tables();

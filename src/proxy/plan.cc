@@ -242,17 +242,26 @@ std::optional<cql::Token> token_of(const PlanPart& part, const cql::ValuesView& 
     return cql::murmur3_token(BytesView(scratch).first(used));
 }
 
-std::optional<Bytes> partition_key(const PlanPart& part, const cql::ValuesView& values) {
-    if (part.key.empty()) return std::nullopt;
-    std::vector<BytesView> components;
+bool append_partition_key(const PlanPart& part, const cql::ValuesView& values, Bytes& out) {
+    if (part.key.empty()) return false;
+    const auto before = out.size();
     for (const auto& source : part.key) {
         const auto value = source.in(values);
-        if (!value) return std::nullopt;
-        components.push_back(*value);
+        if (!value || (part.key.size() > 1 && value->size() > 0xFFFF)) {
+            out.resize(before);
+            return false;
+        }
+        if (part.key.size() == 1) {
+            out.insert(out.end(), value->begin(), value->end());
+            continue;
+        }
+        // As cql::append_partition_key() does it, without a list of the components in between.
+        const auto at = out.size();
+        out.resize(at + 2 + value->size() + 1);
+        store_be(out.data() + at, static_cast<std::uint16_t>(value->size()));
+        std::ranges::copy(*value, out.begin() + static_cast<std::ptrdiff_t>(at + 2));
     }
-    Bytes key;
-    if (!cql::append_partition_key(components, key)) return std::nullopt;
-    return key;
+    return true;
 }
 
 }  // namespace penumbra::proxy

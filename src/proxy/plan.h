@@ -102,7 +102,7 @@ void collect_routes(const Plan& plan, const cql::ValuesView& values, Phases& pha
 /// The token of the partition, if the request says which; `scratch` is reused.
 std::optional<cql::Token> token_of(const PlanPart& part, const cql::ValuesView& values, Bytes& scratch);
 
-/// The serialized partition key of a part, or nothing when it is not all there.
-std::optional<Bytes> partition_key(const PlanPart& part, const cql::ValuesView& values);
+/// The serialized partition key of a part; false, and nothing appended, when it is not all there.
+bool append_partition_key(const PlanPart& part, const cql::ValuesView& values, Bytes& out);
 
 }  // namespace penumbra::proxy

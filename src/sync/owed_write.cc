@@ -87,7 +87,12 @@ void encode_owed_statement(std::string_view keyspace, const std::vector<OwedPrep
     OwedStatementWriter writer(out, keyspace);
     for (const auto& one : prepared) writer.add_prepared(one);
     writer.close_prepared();
-    writer.add_rows(rows);
+    for (const auto& row : rows) {
+        writer.begin_row(row.keyspace, row.table);
+        out.insert(out.end(), row.partition_key.begin(), row.partition_key.end());
+        writer.end_row();
+    }
+    writer.close_rows();
     out.insert(out.end(), frame.begin(), frame.end());
 }
 
@@ -109,16 +114,33 @@ void OwedStatementWriter::add_prepared(const OwedPreparedView& prepared) {
 
 void OwedStatementWriter::close_prepared() {
     store_be(out_.data() + count_at_, count_);
+    count_ = 0;
+    count_at_ = out_.size();
+    Writer(out_).u16(0);
 }
 
-void OwedStatementWriter::add_rows(const std::vector<OwedResync>& rows) {
+void OwedStatementWriter::begin_row(std::string_view keyspace, std::string_view table) {
+    row_at_ = out_.size();
     Writer writer(out_);
-    writer.u16(static_cast<std::uint16_t>(rows.size()));
-    for (const auto& one : rows) {
-        write_run(writer, one.keyspace);
-        write_run(writer, one.table);
-        write_run(writer, one.partition_key);
+    write_run(writer, keyspace);
+    write_run(writer, table);
+    key_at_ = out_.size();
+    writer.u32(0);
+}
+
+void OwedStatementWriter::end_row() {
+    store_be(out_.data() + key_at_, static_cast<std::uint32_t>(out_.size() - key_at_ - 4));
+    const BytesView row = BytesView(out_).subspan(row_at_);
+    if (previous_at_ != 0 && equal(row, BytesView(out_).subspan(previous_at_, row_at_ - previous_at_))) {
+        out_.resize(row_at_);  // a batch about one partition
+        return;
     }
+    previous_at_ = row_at_;
+    ++count_;
+}
+
+void OwedStatementWriter::close_rows() {
+    store_be(out_.data() + count_at_, count_);
 }
 
 Result<Owed> decode_owed(BytesView payload) {

@@ -48,19 +48,24 @@ struct OwedPreparedView {
     std::string_view text;
     std::string_view keyspace;
 };
-/// The same piece by piece, without a list of them: the prepared ones, close_prepared(), add_rows(), and then the
-/// caller appends the frame to `out`.
+/// The same piece by piece, without lists: the prepared ones, close_prepared(), the rows that it touches, close_rows(),
+/// and then the caller appends the frame to `out`.
 class OwedStatementWriter {
   public:
     OwedStatementWriter(Bytes& out, std::string_view keyspace);
     void add_prepared(const OwedPreparedView& prepared);
     void close_prepared();
-    void add_rows(const std::vector<OwedResync>& rows);
+    /// The caller appends the partition key to `out` in between. One like the row before is left out.
+    void begin_row(std::string_view keyspace, std::string_view table);
+    void end_row();
+    void close_rows();
 
   private:
     Bytes& out_;
     std::size_t count_at_;
     std::uint16_t count_ = 0;
+    std::size_t row_at_ = 0, key_at_ = 0;
+    std::size_t previous_at_ = 0;  // 0: this row is the first
 };
 void encode_owed_statement(std::string_view keyspace, const std::vector<OwedPreparedView>& prepared,
                            const std::vector<OwedResync>& rows, BytesView frame, Bytes& out);

@@ -159,9 +159,12 @@ TEST_F(PlanTest, NamesThatLackAKeyspaceNeedTheSession) {
 
 TEST_F(PlanTest, ThePartitionKeyIsThereOrNot) {
     const auto whole = plan("DELETE FROM app.rows WHERE tenant = 'acme' AND id = 1");
-    EXPECT_EQ(partition_key(whole->parts[0], {}), cql::encode_text("acme"));
+    Bytes key;
+    EXPECT_TRUE(append_partition_key(whole->parts[0], {}, key));
+    EXPECT_EQ(key, cql::encode_text("acme"));
     const auto unbound = plan("DELETE FROM app.rows WHERE tenant = ? AND id = 1");
-    EXPECT_FALSE(partition_key(unbound->parts[0], {}));
+    EXPECT_FALSE(append_partition_key(unbound->parts[0], {}, key));
+    EXPECT_EQ(key, cql::encode_text("acme")) << "nothing is appended";
 }
 
 TEST_F(PlanTest, ATextThatComesBackIsParsedTwiceAndThenNoMore) {
