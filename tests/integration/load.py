@@ -29,6 +29,7 @@ class _Thread(threading.Thread):
         self.tenant = tenant
         self._rng = random.Random(f"{tenant}/{number}")
         self.held: dict[int, set[State]] = {}
+        self.written: dict[int, float] = {}      # When the row was last written with success, time.monotonic().
         self.requests = 0
         self.longest = 0.0
         self._serial = 0
@@ -91,15 +92,20 @@ class _Thread(threading.Thread):
             self._timed(prepared("insert"), (self.tenant, ident, wanted[0], wanted[1], set(wanted[2])))
         for each in changed:
             self.held[each] = {wanted}
+            self.written[each] = time.monotonic()
 
     def settle(self) -> None:
         """Writes those rows again of which nobody knows what they are."""
-        for ident, states in self.held.items():
-            if len(states) > 1:
-                self._serial += 1
-                self._session.execute(self._load.prepared("insert"),
-                                      (self.tenant, ident, self._serial, "settled", {"s"}))
-                self.held[ident] = {(self._serial, "settled", frozenset({"s"}))}
+        self._write_again([ident for ident, states in self.held.items() if len(states) > 1])
+
+    def write_again_since(self, begin: float, end: float) -> None:
+        self._write_again([ident for ident, at in self.written.items() if begin <= at <= end])
+
+    def _write_again(self, idents: list[int]) -> None:
+        for ident in idents:
+            self._serial += 1
+            self._session.execute(self._load.prepared("insert"), (self.tenant, ident, self._serial, "settled", {"s"}))
+            self.held[ident] = {(self._serial, "settled", frozenset({"s"}))}
 
 
 class Load:
@@ -161,6 +167,13 @@ class Load:
     def settle(self) -> None:
         for thread in self.threads:
             thread.settle()
+
+    def write_again_around(self, killed_at: float) -> None:
+        """The rows that were last written around the kill -9 of a node. With `commitlog_sync: periodic` a Cassandra loses
+        what it acknowledged since its last mark in the commit log, which it makes ten times a second: a loss of that
+        cluster's own, and nobody else's to mend."""
+        for thread in self.threads:
+            thread.write_again_since(killed_at - 2, killed_at + 2)
 
     def wrong_on(self, session: Session, tenant: uuid.UUID) -> list[str]:
         """Rows that one cluster itself does not have as they must be."""
