@@ -98,7 +98,7 @@ class _Thread(threading.Thread):
         """Writes those rows again of which nobody knows what they are."""
         self._write_again([ident for ident, states in self.held.items() if len(states) > 1])
 
-    def write_again_since(self, begin: float, end: float) -> None:
+    def write_again_between(self, begin: float, end: float) -> None:
         self._write_again([ident for ident, at in self.written.items() if begin <= at <= end])
 
     def _write_again(self, idents: list[int]) -> None:
@@ -168,12 +168,12 @@ class Load:
         for thread in self.threads:
             thread.settle()
 
-    def write_again_around(self, killed_at: float) -> None:
-        """The rows that were last written around the kill -9 of a node. With `commitlog_sync: periodic` a Cassandra loses
-        what it acknowledged since its last mark in the commit log, which it makes ten times a second: a loss of that
-        cluster's own, and nobody else's to mend."""
+    def write_again_lost(self, before: float, gone: float) -> None:
+        """The rows that were last written when a node was killed with SIGKILL, which was between these two moments, or in
+        the second before. With `commitlog_sync: periodic` a Cassandra loses what it acknowledged since its last mark in
+        the commit log, which it makes ten times a second: a loss of that cluster's own, and nobody else's to mend."""
         for thread in self.threads:
-            thread.write_again_since(killed_at - 2, killed_at + 2)
+            thread.write_again_between(before - 1, gone)
 
     def wrong_on(self, session: Session, tenant: uuid.UUID) -> list[str]:
         """Rows that one cluster itself does not have as they must be."""

@@ -194,13 +194,14 @@ def test_the_shadow_dies_and_nobody_notices(penumbra, connect, both, made, tenan
     tenant = tenants[0]
     with Load(session, made, [tenant], threads=4) as load:
         load.more(100)
-        gone_at = time.monotonic()
+        before = time.monotonic()
         with phases.missing(target, "kill", "restart"):
+            gone = time.monotonic()
             load.more(200, within=120)
             assert process.status()["journal"]["owed"] > 0
         load.more(50)
     assert not load.errors, load.errors
-    load.write_again_around(gone_at)
+    load.write_again_lost(before, gone)
     assert not notices.down, "a client connection was lost"
     process.settled(within=120)
     phases.assert_equal(process, source, target, made, tenant)

@@ -257,15 +257,16 @@ def test_the_target_is_gone_for_a_while(penumbra, connect, both, made, tenants, 
         load.more(100)
         create(process, "acme", tenant, made)
         bring_to(process, "acme", phase, load)
-        gone_at = time.monotonic()
+        before = time.monotonic()
         with missing(target, how, back):
+            gone = time.monotonic()
             load.more(150, within=120)
             assert process.cli("migration", "show", "acme", "-o", "json")["owed"] > 0
             assert process.status()["journal"]["owed"] > 0
         load.more(50)
     assert not load.errors, load.errors
     if how == "kill":
-        load.write_again_around(gone_at)
+        load.write_again_lost(before, gone)
     assert load.longest_ms < 8000
     process.settled(within=120)
     assert_equal(process, source, target, made, tenant)
