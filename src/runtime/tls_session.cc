@@ -88,7 +88,8 @@ struct TlsSession::Native {
     static int on_verify(int fine, X509_STORE_CTX* store) {
         if (fine == 1) return 1;
         auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
-        auto& refused = static_cast<TlsSession*>(SSL_get_app_data(ssl))->refused_.emplace();
+        auto& refused = static_cast<TlsSession*>(SSL_get_app_data(ssl))
+                            ->refused_.emplace(Refused{});  // clang finds no emplace() here
         refused.verdict = X509_STORE_CTX_get_error(store);
         if (auto* own = X509_STORE_CTX_get0_cert(store)) {
             refused.subject = subject_of(own);
