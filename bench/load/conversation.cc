@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cql/protocol/response_peeks.h"
 #include "cql/protocol/responses.h"
 
 namespace penumbra::bench {

@@ -8,6 +8,7 @@
 #include "cql/language/parser.h"
 #include "cql/protocol/frame_edit.h"
 #include "cql/protocol/requests.h"
+#include "cql/protocol/response_peeks.h"
 #include "cql/protocol/responses.h"
 #include "cql/protocol/rows.h"
 #include "cql/protocol/wire_reader.h"

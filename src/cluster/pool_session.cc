@@ -6,6 +6,7 @@
 
 #include "cluster/cluster.h"
 #include "cql/protocol/requests.h"
+#include "cql/protocol/response_peeks.h"
 
 namespace penumbra::cluster {
 

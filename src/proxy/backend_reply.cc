@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cql/protocol/requests.h"
+#include "cql/protocol/response_peeks.h"
 #include "cql/protocol/responses.h"
 #include "proxy/exchange.h"
 

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "cql/language/parser.h"
 #include "cql/protocol/requests.h"
+#include "cql/protocol/response_peeks.h"
 #include "proxy/backend_reply.h"
 #include "proxy/client_version.h"
 #include "proxy/paging.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "cql/protocol/response_peeks.h"
 
 namespace penumbra::proxy {
 

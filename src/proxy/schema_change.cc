@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cql/ddl/translate.h"
+#include "cql/protocol/response_peeks.h"
 #include "cql/protocol/responses.h"
 #include "proxy/backend_reply.h"
 #include "proxy/proxy_shard.h"

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "cql/protocol/response_peeks.h"
 
 namespace penumbra::cql {
 

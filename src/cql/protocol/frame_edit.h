@@ -10,6 +10,7 @@
 
 #include "cql/protocol/frame.h"
 #include "cql/protocol/requests.h"
+#include "cql/protocol/response_peeks.h"
 #include "cql/protocol/responses.h"
 
 namespace penumbra::cql {

@@ -9,8 +9,10 @@
 #include <variant>
 #include <vector>
 
+#include "cql/protocol/error_message.h"
 #include "cql/protocol/frame.h"
 #include "cql/protocol/notation.h"
+#include "cql/protocol/wire_types.h"
 #include "cql/types/type.h"
 
 /// Responses of native_protocol_v3/v4/v5.spec 4.2. Decoded messages are views of the frame; metadata allocates its
@@ -26,106 +28,6 @@ struct ResponsePrefix {
     std::uint32_t size = 0;        ///< the message starts here
 };
 Result<ResponsePrefix> read_response_prefix(const FrameView& frame);
-
-// ---- ERROR
-
-enum class ErrorCode : std::int32_t {
-    server_error = 0x0000,
-    protocol_error = 0x000A,
-    bad_credentials = 0x0100,
-    unavailable = 0x1000,
-    overloaded = 0x1001,
-    is_bootstrapping = 0x1002,
-    truncate_error = 0x1003,
-    write_timeout = 0x1100,
-    read_timeout = 0x1200,
-    read_failure = 0x1300,
-    function_failure = 0x1400,
-    write_failure = 0x1500,
-    cdc_write_failure = 0x1600,
-    cas_write_unknown = 0x1700,
-    syntax_error = 0x2000,
-    unauthorized = 0x2100,
-    invalid = 0x2200,
-    config_error = 0x2300,
-    already_exists = 0x2400,
-    unprepared = 0x2500,
-};
-/// "unavailable"; "error" for a code that we do not know, such as ScyllaDB's rate limit (its number is in SUPPORTED).
-std::string_view to_string(ErrorCode code);
-
-struct Unavailable {
-    Consistency consistency;
-    std::int32_t required;
-    std::int32_t alive;
-};
-struct WriteTimeout {
-    Consistency consistency;
-    std::int32_t received;
-    std::int32_t block_for;
-    std::string_view write_type;
-    std::optional<std::uint16_t> contentions;  ///< v5, write type CAS
-};
-struct ReadTimeout {
-    Consistency consistency;
-    std::int32_t received;
-    std::int32_t block_for;
-    std::uint8_t data_present;
-};
-/// Who failed: a number in v4 (v3 servers do not send these errors), in v5 each replica with its reason.
-struct FailureReason {
-    InetAddress replica;
-    std::uint16_t code;
-};
-struct Failures {
-    std::int32_t count = 0;
-    std::vector<FailureReason> reasons = {};  ///< v5
-};
-struct ReadFailure {
-    Consistency consistency;
-    std::int32_t received;
-    std::int32_t block_for;
-    Failures failures;
-    std::uint8_t data_present;
-};
-struct WriteFailure {
-    Consistency consistency;
-    std::int32_t received;
-    std::int32_t block_for;
-    Failures failures;
-    std::string_view write_type;
-};
-struct FunctionFailure {
-    std::string_view keyspace;
-    std::string_view function;
-    StringListView argument_types;
-};
-struct CasWriteUnknown {
-    Consistency consistency;
-    std::int32_t received;
-    std::int32_t block_for;
-};
-struct AlreadyExists {
-    std::string_view keyspace;
-    std::string_view table;  ///< empty: the keyspace exists
-};
-struct Unprepared {
-    BytesView id;
-};
-/// What follows the message of a code that we do not know.
-struct OtherDetail {
-    BytesView bytes;
-};
-
-using ErrorDetail = std::variant<std::monostate, Unavailable, WriteTimeout, ReadTimeout, ReadFailure, WriteFailure,
-                                 FunctionFailure, CasWriteUnknown, AlreadyExists, Unprepared, OtherDetail>;
-
-struct ErrorMessage {
-    ErrorCode code = ErrorCode::server_error;
-    std::string_view message;
-    /// The kind that belongs to `code`, nothing where the code has none.
-    ErrorDetail detail = {};
-};
 
 // ---- RESULT
 
@@ -244,7 +146,6 @@ using EventMessage = std::variant<NodeEvent, SchemaChange, OtherEvent>;
 
 // ---- decoding
 
-Result<ErrorMessage> decode_error(const FrameView& frame);
 Status decode_ready(const FrameView& frame);
 /// The authenticator's class name.
 Result<std::string_view> decode_authenticate(const FrameView& frame);
@@ -258,51 +159,6 @@ Result<CellView> decode_auth_success(const FrameView& frame);
 /// A RESULT that must be rows or prepared; an ERROR frame becomes an Error of Errc::server with its code as detail.
 Result<RowsView> decode_rows(const FrameView& frame);
 Result<PreparedResult> decode_prepared(const FrameView& frame);
-/// The error as Cassandra says it to clients of this version, which know fewer codes: a CAS of unknown outcome is a
-/// write timeout before v5; failures are timeouts, and function and CDC failures invalid requests, in v3.
-ErrorMessage downgraded(const ErrorMessage& error, ProtocolVersion version);
-/// The Error that an ERROR frame stands for.
-Error to_error(const ErrorMessage& error);
-
-// ---- peeks of the hot path: no allocation, no look at more than is asked for
-
-Result<ResultKind> peek_result_kind(const FrameView& frame);
-Result<ErrorCode> peek_error_code(const FrameView& frame);
-/// An ERROR frame with code UNPREPARED.
-bool is_unprepared(const FrameView& frame);
-
-struct RowsPeek {
-    std::uint32_t flags = 0;
-    std::int32_t column_count = 0;
-    std::optional<CellView> paging_state;
-    std::uint32_t flags_at = 0;
-    std::uint32_t paging_state_at = 0;              ///< its length; where it would be
-    std::optional<BytesView> new_metadata_id = {};  ///< v5: the columns are not those that the client knows
-    std::uint32_t new_metadata_id_at = 0;
-    bool has_more_pages() const { return (flags & metadata_flag::kMorePages) != 0; }
-};
-/// Of a RESULT of kind rows.
-Result<RowsPeek> peek_rows(const FrameView& frame);
-/// The flags (metadata_flag) alone; 0 for any other frame, and for one too short to have them.
-std::uint32_t peek_rows_flags(const FrameView& frame);
-
-struct PreparedPeek {
-    BytesView id;
-    std::uint32_t id_at = 0;
-    std::optional<BytesView> result_metadata_id = {};  ///< v5
-    std::uint32_t result_metadata_id_at = 0;
-};
-Result<PreparedPeek> peek_prepared(const FrameView& frame);
-
-// ---- types on the wire (native_protocol_v5.spec 4.2.5.2, [option])
-
-Result<TypePtr> read_type(Reader& in);
-/// As the type says: a class name where it has one, else its code.
-void write_type(Writer& out, const DataType& type);
-/// The type as Cassandra sends it in this version: class names for date, time, smallint and tinyint in v3 and for
-/// duration before v5. ScyllaDB sends their codes in every version, which strict clients do not expect.
-TypePtr as_cassandra_sends(const TypePtr& type, ProtocolVersion version);
-
 // ---- writing. A response is appended to `out` as one whole frame.
 
 struct ResponseHead {
@@ -314,7 +170,6 @@ struct ResponseHead {
     BytesPairs payload = {};
 };
 
-void encode_error(Bytes& out, const ResponseHead& head, const ErrorMessage& error);
 void encode_ready(Bytes& out, const ResponseHead& head);
 void encode_authenticate(Bytes& out, const ResponseHead& head, std::string_view authenticator);
 void encode_supported(Bytes& out, const ResponseHead& head, const StringLists& options);

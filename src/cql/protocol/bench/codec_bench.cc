@@ -7,6 +7,7 @@
 
 #include "cql/protocol/frame_edit.h"
 #include "cql/protocol/requests.h"
+#include "cql/protocol/response_peeks.h"
 #include "cql/protocol/responses.h"
 #include "cql/protocol/rows.h"
 #include "cql/protocol/wire_reader.h"

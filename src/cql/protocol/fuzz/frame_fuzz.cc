@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "cql/protocol/frame_edit.h"
+#include "cql/protocol/response_peeks.h"
 #include "cql/protocol/tests/encode_again.h"
 #include "cql/types/value.h"
 

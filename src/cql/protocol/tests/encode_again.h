@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cql/protocol/requests.h"
+#include "cql/protocol/response_peeks.h"
 #include "cql/protocol/responses.h"
 #include "cql/protocol/rows.h"
 
@@ -65,7 +66,8 @@ inline Result<Bytes> encode_again(const FrameView& frame) {
                 encode_auth_success(out, head, token);
                 break;
             }
-            default: return fail(Errc::unsupported, "no response");
+            default:
+                return fail(Errc::unsupported, "no response");
         }
         return out;
     }
@@ -105,7 +107,9 @@ inline Result<Bytes> encode_again(const FrameView& frame) {
             encode_startup(out, head, startup.options.to_vector());
             break;
         }
-        case Opcode::options: encode_options(out, head); break;
+        case Opcode::options:
+            encode_options(out, head);
+            break;
         case Opcode::auth_response: {
             TRY(const auto response, decode_auth_response(frame));
             encode_auth_response(out, head, response.token);
@@ -145,7 +149,8 @@ inline Result<Bytes> encode_again(const FrameView& frame) {
                          parameters(batch.parameters, collect(batch.parameters.values)));
             break;
         }
-        default: return fail(Errc::unsupported, "no request");
+        default:
+            return fail(Errc::unsupported, "no request");
     }
     return out;
 }

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "cql/protocol/requests.h"
+#include "cql/protocol/response_peeks.h"
 #include "cql/protocol/rows.h"
 #include "cql/types/scalars.h"
 

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "cql/protocol/requests.h"
+#include "cql/protocol/response_peeks.h"
 #include "cql/protocol/responses.h"
 #include "cql/protocol/rows.h"
 #include "cql/protocol/tests/encode_again.h"

@@ -2,6 +2,7 @@
 
 #include "cql/protocol/md5.h"
 #include "cql/protocol/requests.h"
+#include "cql/protocol/response_peeks.h"
 #include "cql/protocol/responses.h"
 #include "cql/protocol/rows.h"
 #include "cql/protocol/tests/allocations.h"

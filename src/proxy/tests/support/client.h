@@ -8,6 +8,7 @@
 
 #include "cluster/tests/support/loop.h"
 #include "cql/protocol/requests.h"
+#include "cql/protocol/response_peeks.h"
 #include "cql/protocol/responses.h"
 #include "cql/protocol/rows.h"
 #include "cql/protocol/wire_reader.h"

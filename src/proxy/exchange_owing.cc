@@ -1,0 +1,148 @@
+#include <algorithm>
+
+#include "proxy/exchange.h"
+#include "proxy/proxy_shard.h"
+#include "sync/table_orders.h"
+
+// What the shadow is owed: the statement, or the order to resync what it touched, in the journal.
+namespace penumbra::proxy {
+
+void Exchange::owe(bool as_resync) {
+    owing_ = Owing::appending;
+    owing_resync_ = as_resync;
+    const bool no_room = shard_.context().journal->bytes_on_disk() >= shard_.options().journal_quota;
+    if (no_room && touches_rows()) {
+        owe_tables();
+        return;
+    }
+    const auto scopes = owing_scopes();
+    if (as_resync && touches_rows()) {
+        std::vector<Bytes> orders;
+        for (const auto& row : rows_touched()) sync::encode_owed_resync(row, orders.emplace_back());
+        appends_ = orders.size() * scopes.size();
+        for (const auto scope : scopes) {
+            for (const auto& order : orders) append(scope, order);
+        }
+    } else {
+        appends_ = scopes.size();
+        const auto statement = owed_statement();
+        for (const auto scope : scopes) append(scope, statement);
+    }
+}
+
+/// What belongs to several scopes is owed by each: every fence must see it, and a repeat does no harm.
+Scopes Exchange::owing_scopes() const {
+    Scopes scopes;
+    for (const auto scope : scopes_) {
+        if (scope != routing::kDefaultScope) scopes.push_back(scope);
+    }
+    if (scopes.empty()) scopes.push_back(routing::kDefaultScope);
+    return scopes;
+}
+
+bool Exchange::touches_rows() const {
+    return std::ranges::any_of(pieces_, [](const Piece& piece) { return !piece.plan->parts.empty(); });
+}
+
+std::vector<sync::OwedResync> Exchange::rows_touched() const {
+    std::vector<sync::OwedResync> rows;
+    for (const auto& piece : pieces_) {
+        for (const auto& part : piece.plan->parts) {
+            sync::OwedResync row{part.keyspace, part.table, {}};
+            append_partition_key(part, piece.values, row.partition_key);
+            if (std::ranges::find(rows, row) == rows.end()) rows.push_back(std::move(row));
+        }
+    }
+    return rows;
+}
+
+BytesView Exchange::owed_statement() {
+    auto& payload = shard_.scratch();
+    payload.clear();
+    sync::OwedStatementWriter writer(payload,
+                                     needs_keyspace_ ? std::string_view(session_keyspace_) : std::string_view());
+    for (const auto& piece : pieces_) {
+        if (!piece.prepared) continue;
+        const auto& text = *piece.prepared->text;
+        writer.add_prepared({text.id, text.text_for_clusters(), text.keyspace});
+    }
+    writer.close_prepared();
+    for (const auto& piece : pieces_) {
+        for (const auto& part : piece.plan->parts) {
+            writer.begin_row(part.keyspace, part.table);
+            append_partition_key(part, piece.values, payload);
+            writer.end_row();
+        }
+    }
+    writer.close_rows();
+    auto& edit = shard_.edit();
+    edit.reset(view_);
+    edit.set_stream(0);
+    if (!prefix_.payload.empty()) edit.strip_payload(prefix_);
+    settle_repeated_names(edit);
+    if (timestamp_) edit.add_timestamp(parameters_, *timestamp_);
+    edit.append_to(payload);
+    return payload;
+}
+
+void Exchange::append(routing::ScopeId scope, BytesView payload) {
+    const auto stream = static_cast<std::uint8_t>(routing::other(primary_.side));
+    shard_.context().journal->append(stream, scope.value(), payload, [this](Result<journal::EntryId> appended) {
+        if (appended) {
+            entries_.push_back(appended.value());
+            owing_ended(ok());
+        } else {
+            owing_ended(fail(std::move(appended.error())));
+        }
+    });
+}
+
+void Exchange::owe_tables() {
+    tables_owed_ = true;
+    const auto stream = static_cast<std::uint8_t>(routing::other(primary_.side));
+    std::vector<std::pair<std::string, std::string>> tables;
+    for (const auto& piece : pieces_) {
+        for (const auto& part : piece.plan->parts) {
+            std::pair table(part.keyspace, part.table);
+            if (std::ranges::find(tables, table) == tables.end()) tables.push_back(std::move(table));
+        }
+    }
+    const auto scopes = owing_scopes();
+    appends_ = scopes.size() * tables.size();
+    for (const auto scope : scopes) {
+        for (const auto& [keyspace, table] : tables) {
+            shard_.context().table_orders->order(stream, scope, keyspace, table,
+                                                 [this](Status how) { owing_ended(std::move(how)); });
+        }
+    }
+}
+
+void Exchange::owing_ended(Status how) {
+    if (!how) owe_error_ = how.error();
+    if (--appends_ > 0) return;
+    if (!owe_error_.what.empty() && !tables_owed_ && touches_rows()) {
+        // One order for a table may find the room that all these statements have not.
+        owe_error_ = {};
+        owe_tables();
+        return;
+    }
+    owing_ = owe_error_.what.empty() ? Owing::durable : Owing::failed;
+    if (owing_ == Owing::failed) shard_.log().error("a write could not be journalled", {kv("error", owe_error_.what)});
+    advance();
+}
+
+void Exchange::settle_or_release() {
+    if (owing_ended_ || entries_.empty()) return;
+    owing_ended_ = true;
+    auto& journal = *shard_.context().journal;
+    const bool shadow_has_it = shadow_.outcome == Outcome::ok && primary_.outcome == Outcome::ok;
+    for (const auto entry : entries_) {
+        if (shadow_has_it) {
+            journal.settle(entry);
+        } else {
+            journal.release(entry);
+        }
+    }
+}
+
+}  // namespace penumbra::proxy
