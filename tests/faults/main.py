@@ -16,12 +16,9 @@ The last line is "rounds N, violations N". Exit status: 0 none, 1 violations, 2 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import logging
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -34,9 +31,7 @@ from cassandra.cluster import NoHostAvailable, OperationTimedOut  # noqa: E402
 import compare as comparer  # noqa: E402
 from faults.kinds import all_faults  # noqa: E402
 from faults.rounds import Round, Settings, drop_tables, make_tables  # noqa: E402
-from faults.stage import HarnessError, Side, Stage  # noqa: E402
-from faults.tcp import TcpProxy  # noqa: E402
-from support import CassandraCluster  # noqa: E402
+from faults.stage import HarnessError, Stage, made_stage  # noqa: E402
 
 ROUNDS_PER_KEYSPACE = 12
 
@@ -56,6 +51,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--without", action="append", default=[], choices=[fault.name for fault in all_faults()])
     parser.add_argument("--seconds", type=float, default=6.0, metavar="S", help="longest workload of a round (6)")
     parser.add_argument("--clients", type=int, default=6, metavar="N")
+    parser.add_argument("--count", type=int, default=0, metavar="N", help="only counters are written, by random amounts: each round counts exactly to N on both clusters")
     parser.add_argument("--node-kills", type=float, default=0.06, metavar="SHARE", help="of rounds that kill a Cassandra node, which takes long (0.06)")
     parser.add_argument("--failures", type=Path, default=Path("fault-failures"), metavar="DIR", help="where rounds that failed are written down")
     parser.add_argument("--keep", action="store_true", help="leave our own clusters up")
@@ -63,37 +59,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-@contextlib.contextmanager
-def made_stage(options: argparse.Namespace) -> Iterator[Stage]:
-    parts = options.addresses.split(",")
-    sides: dict[str, Side] = {}
-    own: list[CassandraCluster] = []
-    try:
-        for name, version, prefix, given in (("source", "4.1", parts[0], options.source), ("target", "5.0", parts[1], options.target)):
-            cluster = None
-            if given is None:
-                cluster = CassandraCluster.up(f"{options.names}-{name}", "--version", version, "--address", f"{prefix}.1",
-                                              "--set", "auto_snapshot=false")
-                own.append(cluster)
-            contact = given or cluster.contact_point
-            sides[name] = Side(name, contact, TcpProxy(f"{prefix}.9:9042", contact).start(), cluster)
-        with tempfile.TemporaryDirectory(prefix="penumbra-faults-") as home:
-            stage = Stage(sides, f"{parts[2]}.9", Path(home))
-            try:
-                yield stage
-            finally:
-                stage.close()
-    finally:
-        if not options.keep:
-            for cluster in own:
-                cluster.down()
-
-
 def play(stage: Stage, options: argparse.Namespace, seed: int) -> tuple[int, int]:
     settings = Settings(seconds=(min(2.5, options.seconds), options.seconds), clients=options.clients, faults=options.fault,
-                        without=options.without, costly=options.node_kills)
+                        without=options.without, costly=options.node_kills, count_to=options.count)
     numbers = [options.only_round] if options.only_round else range(options.first_round, options.first_round + options.rounds)
-    rounds = violations = 0
+    rounds = violations = memory = 0
     keyspace = ""
     for number in numbers:
         if not keyspace or rounds % ROUNDS_PER_KEYSPACE == 0:
@@ -104,6 +74,7 @@ def play(stage: Stage, options: argparse.Namespace, seed: int) -> tuple[int, int
         one = Round(stage, settings, number, f"{seed}/{number}", keyspace)
         outcome = one.run()
         rounds += 1
+        memory = max(memory, outcome.memory)
         print(outcome.line(), flush=True)
         if outcome.problems:
             violations += len(outcome.problems)
@@ -114,6 +85,7 @@ def play(stage: Stage, options: argparse.Namespace, seed: int) -> tuple[int, int
                 break
     if keyspace:
         drop_tables(stage, keyspace)
+    print(f"most memory of a process: {memory >> 20} MiB")
     return rounds, violations
 
 

@@ -51,16 +51,17 @@ class Op:
     outcome: str | None = None
     detail: str = ""
     lost: bool = False               # no answer at all: the connection ended
+    slack: int = SLACK
 
     @property
     def low(self) -> int:
-        return self.timestamp if self.timestamp is not None else self.began - SLACK
+        return self.timestamp if self.timestamp is not None else self.began - self.slack
 
     @property
     def high(self) -> int:
         if self.timestamp is not None:
             return self.timestamp
-        return self.ended + SLACK if self.outcome == OK and self.ended is not None else 1 << 62
+        return self.ended + self.slack if self.outcome == OK and self.ended is not None else 1 << 62
 
     def acknowledged_by(self, moment: int) -> bool:
         return self.outcome == OK and self.ended is not None and self.ended <= moment
@@ -79,6 +80,7 @@ class History:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self.slack = SLACK          # of times that Penumbra gives: more where its clock is stepped
         self.ops: list[Op] = []
         self._by_path: dict[Path, list[tuple[Op, Effect]]] = {}
         self.counters: dict[Path, list[tuple[Op, int]]] = {}
@@ -86,7 +88,7 @@ class History:
     def add(self, op: Op) -> None:
         """Before the request is sent: from then on its values may be seen."""
         with self._lock:
-            op.number = len(self.ops)
+            op.number, op.slack = len(self.ops), self.slack
             self.ops.append(op)
             for effect in op.effects:
                 if effect.path[0] == "counts":

@@ -32,6 +32,7 @@ class Fault:
     end: Callable[[Scene], None]
     needs_node: str | None = None     # a cluster of our own
     needs_disk: bool = False
+    needs_clock: bool = False
     costly: bool = False              # takes a JVM's start
 
 
@@ -39,8 +40,9 @@ def _nothing(_: Scene) -> None:
     pass
 
 
-def _kill(scene: Scene) -> None:
+def _kill(scene: Scene) -> str | None:
     scene.process.kill9()
+    return f"{scene.process.tear(scene.rng)} segments torn" if scene.rng.random() < 0.5 else None
 
 
 def _start(scene: Scene) -> None:
@@ -64,11 +66,28 @@ def _both(mode: str) -> Callable[[Scene], None]:
     return lambda scene: [scene.stage.sides[side].proxy.set(mode) for side in SIDES] and None
 
 
+# Within what the gate clocks_agree allows: beyond that no scope is shadowed.
+CLOCK_STEP = 400_000
+
+
+def _step_clock(scene: Scene) -> str | None:
+    shift = scene.rng.randrange(-CLOCK_STEP, CLOCK_STEP)
+    if scene.process.clock:
+        scene.process.clock.set(shift)
+    return f"{shift / 1000:+.0f} ms"
+
+
+def _right_clock(scene: Scene) -> None:
+    if scene.process.clock:
+        scene.process.clock.set(0)
+
+
 def all_faults() -> list[Fault]:
     faults = [
         Fault("penumbra_kill", 5, (0.0, 0.8), _kill, _start),
         Fault("penumbra_pause", 1, (0.1, 1.5), lambda scene: scene.process.freeze(), lambda scene: scene.process.thaw()),
         Fault("both_stall", 1, (0.2, 1.5), _both("stall"), _both("open")),
+        Fault("clock_step", 1.5, (0.3, 2.5), _step_clock, _right_clock, needs_clock=True),
         Fault("switch", 6, (0.0, 0.3), lambda scene: scene.step(), _nothing),
         Fault("ddl", 1, (0.0, 0.1), lambda scene: scene.alter(), _nothing),
         Fault("disk_full", 3, (0.3, 2.0), lambda scene: scene.disk.fill() if scene.disk else None,

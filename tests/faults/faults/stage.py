@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,8 +57,15 @@ class Side:
         self._pids = []
 
     def restart(self) -> None:
+        """A busy machine may need longer for it than tools/cluster waits; that says nothing about Penumbra."""
         assert self.cluster
-        self.cluster.do("restart")
+        for attempt in range(3):
+            try:
+                self.cluster.do("restart")
+                break
+            except AssertionError as error:
+                if attempt == 2:
+                    raise HarnessError(str(error)) from None
         self._pids = []
 
 
@@ -85,12 +98,32 @@ def may_mount() -> bool:
     return os.geteuid() == 0 and shutil.which("mount") is not None
 
 
+class ClockShift:
+    """A wall clock of its own for one process."""
+
+    def __init__(self, home: Path) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        library, self._file = home / "clock_shift.so", home / "clock_shift"
+        done = subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(Path(__file__).parents[1] / "clock_shift.c"), "-ldl"],
+                              capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise HarnessError(f"cannot build clock_shift.c: {done.stderr.strip()}")
+        self.set(0)
+        self.environment = {"LD_PRELOAD": str(library), "PENUMBRA_CLOCK_SHIFT": str(self._file)}
+
+    def set(self, micros: int) -> None:
+        raw = micros.to_bytes(8, sys.byteorder, signed=True)
+        with open(self._file, "r+b" if self._file.exists() else "wb") as file:   # in place: it is mapped
+            file.write(raw)
+
+
 class Process:
     """Penumbra, and when it was not there: only then may a request stay without an answer."""
 
-    def __init__(self, home: Path, stage: Stage, flags: tuple[str, ...]) -> None:
+    def __init__(self, home: Path, stage: Stage, flags: tuple[str, ...], clock: ClockShift | None = None) -> None:
+        self.clock = clock
         self._penumbra = Penumbra(home, stage.sides["source"].proxy.listen, stage.sides["target"].proxy.listen, flags,
-                                  address=stage.address)
+                                  address=stage.address, environment=clock.environment if clock else None)
         self._gone: list[list[int | None]] = []    # from, to
         self._lock = threading.Lock()
         self.largest = 0                            # most memory that any process of this round had, bytes
@@ -116,6 +149,29 @@ class Process:
         self._measure()
         self._away()
         self._penumbra.kill9()
+
+    def tear(self, rng: random.Random) -> int:
+        """What a write leaves that was under way when the process died: some of it, or what the disk had there before.
+        Behind all that was written, since what is before it may have been acknowledged. How many files."""
+        torn = 0
+        for stream in sorted((self._penumbra.state / "journal").glob("stream-*")):
+            segments = sorted(stream.glob("*.segment"))
+            if not segments:
+                continue
+            try:
+                with open(segments[-1], "r+b") as file:
+                    size = file.seek(0, os.SEEK_END)
+                    file.seek(0)
+                    copy = file.read(1 << 16)
+                    start = rng.randrange(len(copy))
+                    tail = rng.choice((bytes(rng.randrange(1, 5000)), rng.randbytes(rng.randrange(1, 5000)),
+                                       copy[start:start + rng.randrange(1, 5000)], copy[64:64 + rng.randrange(1, 48)]))
+                    file.seek(size)
+                    file.write(tail)
+                    torn += 1
+            except OSError:     # no room: nothing is torn there
+                pass
+        return torn
 
     def freeze(self) -> None:
         self._away()
@@ -185,3 +241,32 @@ class Stage:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.3)
+
+
+@contextlib.contextmanager
+def made_stage(options: argparse.Namespace) -> Iterator[Stage]:
+    """On clusters of our own, or on those that the options name."""
+    parts = options.addresses.split(",")
+    sides: dict[str, Side] = {}
+    own: list[CassandraCluster] = []
+    try:
+        for name, version, prefix, given in (("source", "4.1", parts[0], options.source), ("target", "5.0", parts[1], options.target)):
+            cluster = None
+            if given is None:
+                # What a node acknowledged is on its disk, so that killing it is a fault that the cluster itself survives.
+                cluster = CassandraCluster.up(f"{options.names}-{name}", "--version", version, "--address", f"{prefix}.1",
+                                              "--set", "auto_snapshot=false", "--set", "commitlog_sync=batch",
+                                              "--set", "commitlog_sync_period=0ms")
+                own.append(cluster)
+            contact = given or cluster.contact_point
+            sides[name] = Side(name, contact, TcpProxy(f"{prefix}.9:9042", contact).start(), cluster)
+        with tempfile.TemporaryDirectory(prefix="penumbra-faults-") as home:
+            stage = Stage(sides, f"{parts[2]}.9", Path(home))
+            try:
+                yield stage
+            finally:
+                stage.close()
+    finally:
+        if not options.keep:
+            for cluster in own:
+                cluster.down()

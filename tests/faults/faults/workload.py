@@ -58,6 +58,8 @@ class Writer(threading.Thread):
         kinds = [(24, self._insert), (14, self._update), (8, self._remove), (10, self._wide), (8, self._collection),
                  (8, self._batch), (9, self._list), (8, self._count), (8, self._conditional), (4, self._made),
                  (12, self._read), (2, self._read_list), (2, self._read_register)]
+        if self._load.count_to:
+            kinds = [(1, self._count)]
         self._rng.choices([what for _, what in kinds], [weight for weight, _ in kinds])[0]()
 
     def _do(self, kind: str, request: Request, effects: list[Effect], timestamp: int | None = None) -> tuple[Op, Any]:
@@ -261,6 +263,12 @@ class Writer(threading.Thread):
     def _count(self) -> None:
         ident = SHARED + self._rng.randrange(2) if self._rng.random() < 0.4 else self._own + self._rng.randrange(3)
         change = self._rng.choice((1, 2, 5, -1, 1000))
+        if self._load.count_to:
+            # So many requests as a round has, and the end is near.
+            change = self._rng.randrange(1, max(2, self._load.count_to // 600))
+            if not self._load.may_count(change):
+                self._load.stopping.wait(0.2)
+                return
         column = self._rng.choice("nm")
         statement = Statement(f"UPDATE {self._ks}.counts SET {column} = {column} + ? WHERE {TENANT} = ? AND id = ?",
                               [("counter", change), *self._key(("int", ident))])
@@ -368,8 +376,10 @@ class Load:
     """All clients of a round."""
 
     def __init__(self, address: str, keyspace: str, tenant: uuid.UUID, rng: random.Random, *, clients: int, version: int,
-                 patience: float, excused: Callable[[int, int], bool], pause: float, fat: int) -> None:
+                 patience: float, excused: Callable[[int, int], bool], pause: float, fat: int,
+                 count_to: int = 0) -> None:
         self.keyspace, self.tenant, self.pause, self.fat = keyspace, tenant, pause, fat
+        self.count_to = self._left_to_count = count_to
         self.history = History()
         self.stopping = threading.Event()
         self.problems: list[str] = []
@@ -397,6 +407,13 @@ class Load:
             self._last_timestamp += 1
             # The last four digits make it unique.
             return wanted // 10_000 * 10_000 + self._last_timestamp % 10_000
+
+    def may_count(self, change: int) -> bool:
+        with self._lock:
+            if change > self._left_to_count:
+                return False
+            self._left_to_count -= change
+            return True
 
     def complain(self, problem: str) -> None:
         with self._lock:
