@@ -62,9 +62,10 @@ std::string error_text(const Result<Bytes>& reply) {
     return error ? std::string(error.value().message) : error.error().what;
 }
 
-Bytes text_request(cql::ProtocolVersion version, std::string_view text) {
+Bytes text_request(cql::ProtocolVersion version, std::string_view text, Traced traced) {
     cql::RequestHead head;
     head.version = version;
+    if (traced == Traced::yes) head.flags |= cql::header_flag::kTracing;
     cql::Parameters parameters;
     parameters.consistency = cql::Consistency::quorum;
     Bytes frame;

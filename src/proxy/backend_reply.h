@@ -33,7 +33,10 @@ bool is_surely_refused(const Result<Bytes>& reply);
 /// What went wrong, for a log.
 std::string error_text(const Result<Bytes>& reply);
 
+/// Whether the client asked for a trace. It is the primary's.
+enum class Traced : std::uint8_t { no, yes };
+
 /// A QUERY frame of this text at QUORUM.
-Bytes text_request(cql::ProtocolVersion version, std::string_view text);
+Bytes text_request(cql::ProtocolVersion version, std::string_view text, Traced traced = Traced::no);
 
 }  // namespace penumbra::proxy

@@ -353,6 +353,8 @@ void ClientConnection::handle_register(const cql::FrameView& frame) {
 
 void ClientConnection::run(std::int16_t stream, Plan::Kind kind, BytesView frame, std::string_view text,
                            const cql::Statement& statement) {
+    const auto request = cql::view_frame(frame, cql::Direction::request);
+    const auto traced = request && request.value().header.has(cql::header_flag::kTracing) ? Traced::yes : Traced::no;
     switch (kind) {
         case Plan::Kind::use:
             shard_.tasks().spawn(use(this, stream, std::string(statement.keyspace)));
@@ -368,10 +370,10 @@ void ClientConnection::run(std::int16_t stream, Plan::Kind kind, BytesView frame
                         fmt::format("{} keyspace is not user-modifiable.", protected_keyspace(statement, keyspace_)));
             return;
         case Plan::Kind::schema_change:
-            shard_.tasks().spawn(change_schema(&shard_, this, stream, std::string(text)));
+            shard_.tasks().spawn(change_schema(&shard_, this, stream, std::string(text), traced));
             return;
         case Plan::Kind::truncate:
-            shard_.tasks().spawn(truncate(&shard_, this, stream, std::string(text), text_request(version_, text)));
+            shard_.tasks().spawn(truncate(&shard_, this, stream, std::string(text), traced));
             return;
         case Plan::Kind::read:
         case Plan::Kind::write:

@@ -91,7 +91,7 @@ void tell(const Log& log, const SchemaChangeRecord& record) {
 
 }  // namespace
 
-Task<void> change_schema(ProxyShard* shard, ClientPtr client, std::int16_t stream, std::string text) {
+Task<void> change_schema(ProxyShard* shard, ClientPtr client, std::int16_t stream, std::string text, Traced traced) {
     auto& changes = *shard->context().schema_changes;
     const auto turn_by = Deadline::in(Shard::here().clock(), shard->options().request_timeout);
     // Two changes at once could reach the two clusters in different orders.
@@ -111,7 +111,7 @@ Task<void> change_schema(ProxyShard* shard, ClientPtr client, std::int16_t strea
     const std::string keyspace = client->keyspace();
     const auto version = client->version();
     const auto by = Deadline::in(Shard::here().clock(), shard->options().schema_timeout);
-    auto frame = text_request(version, text);
+    auto frame = text_request(version, text, traced);
     auto reply = co_await ask_primary(client, primary, std::move(frame), by);
     // Both clusters need the schema before rows come, whatever the phase: a tenant's first step must not wait for it.
     // Only a source that nobody comes back to does not.

@@ -37,7 +37,7 @@ Task<Status> owe_tables(ProxyShard* shard, PlanPtr plan, Scopes scopes, routing:
 
 }  // namespace
 
-Task<void> truncate(ProxyShard* shard, ClientPtr client, std::int16_t stream, std::string text, Bytes frame) {
+Task<void> truncate(ProxyShard* shard, ClientPtr client, std::int16_t stream, std::string text, Traced traced) {
     const auto statement = cql::parse(text);
     const auto by = Deadline::in(Shard::here().clock(), shard->options().request_timeout);
     PlanPtr plan;
@@ -65,10 +65,12 @@ Task<void> truncate(ProxyShard* shard, ClientPtr client, std::int16_t stream, st
     const auto primary = routing::primary_of(phase);
     // Every node of a cluster has to take part, and flushes first: it takes seconds where other requests take none.
     const auto soon = [shard] { return Deadline::in(Shard::here().clock(), shard->options().schema_timeout); };
-    auto reply = co_await ask_primary(client, primary, frame, soon());
+    auto frame = text_request(client->version(), text, traced);
+    auto reply = co_await ask_primary(client, primary, std::move(frame), soon());
     if (routing::is_shadowed(phase) && !is_surely_refused(reply)) {
         bool same = false;
         if (is_result(reply)) {
+            frame = text_request(client->version(), text);
             auto shadowed =
                 co_await shard->session(routing::other(primary)).send(std::move(frame), client->keyspace(), soon());
             same = is_result(shadowed);

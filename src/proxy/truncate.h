@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "base/bytes.h"
+#include "proxy/backend_reply.h"
 #include "proxy/client_connection.h"
 #include "runtime/task.h"
 
@@ -13,6 +13,6 @@ class ProxyShard;
 
 /// A client's TRUNCATE: through the fences of its scopes, on the primary, then on the shadow. Where the two end
 /// differently the table's resync is owed before the client is answered. Runs on the client's shard.
-Task<void> truncate(ProxyShard* shard, ClientPtr client, std::int16_t stream, std::string text, Bytes frame);
+Task<void> truncate(ProxyShard* shard, ClientPtr client, std::int16_t stream, std::string text, Traced traced);
 
 }  // namespace penumbra::proxy

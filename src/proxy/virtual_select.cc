@@ -259,6 +259,7 @@ Task<Result<Bytes>> VirtualSelect::ask(std::string text, std::vector<cql::CellVi
             if (parameters_.values.named()) names.push_back(value.name);
         }
         parameters.serial_consistency = parameters_.serial_consistency;
+        parameters.page_size = parameters_.page_size;  // what is legal may depend on it
         parameters.keyspace = parameters_.keyspace;
     }
     parameters.values = values;

@@ -66,6 +66,14 @@ Failure classify(const Error& error) {
     return Failure::passing;  // a code of the server's own, such as ScyllaDB's rate limit
 }
 
+bool surely_not_done(const Error& error) {
+    if (error.code != Errc::server) return false;
+    // What a coordinator says before it has sent anything to a replica.
+    const auto code = static_cast<cql::ErrorCode>(error.detail);
+    return code == cql::ErrorCode::unprepared || code == cql::ErrorCode::unavailable ||
+           code == cql::ErrorCode::is_bootstrapping;
+}
+
 Task<Result<cql::Rows>> Requester::attempt(std::string text, std::vector<cql::Cell> values,
                                            cluster::QueryOptions options) {
     auto pause = kFirstPause;
@@ -107,11 +115,18 @@ Task<Status> Requester::write_once(Write write) {
     cluster::QueryOptions options;
     options.consistency = options_.write_consistency;
     options.timestamp = write.timestamp;
-    options.by = Deadline::in(Shard::here().clock(), options_.request_timeout);
     ++report_.statements;
-    auto done = co_await session_.execute(std::move(write.text), std::move(write.values), std::move(options));
-    if (!done) co_return fail(std::move(done.error()));
-    co_return ok();
+    auto pause = kFirstPause;
+    for (std::size_t n = 1;; ++n) {
+        if (stop_.requested()) co_return fail(Errc::cancelled, "stopped");
+        options.by = Deadline::in(Shard::here().clock(), options_.request_timeout);
+        auto done = co_await session_.execute(write.text, write.values, options);
+        if (done) co_return ok();
+        if (!surely_not_done(done.error()) || n >= options_.attempts) co_return fail(std::move(done.error()));
+        ++report_.retries;
+        co_await sleep(pause, &stop_);
+        pause = std::min(pause * 2, kLongestPause);
+    }
 }
 
 struct Requester::Lanes {

@@ -19,6 +19,8 @@ enum class Failure : std::uint8_t {
     fatal,    ///< nothing of the kind will do: no right, no such table, our own mistake, or time to stop
 };
 Failure classify(const Error& error);
+/// The server says that it did nothing: even what must not happen twice may be sent again.
+bool surely_not_done(const Error& error);
 
 /// A write and the row it is for, so that a refusal can be named.
 struct KeyedWrite {
@@ -42,7 +44,7 @@ class Requester {
     Task<Status> write(Write write);
     /// All of them, some at once. Statements that the server refuses are counted, named in the report and passed over.
     Task<Status> write_all(std::shared_ptr<const std::vector<KeyedWrite>> writes);
-    /// A single attempt, for what must not be repeated.
+    /// For what must not happen twice: asked again only where the server says that it did nothing.
     Task<Status> write_once(Write write);
 
     cluster::Session& session() { return session_; }

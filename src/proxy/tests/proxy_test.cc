@@ -236,6 +236,21 @@ TEST_F(ProxyTest, TruncateWaitsAtTheFenceToo) {
     EXPECT_EQ(world.target->applied.size(), 1U);
 }
 
+TEST_F(ProxyTest, TheTraceOfATruncateAndOfASchemaChangeIsThePrimarys) {
+    world.set_phase(Phase::shadow_sync);
+    auto client = world.client();
+    for (const auto* text : {"TRUNCATE app.rows", "CREATE TABLE app.traced (k int PRIMARY KEY)"}) {
+        EXPECT_TRUE(Client::is_result(client->ask([&](Bytes& out, cql::RequestHead head) {
+            head.flags |= cql::header_flag::kTracing;
+            cql::encode_query(out, head, text, {});
+        })));
+        ASSERT_FALSE(world.source->asked.empty());
+        ASSERT_FALSE(world.target->asked.empty());
+        EXPECT_TRUE(Client::traced(world.source->asked.back().frame)) << text;
+        EXPECT_FALSE(Client::traced(world.target->asked.back().frame)) << text;
+    }
+}
+
 TEST_F(ProxyTest, ARefusedTruncateSparesTheShadow) {
     world.set_phase(Phase::shadow_sync);
     world.source->on_request = [](const auto& asked) { asked.server->error(asked, ErrorCode::unauthorized); };

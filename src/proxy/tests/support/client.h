@@ -117,6 +117,10 @@ class Client final : Stream::Handler {
         if (opcode(frame) != cql::Opcode::error) return std::nullopt;
         return cql::peek_error_code(view(frame)).value();
     }
+    /// Of a request.
+    static bool traced(const Bytes& frame) {
+        return cql::view_frame(frame, cql::Direction::request).value().header.has(cql::header_flag::kTracing);
+    }
     static cql::Rows rows(const Bytes& frame) { return cql::Rows::from(view(frame)).value(); }
 
     cql::ProtocolVersion version = cql::ProtocolVersion::v4;
