@@ -14,6 +14,8 @@ using namespace std::chrono_literals;
 
 /// Nodes do not tell when they agree: they have to be asked.
 constexpr Nanos kAgreementLook = 50ms;
+/// How long schema_as_of() waits for nodes that do not agree.
+constexpr Nanos kDisagreementPatience = 5s;
 
 Cluster::Cluster(ClusterOptions options, Shard& control, std::vector<Shard*> shards)
     : options_(std::move(options)), control_(control) {
@@ -404,17 +406,18 @@ Task<Status> Cluster::load_topology() {
     CO_TRY(auto local, std::move(local_read));
     if (local.empty()) co_return fail(Errc::malformed, fmt::format("system.local of the {} cluster is empty", name()));
     const auto me = local[0];
+    if (auto text = me.text("partitioner")) topology->partitioner = text.value();
+    // Before its tokens are read, which are no numbers on some.
+    if (!topology->is_murmur3()) {
+        co_return fail(Errc::unsupported, fmt::format("the {} cluster uses {}; only Murmur3Partitioner is supported",
+                                                      name(), topology->partitioner));
+    }
     auto local_node = read_node(me, connection_->peer());
     CO_TRY(auto node, std::move(local_node));
     topology->local_datacenter = node.datacenter;
     topology->nodes.push_back(node);
     if (auto text = me.text("cluster_name")) topology->cluster_name = text.value();
-    if (auto text = me.text("partitioner")) topology->partitioner = text.value();
     if (auto id = me.uuid("schema_version")) topology->schema_version = id.value();
-    if (!topology->partitioner.ends_with("Murmur3Partitioner")) {
-        co_return fail(Errc::unsupported, fmt::format("the {} cluster uses {}; only Murmur3Partitioner is supported",
-                                                      name(), topology->partitioner));
-    }
     const auto port = connection_->peer().port();
     auto peers_read = co_await read("SELECT * FROM system.peers_v2");
     topology->has_peers_v2 = peers_read.has_value();
@@ -484,24 +487,73 @@ Task<bool> Cluster::schema_agreed(Deadline by) {
     co_return agreed;
 }
 
+Task<Result<Cluster::SchemaVersions>> Cluster::read_schema_versions() {
+    // Both of the same node, hence over the control connection: a node's peers are all but itself.
+    auto local_read = co_await read("SELECT schema_version FROM system.local WHERE key='local'");
+    CO_TRY(const auto local, std::move(local_read));
+    auto peers_read = co_await read("SELECT schema_version FROM system.peers");
+    CO_TRY(const auto peers, std::move(peers_read));
+    SchemaVersions versions;
+    for (const auto* rows : {&local, &peers}) {
+        for (const auto row : *rows) {
+            const auto version = row.uuid("schema_version");
+            if (!version) continue;
+            if (rows == &local) versions.here = version.value();
+            versions.all.insert(version.value());
+        }
+    }
+    co_return versions;
+}
+
 Task<bool> Cluster::wait_for_agreement(Deadline by) {
     const auto hold = gate_.try_hold();
     if (!hold) co_return false;
     for (;;) {
-        // Both of the same node, hence over the control connection: a node's peers are all but itself.
-        auto local = co_await read("SELECT schema_version FROM system.local WHERE key='local'");
-        auto peers = co_await read("SELECT schema_version FROM system.peers");
-        if (local && peers) {
-            std::set<cql::Uuid> versions;
-            for (const auto* rows : {&local.value(), &peers.value()}) {
-                for (const auto row : *rows) {
-                    if (const auto version = row.uuid("schema_version")) versions.insert(version.value());
-                }
-            }
-            if (versions.size() <= 1) co_return true;
-        }
+        const auto versions = co_await read_schema_versions();
+        if (versions && versions.value().agree()) co_return true;
         if (stop_.requested() || by.passed(control_.clock().now())) co_return false;
         co_await sleep(kAgreementLook, &stop_);
+    }
+}
+
+cql::SchemaPtr Cluster::schema_if_seen(SteadyTime when) const {
+    const std::lock_guard lock(mutex_);
+    return schema_seen_at_ >= when ? schema_ : nullptr;
+}
+
+Task<Result<cql::SchemaPtr>> Cluster::schema_as_of(SteadyTime when, Deadline by) {
+    if (auto seen = schema_if_seen(when)) co_return seen;
+    UniqueFunction<Task<Result<cql::SchemaPtr>>()> look = [this, when, by] { return look_at_schema(when, by); };
+    auto schema = co_await run_on<Result<cql::SchemaPtr>>(control_, std::move(look));
+    co_return schema;
+}
+
+Task<Result<cql::SchemaPtr>> Cluster::look_at_schema(SteadyTime when, Deadline by) {
+    const auto hold = gate_.try_hold();
+    if (!hold) co_return fail(Errc::shutting_down, "stopping");
+    const auto patience = Deadline::in(control_.clock(), kDisagreementPatience).or_sooner(by);
+    for (;;) {
+        if (auto seen = schema_if_seen(when)) co_return seen;
+        const auto began = control_.clock().now();
+        auto read = co_await read_schema_versions();
+        CO_TRY(const auto versions, std::move(read));
+        const auto now = control_.clock().now();
+        const bool known = versions.agree() || versions.all == disagreement_;
+        if (!known && !patience.passed(now)) {
+            if (stop_.requested()) co_return fail(Errc::cancelled, "stopped");
+            co_await sleep(kAgreementLook, &stop_);
+            continue;
+        }
+        if (!known) log_.warn("the nodes of a cluster do not agree on a schema", {kv("cluster", name())});
+        disagreement_ = versions.agree() ? std::set<cql::Uuid>() : versions.all;
+        if (schema_version_ == versions.here) {
+            const std::lock_guard lock(mutex_);
+            schema_seen_at_ = std::max(schema_seen_at_, began);
+            continue;
+        }
+        if (by.passed(now)) co_return fail(Errc::timeout, "the schema goes on changing");
+        auto refreshed = co_await refresh_schema();
+        CO_TRY(std::move(refreshed));
     }
 }
 
@@ -515,9 +567,10 @@ Task<void> Cluster::refresh_loop(Cluster* self) {
         if (loaded) {
             {
                 const std::lock_guard lock(self->mutex_);
-                self->schema_ = loaded.value();
+                self->schema_ = loaded.value().schema;
             }
-            if (self->on_schema_) co_await self->on_schema_(loaded.value());
+            self->schema_version_ = loaded.value().version;
+            if (self->on_schema_) co_await self->on_schema_(loaded.value().schema);
         } else {
             status = fail(loaded.error());
         }
@@ -526,8 +579,13 @@ Task<void> Cluster::refresh_loop(Cluster* self) {
     self->refreshing_ = false;
 }
 
-Task<Result<cql::SchemaPtr>> Cluster::load_schema() {
+Task<Result<Cluster::LoadedSchema>> Cluster::load_schema() {
+    // Before the tables are read: what changes in between is then taken for a later version, and read once more.
     auto version_read = co_await read("SELECT schema_version FROM system.local WHERE key='local'");
+    std::optional<cql::Uuid> version;
+    if (version_read && !version_read.value().empty()) {
+        if (auto id = version_read.value()[0].uuid("schema_version")) version = id.value();
+    }
     auto keyspaces_read = co_await read("SELECT * FROM system_schema.keyspaces");
     CO_TRY(auto keyspaces, std::move(keyspaces_read));
     auto tables_read = co_await read(
@@ -550,9 +608,7 @@ Task<Result<cql::SchemaPtr>> Cluster::load_schema() {
     }
     if (const auto known = topology()) {
         auto changed = std::make_shared<Topology>(*known);
-        if (version_read && !version_read.value().empty()) {
-            if (auto id = version_read.value()[0].uuid("schema_version")) changed->schema_version = id.value();
-        }
+        if (version) changed->schema_version = *version;
         if (!changed->token_map || replications != replications_) {
             replications_ = std::move(replications);
             changed->token_map = std::make_shared<TokenMap>(changed->nodes, replications_);
@@ -560,7 +616,8 @@ Task<Result<cql::SchemaPtr>> Cluster::load_schema() {
         co_await publish_topology(std::move(changed));
     }
     auto built = build_schema(keyspaces, tables, columns, types, views);
-    co_return built;
+    CO_TRY(auto schema, std::move(built));
+    co_return LoadedSchema{std::move(schema), version};
 }
 
 }  // namespace penumbra::cluster

@@ -5,6 +5,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -64,6 +66,11 @@ class Cluster final : Connection::Owner {
     /// lost before it learned the schema keeps the others from agreeing until it is back or removed, as everywhere.
     Task<bool> schema_agreed(Deadline by);
 
+    /// Any shard: the schema as the nodes had it at `when` or later, loaded anew if it has changed. Costs nothing if
+    /// somebody has looked since, else two small reads. Nodes that do not agree are waited for a while, those that did
+    /// not in an earlier such wait (they are away) no more.
+    Task<Result<cql::SchemaPtr>> schema_as_of(SteadyTime when, Deadline by);
+
     /// Any thread. Null, or without nodes, until the first load.
     cql::SchemaPtr schema() const;
     TopologyPtr topology() const;
@@ -100,8 +107,21 @@ class Cluster final : Connection::Owner {
     void tell_pools(std::function<void(Pool&)> what);
     Task<Result<std::vector<Endpoint>>> candidates();
     Task<Status> load_topology();
-    Task<Result<cql::SchemaPtr>> load_schema();
+    struct LoadedSchema {
+        cql::SchemaPtr schema;
+        std::optional<cql::Uuid> version;
+    };
+    Task<Result<LoadedSchema>> load_schema();
+    /// What the nodes say, as the one of the control connection knows it.
+    struct SchemaVersions {
+        cql::Uuid here;  ///< of that node itself
+        std::set<cql::Uuid> all;
+        bool agree() const { return all.size() <= 1; }
+    };
+    Task<Result<SchemaVersions>> read_schema_versions();
     Task<bool> wait_for_agreement(Deadline by);
+    Task<Result<cql::SchemaPtr>> look_at_schema(SteadyTime when, Deadline by);
+    cql::SchemaPtr schema_if_seen(SteadyTime when) const;
     Task<Result<cql::Rows>> read(std::string text);
     Task<void> publish_topology(TopologyPtr topology);
     PerShard& here();
@@ -120,6 +140,8 @@ class Cluster final : Connection::Owner {
     std::string why_not_;                              ///< what the last round of attempts failed of, by contact point
     std::vector<OneShot<Status>> refresh_waiters_;
     std::vector<Bytes> schema_events_;
+    std::optional<cql::Uuid> schema_version_;  ///< of schema_; nothing: it may be of none
+    std::set<cql::Uuid> disagreement_;         ///< that was waited for in vain
     bool refreshing_ = false;
     bool topology_dirty_ = false;
     OneShot<Unit> wake_;
@@ -127,8 +149,9 @@ class Cluster final : Connection::Owner {
     std::atomic<bool> connected_{false};
     std::atomic<cql::ProtocolVersion> newest_version_{cql::ProtocolVersion::v4};
 
-    mutable std::mutex mutex_;  // guards the three below: read by any thread, written by the control shard
+    mutable std::mutex mutex_;  // guards the four below: read by any thread, written by the control shard
     cql::SchemaPtr schema_;
+    SteadyTime schema_seen_at_{};  ///< when it was the nodes' own, for all that is known
     TopologyPtr topology_;
     std::optional<std::string> authenticator_;
 };

@@ -122,6 +122,9 @@ class PoolSession final : public Session {
     }
 
     cql::SchemaPtr schema() const override { return cluster_.schema(); }
+    Task<Result<cql::SchemaPtr>> schema_as_of(SteadyTime when, Deadline by) override {
+        return cluster_.schema_as_of(when, by);
+    }
     std::vector<cql::Token> ring() const override {
         const auto topology = cluster_.topology();
         return topology ? topology->ring() : std::vector<cql::Token>();

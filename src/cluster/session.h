@@ -45,6 +45,8 @@ class Session {
     virtual Task<Result<Bytes>> prepare(std::string text, std::string keyspace, Deadline by) = 0;
 
     virtual cql::SchemaPtr schema() const = 0;
+    /// The schema as the nodes had it at `when` or later: see Cluster::schema_as_of().
+    virtual Task<Result<cql::SchemaPtr>> schema_as_of(SteadyTime when, Deadline by) = 0;
     /// All tokens of the ring, sorted; one range (previous, token] each, the first wraps.
     virtual std::vector<cql::Token> ring() const = 0;
     /// Release version of the oldest node, e.g. "4.1.9"; ScyllaDB calls itself "3.0.8" (is_scylla tells).

@@ -124,6 +124,54 @@ TEST_F(ClusterTest, ASchemaChangeIsNoticedAndRefreshCanBeAskedFor) {
     EXPECT_NE(cluster->schema()->table("app", "newer"), nullptr);
 }
 
+TEST_F(ClusterTest, TheSchemaOfAMomentIsThatOfAllNodesAndLoadedOnlyIfItChanged) {
+    ASSERT_TRUE(start());
+    const auto seen = [this](SteadyTime when) {
+        return loop.run<Result<cql::SchemaPtr>>(
+            [this, when] { return cluster->schema_as_of(when, Deadline::in(Clock::system(), 5s)); });
+    };
+    const auto reads = [this] { return nodes[0]->system_reads + nodes[1]->system_reads; };
+    const auto add = [](LyingServer& node, const char* table) {
+        node.schema.columns.push_back({"app", table, "k", "partition_key", "int", 0});
+    };
+    const auto first = seen(Clock::system().now());
+    ASSERT_TRUE(first) << first.error().what;
+    EXPECT_EQ(first.value(), cluster->schema());
+
+    // Nobody tells of it: no event.
+    for (auto& node : nodes) add(*node, "fresh");
+    const auto now = Clock::system().now();
+    auto later = seen(now);
+    ASSERT_TRUE(later) << later.error().what;
+    EXPECT_NE(later.value()->table("app", "fresh"), nullptr);
+    auto before = reads();
+    EXPECT_EQ(seen(now).value(), later.value());
+    EXPECT_EQ(reads(), before) << "somebody has looked since";
+    EXPECT_EQ(seen(Clock::system().now()).value(), later.value());
+    EXPECT_EQ(reads(), before + 2) << "the versions are the same: nothing is loaded";
+
+    // One node has a change that the other has not yet.
+    add(*nodes[1], "newer");
+    loop.on([&] { loop.shard().call_in(100ms, [&] { add(*nodes[0], "newer"); }); });
+    later = seen(Clock::system().now());
+    ASSERT_TRUE(later) << later.error().what;
+    EXPECT_NE(later.value()->table("app", "newer"), nullptr);
+}
+
+TEST_F(ClusterTest, NodesThatNeverAgreeAreWaitedForOnce) {
+    ASSERT_TRUE(start());
+    nodes[1]->schema_number = 7;
+    const auto seen = [this](Nanos within) {
+        const auto began = Clock::system().now();
+        const auto schema = loop.run<Result<cql::SchemaPtr>>(
+            [this, began, within] { return cluster->schema_as_of(began, Deadline::in(Clock::system(), within)); });
+        EXPECT_TRUE(schema) << schema.error().what;
+        return Clock::system().now() - began;
+    };
+    EXPECT_GE(seen(300ms), 300ms);
+    EXPECT_LT(seen(10s), 5s);
+}
+
 TEST_F(ClusterTest, ARefreshWithoutAControlConnectionFailsAtOnce) {
     ASSERT_TRUE(start());
     loop.on([this] {
@@ -204,6 +252,17 @@ TEST_F(ClusterTest, ALocalDataCentreThatIsNotThereIsAnErrorAtOnce) {
     const auto started = start(30s);
     ASSERT_FALSE(started);
     EXPECT_NE(started.error().what.find("no data centre 'moon', only dc1"), std::string::npos) << started.error().what;
+}
+
+TEST_F(ClusterTest, AnotherPartitionerIsAnErrorAtOnce) {
+    for (const auto* partitioner : {"org.apache.cassandra.dht.RandomPartitioner", "ByteOrderedPartitioner"}) {
+        if (cluster) loop.run_void([this] { return cluster->stop(); });
+        nodes[0]->partitioner = partitioner;
+        const auto started = start(30s);
+        ASSERT_FALSE(started);
+        EXPECT_NE(started.error().what.find(partitioner), std::string::npos) << started.error().what;
+        EXPECT_NE(started.error().what.find("only Murmur3Partitioner"), std::string::npos) << started.error().what;
+    }
 }
 
 TEST_F(ClusterTest, StartTriesAllContactPointsAndSaysWhatEachFailedOf) {

@@ -381,6 +381,27 @@ TEST_F(PoolTest, ANodeThatSaysNothingKeepsNobodyWaitingWhileAnotherIsUp) {
     EXPECT_LT(Clock::system().now() - before, options.connect_timeout);
 }
 
+TEST_F(PoolTest, AnotherDataCentreIsNotAskedEvenIfTheLocalOneIsDown) {
+    start();
+    auto topology = std::make_shared<Topology>();
+    topology->local_datacenter = "dc1";
+    topology->nodes.push_back({nodes[0]->endpoint(), {}, "dc1", "r1", "4.1.9", {}});
+    topology->nodes.push_back({nodes[1]->endpoint(), {}, "far", "r1", "4.1.9", {}});
+    loop.on([&] {
+        pool->set_topology(topology);
+        nodes[0]->stop();
+    });
+    // LOCAL_QUORUM there would be a quorum of others, which need not have what was written here.
+    const auto before = nodes[1]->asked.size();
+    for (int i = 0; i < 5; ++i) {
+        Probe probe;
+        if (!submit(probe)) continue;
+        loop.until([&] { return probe.answers > 0; });
+        EXPECT_TRUE(probe.error);
+    }
+    EXPECT_EQ(nodes[1]->asked.size(), before);
+}
+
 TEST_F(PoolTest, WhenAllAreDownTheErrorSaysSoAndItComesBack) {
     start();
     loop.on([&] {

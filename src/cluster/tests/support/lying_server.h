@@ -189,6 +189,7 @@ class LyingServer {
     bool silent_at_startup = false;
     bool silent_to_options = false;
     bool has_peers_v2 = true;
+    std::string partitioner = "org.apache.cassandra.dht.Murmur3Partitioner";
     std::uint64_t schema_number = 0;  ///< another one is another schema_version
     std::optional<std::string> authenticator;
     std::map<std::string, std::string> users;  ///< and their passwords, where there is an authenticator
@@ -663,7 +664,7 @@ class LyingServer {
             rows.add_column(name, SchemaRows::text());
         rows.add_column("schema_version", cql::scalar(cql::TypeKind::uuid));
         add_node_columns(rows);
-        for (const auto* cell : {"local", "Test Cluster", "org.apache.cassandra.dht.Murmur3Partitioner", "3.4.6"})
+        for (const auto& cell : {std::string("local"), std::string("Test Cluster"), partitioner, std::string("3.4.6")})
             rows.add(cql::encode_text(cell));
         rows.add(schema_version());
         add_node(rows);
