@@ -263,6 +263,7 @@ Task<Status> Server::start_workers() {
 
     auto start_replay = [this] {
         sync::ReplayOptions replay;
+        replay.schema_patience = 2 * context_->options.schema_timeout + Seconds(30);
         replay.scope_of = [this](routing::ScopeId scope) { return coordinator_->replay_scope(scope); };
         const auto begins_on = [this](routing::Side side) {
             return [this, stream = control::stream_of(side)](routing::ScopeId scope, const sync::OwedResync& order,

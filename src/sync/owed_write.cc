@@ -8,13 +8,14 @@ namespace penumbra::sync {
 //   1 statement, as it was written before rows were noted: keyspace, u16 count, count * (id, text, keyspace), frame to
 //     the end
 //   2 resync: keyspace, table, partition key to the end
+//   4 resync after a serial read: u16 consistency of that, and then as 2
 //   3 statement: as 1, with u16 count, count * (keyspace, table, partition key) before the frame
 // A string or byte run is a u32 length and its bytes. The frame is last and without a length: what is long is copied
 // once.
 
 namespace {
 
-enum class Kind : std::uint8_t { statement_alone = 1, resync = 2, statement = 3 };
+enum class Kind : std::uint8_t { statement_alone = 1, resync = 2, statement = 3, serial_resync = 4 };
 
 void write_run(Writer& out, BytesView bytes) {
     out.u32(static_cast<std::uint32_t>(bytes.size()));
@@ -64,8 +65,13 @@ Result<Owed> decode_statement(Reader& in, Kind kind) {
     return Owed(std::move(owed));
 }
 
-Result<Owed> decode_resync(Reader& in) {
+Result<Owed> decode_resync(Reader& in, Kind kind) {
     OwedResync owed;
+    if (kind == Kind::serial_resync) {
+        TRY(const auto serial, in.u16());
+        owed.serial = static_cast<cql::Consistency>(serial);
+        if (!cql::is_serial(*owed.serial)) return fail(Errc::malformed, "an owed resync whose read is not serial");
+    }
     TRY(owed.keyspace, read_text(in));
     TRY(owed.table, read_text(in));
     owed.partition_key = copy_of(in.rest());
@@ -76,7 +82,8 @@ Result<Owed> decode_resync(Reader& in) {
 
 void encode_owed_resync(const OwedResync& order, Bytes& out) {
     Writer writer(out);
-    writer.u8(static_cast<std::uint8_t>(Kind::resync));
+    writer.u8(static_cast<std::uint8_t>(order.serial ? Kind::serial_resync : Kind::resync));
+    if (order.serial) writer.u16(static_cast<std::uint16_t>(*order.serial));
     write_run(writer, order.keyspace);
     write_run(writer, order.table);
     writer.raw(order.partition_key);
@@ -151,7 +158,8 @@ Result<Owed> decode_owed(BytesView payload) {
         case Kind::statement:
             return decode_statement(in, static_cast<Kind>(kind));
         case Kind::resync:
-            return decode_resync(in);
+        case Kind::serial_resync:
+            return decode_resync(in, static_cast<Kind>(kind));
     }
     return fail(Errc::malformed, "an owed write of unknown kind " + std::to_string(kind));
 }

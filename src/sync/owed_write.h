@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -8,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "cql/protocol/version.h"
 
 namespace penumbra::sync {
 
@@ -24,6 +26,9 @@ struct OwedResync {
     std::string keyspace;
     std::string table;
     Bytes partition_key;  ///< serialized as for the token; empty: all rows of the entry's scope in this table
+    /// Of a conditional write that the primary may have accepted without committing it: this read makes it finish that,
+    /// or give it up, before anything is read to be copied. SERIAL or LOCAL_SERIAL, as the client had it.
+    std::optional<cql::Consistency> serial = std::nullopt;
     bool operator==(const OwedResync&) const = default;
 };
 

@@ -45,10 +45,15 @@ struct Replayer::State {
     LiveTraffic& traffic;
     ReplayOptions options;
     Log log{"sync"};
-    LogLimit pause_limit{Seconds(30)};
+    LogLimit pause_limit{Seconds(30)}, schema_limit{Seconds(30)};
     Gate gate;
     StopSignal stop;
-    std::unordered_map<journal::EntryId, std::size_t> tries;  // of entries whose failure is unclear
+    /// Of an entry that did not work out.
+    struct Tries {
+        std::size_t unclear = 0;                        ///< said neither "later" nor "never"
+        std::optional<SteadyTime> schema_unlike_since;  ///< its table was not the same on both clusters
+    };
+    std::unordered_map<journal::EntryId, Tries> tries;
 
     std::atomic<std::uint64_t> statements{0}, resyncs{0}, retries{0}, set_aside{0};
     std::atomic<bool> paused{false};
@@ -59,6 +64,7 @@ struct Replayer::State {
         routing::ScopeId scope;
         std::int64_t appended_at = 0;  ///< wall clock, microseconds
         Owed work;
+        SteadyTime seen_at{};  ///< what it is about was written before
     };
     struct Batch {
         std::vector<Job> jobs;
@@ -77,9 +83,12 @@ struct Replayer::State {
     /// A statement that the cluster answered with an error: what it refuses for good it gets by reading.
     Task<Outcome> not_taken(const Job* job, const OwedStatement* statement, Error error);
     Task<Outcome> resync(const Job* job, const OwedResync* order);
+    Task<Result<Schemas>> schemas_as_of(SteadyTime when);
     /// Owes the order to the other cluster instead.
     Task<Outcome> turn_round(const Job* job, const OwedResync* order);
     Outcome judge(const Job& job, const Error& error);
+    /// A resync of a table that is not the same on both clusters: a schema change may be on its way.
+    Outcome wait_for_schema(const Job& job, const Error& error);
 };
 
 Replayer::Replayer(journal::Journal& journal, cluster::Session& owed, cluster::Session& other, LiveTraffic& traffic,
@@ -112,8 +121,11 @@ void Replayer::State::put_aside(journal::EntryId id, std::string reason) {
 std::shared_ptr<Replayer::State::Batch> Replayer::State::next_batch() {
     auto batch = std::make_shared<Batch>();
     // One partition resynced once pays all orders for it that came before.
-    std::map<std::tuple<std::uint32_t, std::string, std::string, Bytes>, std::size_t> orders;
-    for (const auto& entry : journal.owed(options.stream, options.parallelism * 8)) {
+    std::map<std::tuple<std::uint32_t, std::string, std::string, Bytes, std::optional<cql::Consistency>>, std::size_t>
+        orders;
+    const auto entries = journal.owed(options.stream, options.parallelism * 8);
+    const auto now = Shard::here().clock().now();
+    for (const auto& entry : entries) {
         auto payload = journal.read(entry.id);
         if (!payload) {
             // Settled or forgotten meanwhile; anything else is damage that an operator has to see.
@@ -127,13 +139,14 @@ std::shared_ptr<Replayer::State::Batch> Replayer::State::next_batch() {
         }
         if (const auto* order = std::get_if<OwedResync>(&work.value())) {
             const auto [at, fresh] = orders.try_emplace(
-                {entry.scope, order->keyspace, order->table, order->partition_key}, batch->jobs.size());
+                {entry.scope, order->keyspace, order->table, order->partition_key, order->serial}, batch->jobs.size());
             if (!fresh) {
                 batch->jobs[at->second].entries.push_back(entry.id);
                 continue;
             }
         }
-        batch->jobs.push_back({{entry.id}, routing::ScopeId(entry.scope), entry.appended_at, std::move(work.value())});
+        batch->jobs.push_back(
+            {{entry.id}, routing::ScopeId(entry.scope), entry.appended_at, std::move(work.value()), now});
     }
     return batch;
 }
@@ -214,10 +227,30 @@ Outcome Replayer::State::judge(const Job& job, const Error& error) {
     if (!unclear && classify(error) == Failure::passing) return Outcome::later;
     // A missing right or table is refused for good too: an operator has to act, and then retries what was set aside.
     bool for_good = !unclear;
-    for (const auto id : job.entries) for_good = ++tries[id] >= options.attempts_when_unclear || for_good;
+    for (const auto id : job.entries) for_good = ++tries[id].unclear >= options.attempts_when_unclear || for_good;
     if (!for_good) return Outcome::again;
     for (const auto id : job.entries) put_aside(id, to_string(error));
     return Outcome::set_aside;
+}
+
+Outcome Replayer::State::wait_for_schema(const Job& job, const Error& error) {
+    const auto now = Shard::here().now();
+    bool for_good = false;
+    for (const auto id : job.entries) {
+        auto& since = tries[id].schema_unlike_since;
+        if (!since) since = now;
+        for_good = now - *since >= options.schema_patience || for_good;
+    }
+    if (for_good) {
+        for (const auto id : job.entries) put_aside(id, to_string(error));
+        return Outcome::set_aside;
+    }
+    std::uint64_t dropped = 0;
+    if (schema_limit.pass(now, dropped)) {
+        log.info("owed rows wait for the schema of both clusters to be the same",
+                 {kv("error", to_string(error)), kv("dropped", dropped)});
+    }
+    return Outcome::again;
 }
 
 Task<Outcome> Replayer::State::not_taken(const Job* job, const OwedStatement* statement, Error error) {
@@ -289,6 +322,10 @@ Task<Outcome> Replayer::State::turn_round(const Job* job, const OwedResync* orde
     co_return durable ? Outcome::settled : Outcome::again;
 }
 
+Task<Result<Schemas>> Replayer::State::schemas_as_of(SteadyTime when) {
+    return Schemas::as_of(&other, &owed, when, Deadline::in(Shard::here().clock(), options.request_timeout));
+}
+
 Task<Outcome> Replayer::State::resync(const Job* job, const OwedResync* order) {
     const auto scope = options.scope_of ? options.scope_of(job->scope) : std::nullopt;
     if (!scope) {
@@ -317,11 +354,30 @@ Task<Outcome> Replayer::State::resync(const Job* job, const OwedResync* order) {
     work.parallelism = 2;
     work.request_timeout = options.request_timeout;
     Resync one(std::move(pair), std::move(work));
+    // What was written may be in a column that was added a moment ago.
+    auto seen = co_await schemas_as_of(job->seen_at);
+    if (!seen) co_return judge(*job, seen.error());
+    const auto schemas = std::move(seen.value());
+    if (schemas.lack(order->keyspace, order->table)) {
+        log.info("the table of an owed resync was dropped", {kv("table", order->keyspace + "." + order->table)});
+        co_return Outcome::settled;
+    }
+    auto made = one.shape_of(schemas, order->keyspace, order->table);
+    if (!made) co_return wait_for_schema(*job, made.error());
+    auto shape = std::move(made.value());
     Result<Report> done = fail(Errc::internal, "not run");
     if (order->partition_key.empty()) {
-        done = co_await one.table(order->keyspace, order->table, stop);
+        done = co_await one.table(std::move(shape), stop);
     } else {
-        done = co_await one.partition(order->keyspace, order->table, order->partition_key, stop);
+        done = co_await one.partition(std::move(shape), order->partition_key, order->serial, stop);
+    }
+    const bool refused =
+        done ? done.value().refused > 0 : !is_stopping(done.error()) && classify(done.error()) != Failure::passing;
+    if (refused) {
+        // Perhaps only in the words of a table that has changed meanwhile.
+        auto seen_now = co_await schemas_as_of(Shard::here().clock().now());
+        if (!seen_now) co_return judge(*job, seen_now.error());
+        if (!seen_now.value().same_table(schemas, order->keyspace, order->table)) co_return Outcome::again;
     }
     if (!done) co_return judge(*job, done.error());
     const auto& report = done.value();

@@ -35,6 +35,9 @@ struct ReplayOptions {
     /// How often an entry may fail in a way that says neither "later" nor "never" (the catch-all error code, rows that
     /// go on differing) before it is set aside.
     std::size_t attempts_when_unclear = 8;
+    /// How long rows are owed whose table is not the same on both clusters, before they are set aside: longer than a
+    /// schema change may take on both.
+    Nanos schema_patience = Seconds(150);
     /// An order to resync a whole table is about to be carried out; `newest`: of the entries that it settles.
     std::function<void(routing::ScopeId, const OwedResync& order, journal::EntryId newest)> begins;
     /// Nothing: the scope is gone, its entries are forgotten.

@@ -92,9 +92,9 @@ Task<Result<cql::Rows>> Requester::attempt(std::string text, std::vector<cql::Ce
 }
 
 Task<Result<cql::Rows>> Requester::read(std::string text, std::vector<cql::Cell> values, Bytes paging_state,
-                                        std::int32_t page_size) {
+                                        std::int32_t page_size, std::optional<cql::Consistency> consistency) {
     cluster::QueryOptions options;
-    options.consistency = options_.read_consistency;
+    options.consistency = consistency.value_or(options_.read_consistency);
     options.page_size = page_size;
     options.paging_state = std::move(paging_state);
     auto rows = co_await attempt(std::move(text), std::move(values), std::move(options));

@@ -38,8 +38,9 @@ class Requester {
               Report& report)
         : session_(session), side_(side), options_(options), stop_(stop), report_(report) {}
 
+    /// At the consistency of the options, unless another one is named.
     Task<Result<cql::Rows>> read(std::string text, std::vector<cql::Cell> values, Bytes paging_state,
-                                 std::int32_t page_size);
+                                 std::int32_t page_size, std::optional<cql::Consistency> consistency = std::nullopt);
     /// Until it is applied. Errc::server whose classify() is refused is the caller's to count.
     Task<Status> write(Write write);
     /// All of them, some at once. Statements that the server refuses are counted, named in the report and passed over.

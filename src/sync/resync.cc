@@ -1,16 +1,49 @@
 #include "sync/resync.h"
 
+#include <fmt/format.h>
+
 #include "sync/compare.h"
-#include "sync/schema_check.h"
+#include "sync/equalizer.h"
 
 namespace penumbra::sync {
+
+namespace {
+
+const cql::Table* table_of(const cql::SchemaPtr& schema, const std::string& keyspace, const std::string& table) {
+    return schema ? schema->table(keyspace, table) : nullptr;
+}
+
+bool same_columns(const cql::Table* left, const cql::Table* right) {
+    if (left == nullptr || right == nullptr) return left == right;
+    return left->columns == right->columns;
+}
+
+}  // namespace
+
+Task<Result<Schemas>> Schemas::as_of(cluster::Session* from, cluster::Session* to, SteadyTime when, Deadline by) {
+    Schemas schemas;
+    auto primary = co_await from->schema_as_of(when, by);
+    CO_TRY(schemas.from, std::move(primary));
+    auto shadow = co_await to->schema_as_of(when, by);
+    CO_TRY(schemas.to, std::move(shadow));
+    co_return schemas;
+}
+
+bool Schemas::same_table(const Schemas& other, const std::string& keyspace, const std::string& table) const {
+    return same_columns(table_of(from, keyspace, table), table_of(other.from, keyspace, table)) &&
+           same_columns(table_of(to, keyspace, table), table_of(other.to, keyspace, table));
+}
+
+bool Schemas::lack(const std::string& keyspace, const std::string& table) const {
+    return table_of(from, keyspace, table) == nullptr && table_of(to, keyspace, table) == nullptr;
+}
 
 struct Resync::State {
     Pair pair;
     WorkOptions options;
     static constexpr Seconds kTolerance{5};
 
-    static Result<ShapePtr> shape_of(const Pair& pair, const std::string& keyspace, const std::string& table);
+    static Task<Status> finish_conditional(Work* work, ShapePtr shape, Bytes partition, cql::Consistency serial);
     static Task<Status> portion(Work* work, Equalizer* equalizer, Pace* pace, Plan::Item item, Bytes partition);
 };
 
@@ -18,18 +51,31 @@ Resync::Resync(Pair pair, WorkOptions options)
     : state_(std::make_unique<State>(State{std::move(pair), std::move(options)})) {}
 Resync::~Resync() = default;
 
-Result<ShapePtr> Resync::State::shape_of(const Pair& pair, const std::string& keyspace, const std::string& table) {
-    const auto from = pair.from.schema();
-    const auto to = pair.to.schema();
-    if (!from || !to) return fail(Errc::unavailable, "the schema of a cluster is not known yet");
-    const auto* primary = from->table(keyspace, table);
-    const auto* shadow = to->table(keyspace, table);
+Result<ShapePtr> Resync::shape_of(const Schemas& schemas, const std::string& keyspace, const std::string& table) const {
+    const auto& pair = state_->pair;
+    const auto* primary = table_of(schemas.from, keyspace, table);
+    const auto* shadow = table_of(schemas.to, keyspace, table);
     if (primary == nullptr || shadow == nullptr) {
         return fail(Errc::not_found,
                     keyspace + "." + table + " is not on the " + (primary == nullptr ? "primary" : "shadow"));
     }
     // Rows of a table without tenants, under a scope of tenants, are whoever ordered this' mistake.
-    return TableShape::make(*primary, *shadow, pair.scope, pair.tenant_column);
+    TRY(auto shape, TableShape::make(*primary, *shadow, pair.scope, pair.tenant_column));
+    // A copy may leave out what only one cluster has; who owes the shadow a write may not.
+    if (!shape->left_out().empty()) {
+        return fail(Errc::conflict,
+                    fmt::format("{}: the shadow has no column {} of that type", shape->cql_name(), shape->left_out()));
+    }
+    return shape;
+}
+
+/// Who reads a partition at SERIAL finishes what was accepted there and not committed; what was not even accepted can
+/// no longer be. Such a read also brings the last commit to replicas that have not heard of it.
+Task<Status> Resync::State::finish_conditional(Work* work, ShapePtr shape, Bytes partition, cql::Consistency serial) {
+    auto values = shape->key_values(partition, {});
+    auto read = co_await work->from.read(shape->select_key(), std::move(values), {}, 0, serial);
+    if (!read) co_return fail(std::move(read.error()).in("reading a partition of " + shape->cql_name() + " at SERIAL"));
+    co_return ok();
 }
 
 Task<Status> Resync::State::portion(Work* work, Equalizer* equalizer, Pace* pace, Plan::Item item, Bytes partition) {
@@ -49,10 +95,13 @@ Task<Status> Resync::State::portion(Work* work, Equalizer* equalizer, Pace* pace
     co_return compared;
 }
 
-Task<Result<Report>> Resync::partition(std::string keyspace, std::string table, Bytes partition_key, StopSignal& stop) {
+Task<Result<Report>> Resync::partition(ShapePtr shape, Bytes partition_key, std::optional<cql::Consistency> serial,
+                                       StopSignal& stop) {
     Work work(state_->pair, state_->options, stop);
-    auto made = State::shape_of(work.pair, keyspace, table);
-    CO_TRY(auto shape, std::move(made));
+    if (serial) {
+        auto finished = co_await State::finish_conditional(&work, shape, partition_key, *serial);
+        CO_TRY(std::move(finished));
+    }
     Equalizer equalizer(work, State::kTolerance, Fix::repair);
     Pace pace(work.options.rows_per_second);
     Plan::Item item{shape, {}};
@@ -61,10 +110,8 @@ Task<Result<Report>> Resync::partition(std::string keyspace, std::string table, 
     co_return std::move(work.report);
 }
 
-Task<Result<Report>> Resync::table(std::string keyspace, std::string table, StopSignal& stop) {
+Task<Result<Report>> Resync::table(ShapePtr shape, StopSignal& stop) {
     Work work(state_->pair, state_->options, stop);
-    auto made = State::shape_of(work.pair, keyspace, table);
-    CO_TRY(auto shape, std::move(made));
     Equalizer equalizer(work, State::kTolerance, Fix::repair);
     Pace pace(work.options.rows_per_second);
     Plan plan;

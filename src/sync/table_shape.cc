@@ -85,8 +85,12 @@ Result<ShapePtr> TableShape::make(const cql::Table& table, const cql::Table& oth
     for (const auto& column : table.columns) {
         if (column.kind != cql::ColumnKind::static_ && column.kind != cql::ColumnKind::regular) continue;
         const auto* twin = other.column(column.name);
-        if (twin == nullptr || twin->kind != column.kind || !cql::same_type(*twin->type, *column.type)) continue;
-        if (twin->type->is_multi_cell() == column.type->is_multi_cell()) shape->columns_.push_back(column);
+        if (twin != nullptr && twin->kind == column.kind && cql::same_type(*twin->type, *column.type) &&
+            twin->type->is_multi_cell() == column.type->is_multi_cell()) {
+            shape->columns_.push_back(column);
+        } else {
+            shape->left_out_ += (shape->left_out_.empty() ? "" : ", ") + quoted(column);
+        }
     }
     if (scope.all_tenants()) return ShapePtr(shape);
 
@@ -177,6 +181,10 @@ std::string TableShape::where(bool partition_only) const {
 
 std::string TableShape::select_partition(ElementTimes times) const {
     return "SELECT " + selected(times) + " FROM " + name_ + where(true);
+}
+
+std::string TableShape::select_key() const {
+    return "SELECT " + names_of(partition_key_) + " FROM " + name_ + where(true) + " LIMIT 1";
 }
 
 std::string TableShape::select_row(bool is_static, ElementTimes times) const {

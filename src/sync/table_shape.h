@@ -32,6 +32,8 @@ class TableShape {
     const cql::Table& table() const { return table_; }
     const std::vector<cql::ColumnDef>& partition_key() const { return partition_key_; }
     const std::vector<cql::ColumnDef>& clustering() const { return clustering_; }
+    /// Names of columns that only `table` has, or has otherwise; empty: none.
+    const std::string& left_out() const { return left_out_; }
     /// Static and regular columns.
     const std::vector<cql::ColumnDef>& columns() const { return columns_; }
     const cql::ColumnDef& column(std::size_t index) const { return columns_[index]; }
@@ -43,6 +45,8 @@ class TableShape {
 
     std::string select_range(const TokenRange& range, ElementTimes times, std::string_view suffix) const;
     std::string select_partition(ElementTimes times) const;
+    /// The key of one partition, if it has anything.
+    std::string select_key() const;
     /// `WHERE` of all key columns, or of the partition key for statics (LIMIT 1: they come with any row).
     std::string select_row(bool is_static, ElementTimes times) const;
     std::vector<cql::Cell> range_values(const TokenRange& range) const;
@@ -88,6 +92,7 @@ class TableShape {
 
     cql::Table table_;
     std::string name_;
+    std::string left_out_;
     std::vector<cql::ColumnDef> partition_key_, clustering_, columns_;
     TenantIn tenant_in_ = TenantIn::nothing;
     bool tenant_is_static_ = false;

@@ -52,6 +52,9 @@ enum class Consistency : std::uint16_t {
     local_one = 10,
 };
 std::string_view to_string(Consistency consistency);
+constexpr bool is_serial(Consistency consistency) {
+    return consistency == Consistency::serial || consistency == Consistency::local_serial;
+}
 
 /// Bits of a frame header's flags.
 namespace header_flag {

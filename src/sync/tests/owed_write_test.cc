@@ -40,8 +40,9 @@ TEST(OwedWrite, StatementsOfAnOlderJournalHaveNoRows) {
 }
 
 TEST(OwedWrite, ResyncOrdersComeBack) {
-    const OwedResync order{"shop", "orders", {1, 2, 3}}, whole{"shop", "orders", {}};
-    for (const auto& one : {order, whole}) {
+    const OwedResync order{"shop", "orders", {1, 2, 3}}, whole{"shop", "orders", {}},
+        serial{"shop", "orders", {1, 2, 3}, cql::Consistency::local_serial};
+    for (const auto& one : {order, whole, serial}) {
         Bytes out;
         encode_owed_resync(one, out);
         EXPECT_EQ(std::get<OwedResync>(decode_owed(out).value()), one);
@@ -64,6 +65,10 @@ TEST(OwedWrite, EveryTruncationIsAnError) {
         EXPECT_EQ(owed.error().code, Errc::malformed);
     }
     EXPECT_FALSE(decode_owed(Bytes{4}));
+    EXPECT_FALSE(decode_owed(Bytes{5}));
+    Bytes not_serial;
+    encode_owed_resync({"k", "t", {1}, cql::Consistency::quorum}, not_serial);
+    EXPECT_FALSE(decode_owed(not_serial));
 }
 
 TEST(OwedFrame, OurIdsBecomeTheClusters) {

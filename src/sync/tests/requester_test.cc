@@ -6,47 +6,28 @@
 
 #include "cluster/tests/support/loop.h"
 #include "cql/protocol/responses.h"
+#include "sync/tests/fake_session.h"
 
 namespace penumbra::sync {
 namespace {
 
 using cql::ErrorCode;
 
-/// A session that answers what it was told, in order, and then takes everything.
-class ScriptedSession final : public cluster::Session {
-  public:
-    std::deque<Error> errors;
-    std::size_t asked = 0;
-
-    Task<Result<cql::Rows>> execute(std::string, std::vector<cql::Cell>, cluster::QueryOptions) override {
-        ++asked;
-        if (errors.empty()) co_return cql::Rows();
-        auto next = errors.front();
-        errors.pop_front();
-        co_return fail(std::move(next));
-    }
-    Task<Result<Bytes>> send(Bytes, std::string, Deadline) override { co_return Bytes(); }
-    Task<Result<Bytes>> prepare(std::string, std::string, Deadline) override { co_return Bytes(); }
-    cql::SchemaPtr schema() const override { return nullptr; }
-    std::vector<cql::Token> ring() const override { return {}; }
-    std::string release_version() const override { return "4.1.9"; }
-    bool is_scylla() const override { return false; }
-};
-
-Error server_says(ErrorCode code) {
-    Error error(Errc::server, "as the test said");
-    error.detail = static_cast<std::int32_t>(code);
-    return error;
-}
+using testing::server_says;
 
 struct RequesterTest : ::testing::Test {
     /// How often the write was sent, and whether it was taken.
     std::pair<std::size_t, bool> write_once(std::deque<Error> errors) {
-        session.asked = 0;
-        session.errors = std::move(errors);
+        session.asked.clear();
+        session.answer = [&errors](const auto&) -> Result<cql::Rows> {
+            if (errors.empty()) return cql::Rows();
+            auto next = errors.front();
+            errors.pop_front();
+            return fail(std::move(next));
+        };
         Requester requester(session, routing::Side::target, options, *stop, report);
         const auto done = loop.run<Status>([&] { return requester.write_once({"UPDATE c SET n = n + 1", {}, {}}); });
-        return {session.asked, done.has_value()};
+        return {session.asked.size(), done.has_value()};
     }
 
     RequesterTest() {
@@ -57,7 +38,7 @@ struct RequesterTest : ::testing::Test {
     }
 
     cluster::testing::Loop loop;
-    ScriptedSession session;
+    testing::FakeSession session;
     WorkOptions options;
     std::unique_ptr<StopSignal> stop;
     Report report;

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cluster/session.h"
+
+namespace penumbra::sync::testing {
+
+/// A cluster that says what the test makes it say. It takes everything and has no rows unless told otherwise.
+class FakeSession final : public cluster::Session {
+  public:
+    struct Asked {
+        std::string text;
+        cql::Consistency consistency;
+    };
+    std::vector<Asked> asked;
+    std::function<Result<cql::Rows>(const Asked&)> answer = [](const Asked&) { return Result<cql::Rows>(cql::Rows()); };
+    std::function<cql::SchemaPtr()> schema_now = [] { return std::make_shared<cql::Schema>(); };
+
+    Task<Result<cql::Rows>> execute(std::string text, std::vector<cql::Cell>, cluster::QueryOptions options) override {
+        asked.push_back({std::move(text), options.consistency});
+        co_return answer(asked.back());
+    }
+    Task<Result<Bytes>> send(Bytes, std::string, Deadline) override { co_return Bytes(); }
+    Task<Result<Bytes>> prepare(std::string, std::string, Deadline) override { co_return Bytes(); }
+    cql::SchemaPtr schema() const override { return schema_now(); }
+    Task<Result<cql::SchemaPtr>> schema_as_of(SteadyTime, Deadline) override { co_return schema_now(); }
+    std::vector<cql::Token> ring() const override { return {}; }
+    std::string release_version() const override { return "4.1.9"; }
+    bool is_scylla() const override { return false; }
+};
+
+/// What a server answers to a statement that it refuses or cannot do now.
+inline Error server_says(cql::ErrorCode code) {
+    Error error(Errc::server, "as the test said");
+    error.detail = static_cast<std::int32_t>(code);
+    return error;
+}
+
+}  // namespace penumbra::sync::testing
