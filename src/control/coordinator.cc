@@ -692,6 +692,10 @@ Task<void> Coordinator::collect(metrics::MetricWriter* out) {
                static_cast<double>(traffic.longest_hold_nanos) / 1e9);
     out->counter("penumbra_shadow_writes_total", "Writes sent to a shadow.", traffic.shadow_writes);
     out->counter("penumbra_shadow_failures_total", "Of these: not acknowledged, so owed.", traffic.shadow_failures);
+    constexpr std::string_view kStrange =
+        "Requests that the primary took although our parser does not understand them to their end.";
+    out->counter("penumbra_not_understood_total", kStrange, traffic.reads_not_understood, {{"taken_for", "read"}});
+    out->counter("penumbra_not_understood_total", kStrange, traffic.writes_not_understood, {{"taken_for", "write"}});
     for (const auto* view : {&surroundings_.source, &surroundings_.target}) {
         const auto status = view->status();
         const auto name = view == &surroundings_.source ? "source" : "target";

@@ -21,6 +21,8 @@ struct Traffic {
     std::uint64_t longest_hold_nanos = 0;
     std::uint64_t shadow_writes = 0;
     std::uint64_t shadow_failures = 0;
+    std::uint64_t reads_not_understood = 0;  ///< taken by the primary although our parser does not know what they say
+    std::uint64_t writes_not_understood = 0;
 };
 
 /// How a hold went: for the operator and the audit log.

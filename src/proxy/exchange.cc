@@ -121,7 +121,7 @@ void Exchange::plan_pieces() {
     const auto& router = shard_.router();
     kind_ = Plan::Kind::read;
     mirroring_ = Mirroring::exact;
-    needs_keyspace_ = false;
+    needs_keyspace_ = has_strange_piece_ = false;
     for (auto& piece : pieces_) {
         if (piece.prepared) {
             piece.plan = Statements::plan_of(*piece.prepared, router);
@@ -134,6 +134,7 @@ void Exchange::plan_pieces() {
         if (piece.plan->kind == Plan::Kind::write) kind_ = Plan::Kind::write;
         if (piece.plan->kind == Plan::Kind::primary_only && kind_ == Plan::Kind::read) kind_ = Plan::Kind::primary_only;
         mirroring_ = std::max(mirroring_, piece.plan->mirroring);
+        has_strange_piece_ |= piece.plan->not_understood;
     }
     if (opcode_ == cql::Opcode::batch && kind_ == Plan::Kind::read) kind_ = Plan::Kind::write;
 }
@@ -315,7 +316,16 @@ void Exchange::write_request(Bytes& out, std::int16_t stream, routing::Side side
     edit.append_to(out);
 }
 
+void Exchange::report_strange_pieces() {
+    if (opcode_ == cql::Opcode::prepare) return;
+    for (const auto& piece : pieces_) {
+        if (piece.plan->not_understood)
+            shard_.report_not_understood(piece.prepared ? piece.prepared->text->text() : piece.text, kind_);
+    }
+}
+
 void Exchange::primary_ended(const cql::FrameView* frame, const Error* error) {
+    if (has_strange_piece_ && primary_.outcome == Outcome::ok) report_strange_pieces();
     if (opcode_ == cql::Opcode::prepare && frame) {
         answer_prepared(*frame);
     } else if (!mirrored_) {

@@ -127,7 +127,10 @@ class Exchange {
     /// Puts the statement, or the order to resync its rows, into the journal.
     void owe(bool as_resync);
     std::vector<sync::OwedResync> rows_touched() const;
+    /// With which read a resync must begin, if what was written may be no more than accepted by Paxos.
+    std::optional<cql::Consistency> serial_read() const;
     bool touches_rows() const;
+    bool is_conditional() const;
     Scopes owing_scopes() const;
     /// In the shard's scratch.
     BytesView owed_statement();
@@ -136,6 +139,7 @@ class Exchange {
     void owe_tables();
     void owing_ended(Status how);
     void settle_or_release();
+    void report_strange_pieces();
     static bool changed_nothing(const cql::FrameView& frame);
 
     void answer_with(const cql::FrameView& frame);
@@ -173,6 +177,7 @@ class Exchange {
     bool answered_ = false;
     bool advancing_ = false;
     bool needs_keyspace_ = false;
+    bool has_strange_piece_ = false;    ///< that our parser does not understand
     bool refreshed_ = false;            ///< the schema was loaded anew for an unknown table
     bool shadow_refused_text_ = false;  ///< invalid there: sending it again would be refused again
     bool nothing_changed_ = false;      ///< a condition that did not hold

@@ -81,7 +81,7 @@ void Exchange::answer_failure(const Error& error, Applied applied) {
     answered_ = true;
     ++shard_.counters().errors;
     const auto consistency = parameters_.consistency;
-    const bool conditional = std::ranges::any_of(pieces_, [](const auto& piece) { return piece.plan->is_conditional; });
+    const bool conditional = is_conditional();
     const auto serial = parameters_.serial_consistency.value_or(cql::Consistency::serial);
     if (error.code == Errc::server) {
         const auto code = static_cast<cql::ErrorCode>(error.detail);

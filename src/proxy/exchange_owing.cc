@@ -44,12 +44,41 @@ bool Exchange::touches_rows() const {
     return std::ranges::any_of(pieces_, [](const Piece& piece) { return !piece.plan->parts.empty(); });
 }
 
+bool Exchange::is_conditional() const {
+    return std::ranges::any_of(pieces_, [](const Piece& piece) { return piece.plan->is_conditional; });
+}
+
+std::optional<cql::Consistency> Exchange::serial_read() const {
+    if (!is_conditional()) return std::nullopt;
+    auto serial = parameters_.serial_consistency.value_or(cql::Consistency::serial);
+    if (!cql::is_serial(serial)) serial = cql::Consistency::serial;  // some servers take whatever stands there
+    if (primary_.outcome != Outcome::ok) return serial;
+    switch (parameters_.consistency) {
+        case cql::Consistency::quorum:
+        case cql::Consistency::all:
+        case cql::Consistency::local_quorum:
+        case cql::Consistency::each_quorum:
+        case cql::Consistency::serial:
+        case cql::Consistency::local_serial:
+            return std::nullopt;  // a majority has committed it
+        case cql::Consistency::any:
+        case cql::Consistency::one:
+        case cql::Consistency::two:
+        case cql::Consistency::three:
+        case cql::Consistency::local_one:
+            break;
+    }
+    return serial;
+}
+
 std::vector<sync::OwedResync> Exchange::rows_touched() const {
+    const auto serial = serial_read();
     std::vector<sync::OwedResync> rows;
     for (const auto& piece : pieces_) {
         for (const auto& part : piece.plan->parts) {
             sync::OwedResync row{part.keyspace, part.table, {}};
-            append_partition_key(part, piece.values, row.partition_key);
+            // Paxos is of one partition, and so is such a read.
+            if (append_partition_key(part, piece.values, row.partition_key)) row.serial = serial;
             if (std::ranges::find(rows, row) == rows.end()) rows.push_back(std::move(row));
         }
     }

@@ -175,6 +175,7 @@ PlanPtr make_plan(const cql::Statement& statement, std::string_view keyspace, ro
     plan->kind = kind_of(statement, keyspace);
     plan->needs_keyspace = !cql::fully_qualified(statement);
     plan->is_conditional = statement.conditional();
+    plan->not_understood = !statement.complete || statement.kind == StatementKind::unknown;
     plan->repeated_names = RepeatedNames::of(statement);
     const WholeText whole{statement.marker_count, plan->repeated_names.get()};
     if (plan->kind == Plan::Kind::read || plan->kind == Plan::Kind::write || plan->kind == Plan::Kind::truncate) {

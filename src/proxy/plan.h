@@ -72,6 +72,8 @@ struct Plan {
     bool needs_keyspace = false;
     bool is_counter = false;
     bool is_conditional = false;
+    /// Our grammar does not cover it to its end: what its text does beyond what was found is not known.
+    bool not_understood = false;
     /// INSERT JSON .. IF NOT EXISTS: every ScyllaDB so far takes it and passes over the condition.
     bool has_json_condition = false;
     RepeatedNamesPtr repeated_names;  ///< null as a rule

@@ -86,6 +86,8 @@ Task<Traffic> Proxy::traffic() {
         sum.longest_hold_nanos = std::max(sum.longest_hold_nanos, part.longest_hold_nanos);
         sum.shadow_writes += part.shadow_writes;
         sum.shadow_failures += part.shadow_failures;
+        sum.reads_not_understood += part.reads_not_understood;
+        sum.writes_not_understood += part.writes_not_understood;
     }
     co_return sum;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "cql/language/rewrite.h"
 #include "cql/protocol/response_peeks.h"
 
 namespace penumbra::proxy {
@@ -161,6 +162,15 @@ void ProxyShard::report_shadow_failure(const cql::FrameView* frame, const Error*
         what = code ? std::string(cql::to_string(code.value())) : "an answer that is no error";
     }
     log_.warn("a shadow write failed and is owed", {kv("shadow", side), kv("error", what), kv("more", dropped)});
+}
+
+void ProxyShard::report_not_understood(std::string_view text, Plan::Kind taken_for) {
+    const bool read = taken_for == Plan::Kind::read;
+    ++(read ? counters_.reads_not_understood : counters_.writes_not_understood);
+    std::uint64_t dropped = 0;
+    if (!not_understood_log_.pass(shard_.now(), dropped)) return;
+    log_.warn("the primary took a statement that is not understood here",
+              {kv("taken_for", read ? "read" : "write"), kv("statement", cql::shape(text)), kv("more", dropped)});
 }
 
 void ProxyShard::start_after_refresh(Exchange& exchange) {

@@ -116,6 +116,9 @@ class ProxyShard final : Deferred {
     Bytes& scratch() { return scratch_; }
     /// Logs a shadow's failure, rate limited: the application does not hear of it, the operator must.
     void report_shadow_failure(const cql::FrameView* frame, const Error* error, routing::Side side);
+    /// Counts, and logs rate limited and without its values, what the primary took and our parser does not understand:
+    /// a write of which the shadow may not have all, or a read that we may take for one of something else.
+    void report_not_understood(std::string_view text, Plan::Kind taken_for);
     /// Starts the exchange again once the schema has been loaded anew.
     void start_after_refresh(Exchange& exchange);
 
@@ -165,6 +168,7 @@ class ProxyShard final : Deferred {
     std::int64_t last_timestamp_ = 0;
     LogLimit shadow_failure_log_;
     LogLimit turned_away_log_;
+    LogLimit not_understood_log_;
 };
 
 }  // namespace penumbra::proxy

@@ -238,6 +238,52 @@ TEST_F(MergeTest, AConditionIsDecidedByThePrimaryAlone) {
     EXPECT_EQ(world.owed(Side::target).size(), 2U) << "it may have been accepted before its commit was refused";
 }
 
+TEST_F(MergeTest, WhatPaxosMayStillFinishIsFinishedBeforeItIsCopied) {
+    world.set_phase(Phase::shadow_sync);
+    auto client = world.client();
+    const auto order_of = [&](cql::Consistency consistency, std::optional<cql::Consistency> serial) {
+        const auto before = world.owed(Side::target).size();
+        cql::Parameters parameters;
+        parameters.consistency = consistency;
+        parameters.serial_consistency = serial;
+        client->run("INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, 'x') IF NOT EXISTS", parameters);
+        world.settle();
+        const auto owed = world.owed(Side::target);
+        EXPECT_EQ(owed.size(), before + 1);
+        return std::get<sync::OwedResync>(owed.back()).serial;
+    };
+    using enum cql::Consistency;
+    EXPECT_EQ(order_of(local_quorum, local_serial), std::nullopt) << "committed where the resync reads";
+    EXPECT_EQ(order_of(one, local_serial), local_serial) << "decided, but not everywhere yet";
+    EXPECT_EQ(order_of(one, two), serial) << "the server passed over what is no serial consistency";
+    for (const auto code : {ErrorCode::write_timeout, ErrorCode::unavailable}) {
+        world.source->on_request = [code](const auto& asked) { asked.server->error(asked, code); };
+        EXPECT_EQ(order_of(local_quorum, local_serial), local_serial);
+        EXPECT_EQ(order_of(quorum, std::nullopt), serial);
+    }
+}
+
+TEST_F(MergeTest, WhatIsNotUnderstoodIsTakenAsItIsAndCounted) {
+    world.set_phase(Phase::shadow_sync);
+    auto client = world.client();
+    const auto counted = [&] {
+        const auto traffic = world.loop.run<Traffic>([&] { return world.proxy->traffic(); });
+        return std::pair(traffic.reads_not_understood, traffic.writes_not_understood);
+    };
+    EXPECT_TRUE(Client::is_result(client->run("SELECT v FROM app.rows WHERE tenant = 'acme' SOME DAY 7")));
+    world.settle();
+    EXPECT_TRUE(world.target->asked.empty()) << "a read of the primary";
+    EXPECT_EQ(counted(), std::pair(std::uint64_t{1}, std::uint64_t{0}));
+    EXPECT_TRUE(Client::is_result(client->run("FROBNICATE app.rows")));
+    world.settle();
+    EXPECT_EQ(world.target->asked.size(), 1U) << "it may write";
+    EXPECT_EQ(counted(), std::pair(std::uint64_t{1}, std::uint64_t{1}));
+    client->run("SELECT v FROM app.rows WHERE tenant = 'acme'");
+    world.source->on_request = [](const auto& asked) { asked.server->error(asked, ErrorCode::syntax_error); };
+    EXPECT_EQ(Client::error(client->run("FROBNICATE app.rows")), ErrorCode::syntax_error);
+    EXPECT_EQ(counted(), std::pair(std::uint64_t{1}, std::uint64_t{1})) << "understood, or refused: nobody's concern";
+}
+
 TEST_F(MergeTest, APrimaryThatIsDownLeavesTheShadowAlone) {
     world.set_phase(Phase::shadow_sync);
     auto client = world.client();
