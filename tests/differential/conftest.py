@@ -14,3 +14,4 @@ sys.path.insert(0, str(_HERE))
 
 source, target, penumbra = _fixtures.source, _fixtures.target, _fixtures.penumbra
 pytest_runtest_makereport = _fixtures.pytest_runtest_makereport
+pytest_addoption = _fixtures.pytest_addoption

@@ -86,8 +86,17 @@ MAY_NOT = [
 
 
 @pytest.mark.parametrize("phase", ["shadow_sync", "target_primary"])
-def test_a_user_is_what_it_is_on_the_primary(penumbra, guarded, logins, phase) -> None:
+@pytest.mark.parametrize("kind", ["cassandra", "scylla"])
+def test_a_user_is_what_it_is_on_the_primary(penumbra, guarded, logins, kind, phase) -> None:
     source, target = guarded
+    if kind == "cassandra":
+        _is_itself(penumbra, source, target, logins, phase)
+        return
+    with support.scylla_shim(target, support.SPARE_SHIM_ADDRESS) as shown:
+        _is_itself(penumbra, source, shown, logins, phase)
+
+
+def _is_itself(penumbra, source: CassandraCluster, target: CassandraCluster, logins: Path, phase: str) -> None:
     primary = source if phase == "shadow_sync" else target
     writer = "writer" if primary is source else "scribe"
     process = penumbra("--phase", phase, "--login-map", str(logins), *FLAGS, source=source, target=target)
@@ -104,7 +113,7 @@ def test_a_user_is_what_it_is_on_the_primary(penumbra, guarded, logins, phase) -
     with pytest.raises(Unauthorized):
         reader.execute(insert, (7, "no"))
     assert reader.execute(f"SELECT v FROM {KEYSPACE}.t WHERE k = 7").one().v == phase
-    for cluster in guarded:      # The shadow has it too, written by the configured user.
+    for cluster in (source, target):      # The shadow has it too, written by the configured user.
         direct = support.connect(cluster.contact_point, auth_provider=SUPERUSER)
         assert direct.execute(f"SELECT v FROM {KEYSPACE}.t WHERE k = 7").one().v == phase
         direct.cluster.shutdown()

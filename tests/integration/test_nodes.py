@@ -4,6 +4,8 @@ Its clusters cost minutes to start: ./test --only nodes, not in the default suit
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import re
 import threading
 import time
@@ -95,6 +97,31 @@ def test_prepared_requests_are_coordinated_by_a_replica(penumbra, connect, sourc
         replicas = replicas_of(ranges, key)
         assert coordinator(session, write, (key, key)) in replicas, f"write of {key}"
         assert coordinator(session, read, (key,)) in replicas, f"read of {key}"
+
+
+def test_three_nodes_with_the_manners_of_scylla(penumbra, connect, source, keyspace) -> None:
+    """Each node behind a shim of its own, which shows the others at theirs."""
+    nodes = sorted(node["address"] for node in source.status()["nodes"])
+    shown = {node: f"{support.NET}.{41 + at}" for at, node in enumerate(nodes)}
+    peers = [flag for node, address in shown.items() for flag in ("--peer", f"{node}={address}")]
+    with contextlib.ExitStack() as stack:
+        shims = [stack.enter_context(support.scylla_shim(
+            dataclasses.replace(source, contact_point=f"{node}:9042"), address, "--shards", "2", "--shard-aware-port", "19042", *peers))
+            for node, address in shown.items()]
+        process = penumbra("--request-timeout", "1m", source=shims[0])
+        session = connect(process)
+        read, write = make_table(session, keyspace, "{'class': 'NetworkTopologyStrategy', 'datacenter1': 1}")
+        seen: set[str] = set()
+        eventually(lambda: seen.add(coordinator(session, f"SELECT id FROM {keyspace}.k")) or seen == set(nodes),
+                   f"requests without a key reach all of {nodes}", 60)
+        ranges = endpoints_by_token(source, keyspace)
+        for key in range(20):
+            replicas = replicas_of(ranges, key)
+            assert coordinator(session, write, (key, key)) in replicas, f"write of {key}"
+            assert coordinator(session, read, (key,)) in replicas, f"read of {key}"
+        _, metrics = process.http("GET", "/metrics")
+        assert 'penumbra_cluster_nodes{cluster="source"} 3' in metrics
+
 
 
 # --- a node dies -----------------------------------------------------------------------------------------------------

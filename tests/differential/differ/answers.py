@@ -192,8 +192,15 @@ def differences(ours: Answer, theirs: Answer, loose: dict[str, str]) -> list[str
             if one is not None and other is not None and _near(one, other, loose):
                 continue
         if one != other:
+            if name == "rows" and one is not None and other is not None:
+                one, other = _only_here(one, other), _only_here(other, one)
             found.append(f"{name}: proxied {_text(one)} | direct {_text(other)}")
     return found
+
+
+def _only_here(rows: list, others: list) -> list:
+    """What there is to see of two long answers. All rows, where only their order differs."""
+    return [row for row in rows if row not in others] or (rows if all(row in rows for row in others) else [])
 
 
 def _shape(answer: Answer) -> list:
