@@ -8,25 +8,6 @@
 
 namespace penumbra::routing {
 
-/// Inlined here, where std::hash is a call: each request looks its tenant up. The keys are the operator's, so nobody
-/// can choose them to collide.
-inline std::size_t TableRoutes::BytesHash::operator()(std::string_view bytes) const noexcept {
-    constexpr std::uint64_t kMultiplier = 0x9fb21c651e98df25ULL;
-    const auto mixed = [](std::uint64_t x) { return (x ^ x >> 29) * kMultiplier; };
-    const auto* at = reinterpret_cast<const Byte*>(bytes.data());
-    auto left = bytes.size();
-    std::uint64_t hash = left;
-    for (; left >= 8; at += 8, left -= 8) hash = mixed(hash ^ load_be<std::uint64_t>(at));
-    std::uint64_t rest = 0;
-    for (; left > 0; --left) rest = rest << 8 | *at++;
-    return mixed(hash ^ rest);
-}
-
-const Route& TableRoutes::of_tenant(BytesView tenant) const {
-    const auto found = by_tenant_.find(text_of(tenant));
-    return found == by_tenant_.end() ? others_ : found->second;
-}
-
 Phase meet(std::span<const Phase> phases) {
     const bool all_on_target =
         std::ranges::all_of(phases, [](Phase phase) { return primary_of(phase) == Side::target; });
@@ -85,7 +66,7 @@ std::shared_ptr<const Router> Router::build(Input input, std::vector<std::string
                     }
                     continue;
                 }
-                routes.by_tenant_.insert_or_assign(std::string(text_of(bytes.value())), route);
+                routes.by_tenant_.put(bytes.value(), route);
                 any = true;
             }
             if (any) {

@@ -16,18 +16,14 @@
 #include "base/strong.h"
 #include "cql/schema/schema.h"
 #include "routing/phase.h"
+#include "routing/route.h"
 #include "routing/scope.h"
+#include "routing/tenant_table.h"
 
 namespace penumbra::routing {
 
 /// Grows by one with every change of phase or scope; each request runs under exactly one.
 using Epoch = Strong<std::uint64_t, struct EpochTag>;
-
-/// Where the requests of one scope go.
-struct Route {
-    ScopeId scope = kDefaultScope;
-    Phase phase = Phase::source_only;
-};
 
 /// One migration as the router sees it.
 struct ScopeRoute {
@@ -43,7 +39,10 @@ class TableRoutes {
     /// Column that holds the tenant; null when the table has none.
     const cql::ColumnDef* tenant_column() const { return tenant_column_ ? &*tenant_column_ : nullptr; }
     /// Route of rows of this tenant (the column's bytes).
-    const Route& of_tenant(BytesView tenant) const;
+    const Route& of_tenant(BytesView tenant) const {
+        const auto* found = by_tenant_.find(tenant);
+        return found ? *found : others_;
+    }
     /// Route of a request that names no tenant although rows of several routes may be meant: reads go to the target
     /// only when every migration of the table has it as primary and nothing else is left; writes go to both clusters
     /// when any is shadowed.
@@ -55,13 +54,9 @@ class TableRoutes {
 
   private:
     friend class Router;
-    struct BytesHash {
-        using is_transparent = void;
-        std::size_t operator()(std::string_view bytes) const noexcept;
-    };
     std::optional<cql::ColumnDef> tenant_column_;
-    std::unordered_map<std::string, Route, BytesHash, std::equal_to<>> by_tenant_;  // key: the column's bytes
-    Route others_;                                                                  // tenants that no migration names
+    TenantTable by_tenant_;  // key: the column's bytes
+    Route others_;           // tenants that no migration names
     Route without_tenant_;
     std::vector<ScopeId> scopes_;
 };
