@@ -64,19 +64,24 @@ struct Decoded {
 }
 
 [[gnu::noinline]] void counted_forward_read(const cql::FrameView& frame, const Decoded& decoded, BytesView id) {
-    cql::FrameEdit edit;
     Bytes out;
     for (int i = 0; i < kTimes; ++i) {
         out.clear();
-        edit.reset(frame);
-        edit.set_stream(static_cast<std::int16_t>(i));
-        edit.replace_id(decoded.executed, id);
-        edit.append_to(out);
+        cql::append_execute(out, frame, decoded.executed, decoded.parameters, static_cast<std::int16_t>(i), id, {});
         sum += out.size();
     }
 }
 
 [[gnu::noinline]] void counted_forward_write(const cql::FrameView& frame, const Decoded& decoded, BytesView id) {
+    Bytes out;
+    for (int i = 0; i < kTimes; ++i) {
+        out.clear();
+        cql::append_execute(out, frame, decoded.executed, decoded.parameters, static_cast<std::int16_t>(i), id, i);
+        sum += out.size();
+    }
+}
+
+[[gnu::noinline]] void counted_edit_write(const cql::FrameView& frame, const Decoded& decoded, BytesView id) {
     cql::FrameEdit edit;
     Bytes out;
     for (int i = 0; i < kTimes; ++i) {
@@ -122,6 +127,7 @@ int run() {
     counted_decode_execute(frame, decoded);
     counted_forward_read(frame, decoded, id);
     counted_forward_write(frame, decoded, id);
+    counted_edit_write(frame, decoded, id);
     counted_token(Bytes(30, 0x91));
     counted_peek_rows(cql::view_frame(answer, cql::Direction::response).value());
     counted_parse_insert();

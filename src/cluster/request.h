@@ -83,6 +83,32 @@ class StreamIds {
     std::size_t orphans_ = 0;
 };
 
+inline std::optional<std::int16_t> StreamIds::take(Request& request) {
+    std::int16_t id = 0;
+    if (!free_.empty()) {
+        id = free_.back();
+        free_.pop_back();
+    } else if (slots_.size() < limit_) {
+        id = static_cast<std::int16_t>(slots_.size());
+        slots_.emplace_back();
+    } else {
+        return std::nullopt;
+    }
+    slots_[static_cast<std::size_t>(id)] = {&request, true};
+    return id;
+}
+
+inline std::optional<Request*> StreamIds::give_back(std::int16_t id) {
+    if (id < 0 || static_cast<std::size_t>(id) >= slots_.size()) return std::nullopt;
+    auto& slot = slots_[static_cast<std::size_t>(id)];
+    if (!slot.taken) return std::nullopt;
+    if (slot.request == nullptr) --orphans_;
+    auto* request = slot.request;
+    slot = {};
+    free_.push_back(id);
+    return request;
+}
+
 /// A request whose frame exists already and whose reply is awaited by a coroutine.
 class CallRequest final : public Request {
   public:

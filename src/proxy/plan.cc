@@ -149,16 +149,10 @@ std::string_view to_string(Mirroring mirroring) {
     return "unknown";
 }
 
-std::optional<BytesView> ValueSource::in(const cql::ValuesView& values) const {
-    if (!is_marker) return BytesView(literal);
-    if (values.named()) {
-        const auto bound = values.by_name(marker_name);
-        if (!bound || !bound->value.has_value()) return std::nullopt;
-        return bound->value.bytes();
-    }
-    const auto cell = values.cell(values.size() == markers ? marker : shared_slot);
-    if (!cell.has_value()) return std::nullopt;
-    return cell.bytes();
+std::optional<BytesView> ValueSource::in_named(const cql::ValuesView& values) const {
+    const auto bound = values.by_name(marker_name);
+    if (!bound || !bound->value.has_value()) return std::nullopt;
+    return bound->value.bytes();
 }
 
 std::string_view protected_keyspace(const Statement& statement, std::string_view keyspace) {

@@ -29,7 +29,14 @@ struct ValueSource {
     Bytes literal;                  ///< serialized for the column's type
 
     /// Nothing when it is not bound, null or unset.
-    std::optional<BytesView> in(const cql::ValuesView& values) const;
+    std::optional<BytesView> in(const cql::ValuesView& values) const {
+        if (!is_marker) return BytesView(literal);
+        if (values.named()) return in_named(values);
+        const auto cell = values.cell(values.size() == markers ? marker : shared_slot);
+        if (!cell.has_value()) return std::nullopt;
+        return cell.bytes();
+    }
+    std::optional<BytesView> in_named(const cql::ValuesView& values) const;
 };
 
 /// How a write gets to the shadow (docs/architecture.md, "What happens to a statement").

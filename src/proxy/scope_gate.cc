@@ -6,9 +6,8 @@
 
 namespace penumbra::proxy {
 
-void ScopeGate::leave(Turn turn) {
-    --in_flight_[turn];
-    if (in_flight_[turn] == 0 && turn != turn_) {
+void ScopeGate::last_left(Turn turn) {
+    if (turn != turn_) {
         for (auto& waiter : std::exchange(turned_, {})) waiter.set(true);
     }
     if (in_flight() == 0) {

@@ -25,7 +25,11 @@ class ScopeGate {
         ++in_flight_[turn_];
         return turn_;
     }
-    void leave(Turn turn);
+    void leave(Turn turn) {
+        // With others under way in the same turn there is nobody to tell.
+        if (--in_flight_[turn] == 0) [[unlikely]]
+            last_left(turn);
+    }
     std::uint64_t in_flight() const { return in_flight_[0] + in_flight_[1]; }
 
     /// Holds new requests and waits until none is under way. Fails by the deadline, and then holds nothing.
@@ -44,6 +48,8 @@ class ScopeGate {
     Task<Status> settle(Deadline by);
 
   private:
+    void last_left(Turn turn);
+
     bool held_ = false;
     Turn turn_ = 0;
     std::array<std::uint64_t, 2> in_flight_{};

@@ -80,13 +80,18 @@ Result<Owed> decode_resync(Reader& in, Kind kind) {
 
 }  // namespace
 
-void encode_owed_resync(const OwedResync& order, Bytes& out) {
+void begin_owed_resync(std::string_view keyspace, std::string_view table, std::optional<cql::Consistency> serial,
+                       Bytes& out) {
     Writer writer(out);
-    writer.u8(static_cast<std::uint8_t>(order.serial ? Kind::serial_resync : Kind::resync));
-    if (order.serial) writer.u16(static_cast<std::uint16_t>(*order.serial));
-    write_run(writer, order.keyspace);
-    write_run(writer, order.table);
-    writer.raw(order.partition_key);
+    writer.u8(static_cast<std::uint8_t>(serial ? Kind::serial_resync : Kind::resync));
+    if (serial) writer.u16(static_cast<std::uint16_t>(*serial));
+    write_run(writer, keyspace);
+    write_run(writer, table);
+}
+
+void encode_owed_resync(const OwedResync& order, Bytes& out) {
+    begin_owed_resync(order.keyspace, order.table, order.serial, out);
+    out.insert(out.end(), order.partition_key.begin(), order.partition_key.end());
 }
 
 void encode_owed_statement(std::string_view keyspace, const std::vector<OwedPreparedView>& prepared,

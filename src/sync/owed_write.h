@@ -47,6 +47,9 @@ using Owed = std::variant<OwedStatement, OwedResync>;
 /// The payload of a journal record. docs/journal.md has the layout. Encoding appends to `out`, whose capacity is
 /// reused.
 void encode_owed_resync(const OwedResync& order, Bytes& out);
+/// For the request path: the caller appends the partition key to `out` behind it.
+void begin_owed_resync(std::string_view keyspace, std::string_view table, std::optional<cql::Consistency> serial,
+                       Bytes& out);
 /// For the request path: the frame and the texts are where the caller has them.
 struct OwedPreparedView {
     BytesView id;

@@ -10,6 +10,28 @@
 
 namespace penumbra::cql {
 
+void append_execute(Bytes& out, const FrameView& frame, const ExecutedView& execute, const ParametersView& parameters,
+                    std::int16_t stream, BytesView id, std::optional<std::int64_t> micros) {
+    ASSERT(id.size() == execute.id.size());
+    const auto start = out.size();
+    out.insert(out.end(), frame.whole.begin(), frame.whole.end());
+    if (micros) {
+        ASSERT(!parameters.timestamp);
+        Byte bytes[8];
+        store_be(bytes, *micros);
+        const auto at = start + kHeaderSize + parameters.timestamp_at;
+        out.insert(out.begin() + static_cast<std::ptrdiff_t>(at), bytes, bytes + sizeof bytes);
+    }
+    Byte* const to = out.data() + start;
+    store_be(to + kStreamAt, stream);
+    std::memcpy(to + kHeaderSize + execute.id_at + 2, id.data(), id.size());
+    if (micros) {
+        store_be(to + kLengthAt, frame.header.length + 8);
+        // The flag is in the lowest byte, which is the last of four in v5.
+        to[kHeaderSize + parameters.flags_at + parameters.flags_size() - 1] |= query_flag::kTimestamp;
+    }
+}
+
 void FrameEdit::reset(const FrameView& frame) {
     frame_ = frame.whole;
     flags_ = frame.header.flags;

@@ -274,6 +274,33 @@ TEST(FrameEdit, ATimestampThatIsThereStaysUnlessItIsSet) {
     EXPECT_EQ(decode_query(view(edited)).value().parameters.timestamp, 3);
 }
 
+TEST(AppendExecute, WritesWhatAnEditWould) {
+    for (const auto version : kAllVersions) {
+        for (const int parts : {0, 1, 2, 3, 4, 5, 6, 7}) {
+            for (const auto micros : {std::optional<std::int64_t>(), std::optional<std::int64_t>(0x0102030405060708)}) {
+                Parameters parameters;
+                const std::vector<CellView> values{CellView(kState), CellView::null()};
+                if (parts & 1) parameters.values = values;
+                if (parts & 2) parameters.page_size = 5000;
+                if (parts & 4) parameters.serial_consistency = Consistency::local_serial;
+                Bytes bytes;
+                encode_execute(bytes, {version, 3}, kId, kMetadataId, parameters);
+                const auto frame = view(bytes);
+                const auto execute = decode_execute(frame).value();
+                const Bytes other(kId.size(), 0x77);
+                FrameEdit edit(frame);
+                edit.set_stream(700);
+                edit.replace_id(execute, other);
+                if (micros) edit.add_timestamp(execute.parameters, *micros);
+                Bytes out{1, 2, 3};
+                append_execute(out, frame, execute, execute.parameters, 700, other, micros);
+                EXPECT_EQ(to_hex(BytesView(out).subspan(3)), to_hex(written(edit)));
+                EXPECT_EQ(to_hex(BytesView(out).first(3)), "010203");
+            }
+        }
+    }
+}
+
 TEST(FrameEdit, OfNothingCopies) {
     Bytes bytes;
     encode_prepare(bytes, {ProtocolVersion::v5, 3}, "SELECT", "ks");
