@@ -33,6 +33,19 @@ Result<std::vector<HostPort>> contact_points(const std::vector<std::string>& tex
     return contacts;
 }
 
+constexpr std::size_t kMemoryPerShard = std::size_t{256} << 20;
+
+/// What the longest request may take while it is under way: where it arrives, and what its exchange is charged.
+std::size_t memory_of_longest(const Settings& settings) {
+    const auto frame = settings.max_frame().bytes;
+    return frame + proxy::Exchange::cost_of(frame);
+}
+
+std::size_t memory_per_shard(const Settings& settings, std::size_t shards) {
+    const auto budget = settings.memory_budget().bytes;
+    return budget > 0 ? budget / shards : std::max(kMemoryPerShard, 2 * memory_of_longest(settings));
+}
+
 bool is_unspecified(const Endpoint& endpoint) {
     return std::ranges::all_of(endpoint.address(), [](Byte byte) { return byte == Byte{0}; });
 }
@@ -74,13 +87,27 @@ Server::Server(const Settings& settings, Shard& control, std::string version)
     auto count = settings.shards();
     if (count == 0) count = std::max(1u, std::thread::hardware_concurrency());
     for (std::size_t i = 0; i < count; ++i) shards_.push_back(std::make_unique<Shard>(fmt::format("shard-{}", i)));
-    for (auto& shard : shards_) shard->start();
+    for (auto& shard : shards_) {
+        shard->memory().set_limit(memory_per_shard(settings, count));
+        shard->start();
+    }
     background_.start();
 }
 
 Server::~Server() {
     background_.stop();
     for (auto& shard : shards_) shard->stop();
+}
+
+Status Server::check_memory() const {
+    const auto each = memory_per_shard(settings_, shards_.size());
+    if (each >= memory_of_longest(settings_)) return ok();
+    return fail(
+        Errc::invalid_argument,
+        fmt::format("--memory-budget {} is {} for each of {} shards, too little for one request of --max-frame {}, "
+                    "which takes five times its size: give more memory, fewer --shards, or a shorter --max-frame",
+                    config::print_size(settings_.memory_budget()), config::print_size(config::Size{each}),
+                    shards_.size(), config::print_size(settings_.max_frame())));
 }
 
 Status Server::open_state() {
@@ -111,6 +138,9 @@ cluster::ClusterOptions Server::cluster_options(routing::Side side, const std::v
     options.pool.connections = settings_.connections();
     options.pool.max_groups = settings_.max_pools();
     options.pool.idle_after = settings_.pool_idle();
+    // How many may wait is bounded in bytes as well, by --memory-budget: a thousand clients with a burst each are no
+    // overload.
+    options.pool.max_waiting = 16 * 1024;
     options.pool.connect_timeout = settings_.connect_timeout();
     options.contact_points = contacts;
     options.accept = [this, side](const cluster::Topology& topology) { return known_clusters_->check(side, topology); };
@@ -307,6 +337,8 @@ Task<Status> Server::start_workers() {
 Task<Status> Server::start() {
     auto certificates = load_certificates();
     if (!certificates) co_return certificates;
+    auto memory = check_memory();
+    if (!memory) co_return memory;
     auto state = open_state();
     if (!state) co_return state;
     auto clusters = co_await start_clusters();

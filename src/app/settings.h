@@ -117,6 +117,11 @@ struct Settings {
                                                  {.min = 3, .max = 5}};
     config::Setting<std::size_t> shards{
         registry, "shards", "Threads that serve applications; 0 is one per core.", 0, {.max = 256}};
+    config::Setting<config::Size> memory_budget{
+        registry, "memory-budget",
+        "Memory for requests and answers under way, all threads together; 0 is 256 MiB for each thread. Past it "
+        "applications are told OVERLOADED.",
+        config::Size{0}};
     config::Setting<Nanos> request_timeout{
         registry, "request-timeout", "By then an application has an answer.", 10s, {.min = 100ms, .max = 600s}};
     config::Setting<Nanos> schema_timeout{registry,

@@ -19,6 +19,7 @@ Connection::Connection(std::unique_ptr<Stream> stream, ConnectionOptions options
       ids_(options_.max_in_flight + 1) {  // one more, for the probe
     last_heard_ = Shard::here().now();
     waiting_since_ = last_heard_;
+    reader_.ask(this);
     stream_->start(*this);
     silence_timer_ = Shard::here().call_in(options_.dead_after / 4, [this] { check_silence(); });
 }
@@ -31,6 +32,7 @@ bool Connection::send(Request& request) {
     if (!open_) return false;
     if (!can_send()) {
         was_full_ = true;
+        if (is_congested()) stream_->tell_when_below(options_.max_unsent / 2);
         return false;
     }
     if (in_flight() == 0) waiting_since_ = Shard::here().now();
@@ -59,6 +61,11 @@ std::size_t Connection::on_data(MutableBytes data) {
             stream_->expect(scan.total);
             break;
         }
+        if (arriving_.bytes() > 0) arriving_.clear();
+        if (scan.verdict == cql::FrameVerdict::not_admitted) {
+            if (!no_memory_for(scan)) return data.size();
+            continue;
+        }
         if (scan.verdict != cql::FrameVerdict::complete) {
             // What follows cannot be trusted to be where a frame starts, or whose answer was lost is not known.
             close(cql::frame_error(scan).in(fmt::format("{} sent what is no CQL frame", to_string(peer()))));
@@ -67,6 +74,42 @@ std::size_t Connection::on_data(MutableBytes data) {
         if (!take_frame(scan.frame)) return data.size();
     }
     return open_ ? at : data.size();
+}
+
+bool Connection::admit(const cql::FrameHeader&, std::size_t total) {
+    // Here, and where it is copied to.
+    return arriving_.try_add(2 * total);
+}
+
+bool Connection::no_memory_for(const cql::FrameScan& scan) {
+    const auto& header = scan.frame.header;
+    if (header.stream == cql::kEventStream) return true;
+    const auto request = ids_.give_back(header.stream);
+    if (!request) {
+        close({Errc::malformed,
+               fmt::format("{} answered stream {}, which asked nothing", to_string(peer()), header.stream)});
+        return false;
+    }
+    waiting_since_ = last_heard_;
+    if (*request) {
+        (*request)->connection_ = nullptr;
+        (*request)->learns_ = nullptr;
+        (*request)->on_failed({Errc::overloaded, fmt::format("there is no memory for an answer of {} bytes from {} now",
+                                                             scan.total, to_string(peer()))},
+                              Applied::unknown);
+    }
+    if (open_) tell_capacity();
+    return open_;
+}
+
+void Connection::on_drained() {
+    if (open_) tell_capacity();
+}
+
+void Connection::tell_capacity() {
+    if (!was_full_ || !can_send()) return;
+    was_full_ = false;
+    if (owner_) owner_->on_capacity(*this);
 }
 
 bool Connection::take_frame(const cql::FrameView& frame) {
@@ -85,19 +128,17 @@ bool Connection::take_frame(const cql::FrameView& frame) {
         (*request)->connection_ = nullptr;
         give(**request, frame);
     }
-    if (was_full_ && open_) {
-        was_full_ = false;
-        if (owner_) owner_->on_capacity(*this);
-    }
+    if (was_full_ && open_) tell_capacity();
     return open_;
 }
 
 void Connection::give(Request& request, const cql::FrameView& frame) {
-    const auto route = std::exchange(request.learns_, nullptr);
-    if (!tablets_ || !frame.header.has(cql::header_flag::kCustomPayload)) {
+    if (!tablets_ || !frame.header.has(cql::header_flag::kCustomPayload)) [[likely]] {
+        if (request.learns_) request.learns_.reset();
         request.on_reply(frame);
         return;
     }
+    const auto route = std::exchange(request.learns_, nullptr);
     // We asked for this payload, not whoever sent the request: it ends here.
     const auto prefix = cql::read_response_prefix(frame);
     if (!prefix) {

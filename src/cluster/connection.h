@@ -18,6 +18,7 @@
 #include "cql/protocol/wire_reader.h"
 #include "cql/protocol/wire_writer.h"
 #include "runtime/async.h"
+#include "runtime/memory_budget.h"
 #include "runtime/stream.h"
 
 namespace penumbra::cluster {
@@ -30,7 +31,8 @@ struct ConnectionOptions {
     LoginPtr login = {};                                    ///< sent when the node asks for authentication
     cql::Compression compression = cql::Compression::none;  ///< used where the node offers it for the version
     std::size_t max_in_flight = 4096;
-    TlsContextPtr tls;                           ///< null: in clear
+    std::size_t max_unsent = 4u << 20;  ///< bytes that the node has not taken; past it no further request is sent
+    TlsContextPtr tls;                  ///< null: in clear
     Nanos heartbeat = std::chrono::seconds(30);  ///< of silence with no answer due, before OPTIONS is sent
     /// Half of it in silence with answers due, and OPTIONS is sent; all of it in silence after that, and the connection
     /// is given up. So a dead peer costs at most twice this, and a peer that is only slow costs nothing.
@@ -41,12 +43,12 @@ struct ConnectionOptions {
 /// One connection to one node, shared by many clients' requests. Made by open(), which returns it ready for requests;
 /// it closes itself when the peer misbehaves or falls silent, and fails what was in flight as Applied::unknown.
 /// Lives on one shard; destroyed through Shard::dispose().
-class Connection final : Stream::Handler {
+class Connection final : Stream::Handler, cql::WireReader::Admission {
   public:
     class Owner {
       public:
         virtual void on_connection_lost(Connection& connection, const Error& why) = 0;
-        /// An id came free after can_send() was false.
+        /// An id came free, or the node took what it was sent, after can_send() was false.
         virtual void on_capacity(Connection& connection) = 0;
         virtual void on_event(const cql::FrameView& frame) = 0;
         /// A reply to a request for this table said where a tablet is.
@@ -70,7 +72,7 @@ class Connection final : Stream::Handler {
 
     /// Sends now (it leaves at the end of the turn), or says false when no stream id is free or it is closed.
     bool send(Request& request);
-    bool can_send() const { return open_ && in_flight() < options_.max_in_flight; }
+    bool can_send() const { return open_ && in_flight() < options_.max_in_flight && !is_congested(); }
     bool is_open() const { return open_; }
     /// Requests that no answer came to yet, also those that nobody waits for any more.
     std::size_t in_flight() const { return ids_.taken() - (probe_ && probe_->is_pending() ? 1 : 0); }
@@ -93,6 +95,12 @@ class Connection final : Stream::Handler {
     friend class Request;
     std::size_t on_data(MutableBytes data) override;
     void on_closed(const Error& why) override;
+    void on_drained() override;
+    bool admit(const cql::FrameHeader& header, std::size_t total) override;
+    /// A node that stopped reading: what is written for it piles up here.
+    bool is_congested() const { return stream_->blocked() && stream_->unsent() >= options_.max_unsent; }
+    bool no_memory_for(const cql::FrameScan& scan);
+    void tell_capacity();
     void before_flush(Bytes& out, std::size_t from) override { writer_.encode(out, from); }
     bool take_frame(const cql::FrameView& frame);
     void give(Request& request, const cql::FrameView& frame);
@@ -106,6 +114,7 @@ class Connection final : Stream::Handler {
     Endpoint node_;
     ConnectionOptions options_;
     Owner* owner_;
+    MemoryHold arriving_{Shard::here().memory()};  ///< of a long answer that is not all there
     cql::WireReader reader_{cql::Direction::response};
     cql::WireWriter writer_;
     Log log_{"cluster"};

@@ -53,6 +53,7 @@ ConnectionOptions Pool::connection_options(const GroupKey& key) const {
     options.version = key.version;
     options.keyspace = key.keyspace;
     options.max_in_flight = options_.max_in_flight;
+    options.max_unsent = options_.max_unsent;
     options.compression = options_.compression;
     options.tls = options_.tls;
     options.login = key.login ? key.login : service_login_;
@@ -205,7 +206,7 @@ void Pool::close_idle() {
     std::erase_if(groups_, [](const auto& entry) { return entry.second.expired(); });
 }
 
-NodeGroup& Pool::at(Group& group, NodeIndex node) {
+NodeGroup& Pool::make_node_group(Group& group, NodeIndex node) {
     auto& slot = group.nodes_[node];
     if (!slot) slot = std::make_unique<NodeGroup>(*this, nodes_[node].endpoint, group.key_);
     return *slot;

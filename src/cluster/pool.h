@@ -25,10 +25,11 @@ struct PoolOptions {
     Credentials credentials;                                ///< of the service user
     TlsContextPtr tls;                                      ///< of every connection to this cluster; null: in clear
     cql::Compression compression = cql::Compression::none;  ///< where nodes offer it
-    std::size_t connections = 1;       ///< per node, shard and group; a ScyllaDB node has one per shard of its own
-    std::size_t max_in_flight = 4096;  ///< per connection
-    std::size_t max_waiting = 1024;    ///< requests that wait for a connection, per node and group
-    std::size_t max_groups = 256;      ///< of clients' logins and keyspaces, that have connections at one time
+    std::size_t connections = 1;        ///< per node, shard and group; a ScyllaDB node has one per shard of its own
+    std::size_t max_in_flight = 4096;   ///< per connection
+    std::size_t max_unsent = 4u << 20;  ///< bytes that a node has not taken, per connection
+    std::size_t max_waiting = 1024;     ///< requests that wait for a connection, per node and group
+    std::size_t max_groups = 256;       ///< of clients' logins and keyspaces, that have connections at one time
     std::string max_groups_setting = "max-pools";  ///< what an operator calls that
     Nanos connect_timeout = std::chrono::seconds(5);
     Nanos reconnect_after = std::chrono::milliseconds(200);  ///< doubled with each failure
@@ -127,7 +128,12 @@ class Pool {
     };
 
     static Task<void> retire(Pool* self, std::unique_ptr<NodeGroup> group);
-    NodeGroup& at(Group& group, NodeIndex node);
+    NodeGroup& at(Group& group, NodeIndex node) {
+        if (auto& slot = group.nodes_[node]) [[likely]]
+            return *slot;
+        return make_node_group(group, node);
+    }
+    NodeGroup& make_node_group(Group& group, NodeIndex node);
     NodeGroup* replica_for(Group& group, const TableRoute& table, cql::Token token, NodeGroup::Place& place);
     Status submit_anywhere(Request& request, Group& group, const NodeGroup::Place& place, bool only_hopeful);
     Status submit_to(Request& request, Group& group, const Endpoint& node);

@@ -687,6 +687,10 @@ Task<void> Coordinator::collect(metrics::MetricWriter* out) {
     out->counter("penumbra_client_connections_total", "Client connections accepted.", traffic.connections_total);
     out->counter("penumbra_requests_total", "Requests of clients.", traffic.requests);
     out->counter("penumbra_request_errors_total", "ERROR answers given to clients.", traffic.errors);
+    out->counter("penumbra_requests_overloaded_total",
+                 "Requests that were refused, and answers that were not kept, for want of memory.", traffic.overloaded);
+    out->gauge("penumbra_memory_used_bytes", "What requests and answers hold of the memory budget.",
+               static_cast<double>(traffic.memory_used));
     out->counter("penumbra_requests_held_total", "Requests that waited for a change of phase.", traffic.held);
     out->gauge("penumbra_longest_hold_seconds", "The longest that a request was held.",
                static_cast<double>(traffic.longest_hold_nanos) / 1e9);

@@ -19,14 +19,22 @@
 namespace penumbra::proxy {
 
 namespace {
+/// Of answers that are not read: what any connection may cost.
+constexpr std::size_t kFreeUnsent = 64 * 1024;
+/// An answer that is no longer than an error would be.
+constexpr std::size_t kSmallAnswer = 512;
 constexpr std::uint8_t kTlsHandshake = 0x16;  ///< the first byte of a TLS client, RFC 8446 5.1; no version of CQL
 }  // namespace
 
 ClientConnection::ClientConnection(ProxyShard& shard, int fd, const Endpoint& peer)
     : shard_(shard),
       stream_(std::make_unique<Stream>(fd, peer, shard.context().tls)),
+      arriving_(shard.memory()),
+      kept_(shard.memory()),
+      unsent_(shard.memory()),
       reader_(cql::Direction::request, shard.options().max_frame_bytes) {
     ++references_;  // its own, while the socket is open
+    reader_.ask(this);
     shard_.client_opened(*this);
     stream_->start(*this);
 }
@@ -40,39 +48,81 @@ void intrusive_ptr_release(ClientConnection* client) {
 void ClientConnection::close() {
     if (!is_open()) return;
     stream_->close();
+    forget_memory();
     shard_.client_closed(*this);
     intrusive_ptr_release(this);
+}
+
+void ClientConnection::forget_memory() {
+    arriving_.clear();
+    kept_.clear();
+    unsent_.clear();
 }
 
 void ClientConnection::on_closed(const Error& why) {
     if (why.code != Errc::closed) shard_.client_turned_away(why);
+    forget_memory();
     shard_.client_closed(*this);
     intrusive_ptr_release(this);
 }
 
+bool ClientConnection::is_behind() const {
+    const auto unsent = stream_->unsent();
+    return unsent > kFreeUnsent && (unsent >= shard_.options().max_unsent_per_client || shard_.memory().is_exhausted());
+}
+
 void ClientConnection::on_drained() {
-    if (in_flight_ < shard_.options().max_in_flight_per_client) stream_->resume();
+    const auto unsent = stream_->unsent();
+    unsent_.set(unsent > kFreeUnsent ? unsent : 0);
+    if (unsent > kFreeUnsent) stream_->tell_when_below(std::max(unsent / 2, kFreeUnsent));
+    if (stream_->paused() && !is_behind() && in_flight_ < shard_.options().max_in_flight_per_client) stream_->resume();
 }
 
 void ClientConnection::exchange_ended() {
     --in_flight_;
-    if (is_open() && stream_->paused() && in_flight_ <= shard_.options().max_in_flight_per_client / 2 &&
-        stream_->unsent() < shard_.options().max_unsent_per_client) {
+    if (is_open() && stream_->paused() && in_flight_ <= shard_.options().max_in_flight_per_client / 2 && !is_behind())
         stream_->resume();
-    }
 }
 
 void ClientConnection::hold_back_if_busy() {
-    // A client that does not read its answers, or asks faster than the clusters answer, waits in its own socket.
-    if (stream_->unsent() >= shard_.options().max_unsent_per_client) {
-        stream_->pause();
-        stream_->tell_when_below(shard_.options().max_unsent_per_client / 2);
-    } else if (in_flight_ >= shard_.options().max_in_flight_per_client) {
-        stream_->pause();
+    // A client that does not read its answers, or asks faster than the clusters answer, waits in its own socket. Of one
+    // that is behind on_drained() hears: make_room() asked for that.
+    if (in_flight_ >= shard_.options().max_in_flight_per_client || is_behind()) stream_->pause();
+}
+
+bool ClientConnection::make_room(std::size_t bytes) {
+    const auto unsent = stream_->unsent() + bytes;
+    if (unsent <= kFreeUnsent) return true;
+    // What is small goes out in any case: it is no more than the refusal would be.
+    const auto more = unsent > unsent_.bytes() ? unsent - unsent_.bytes() : 0;
+    if (bytes > kSmallAnswer) {
+        if (!unsent_.try_add(more)) return false;
+    } else {
+        unsent_.add(more);
     }
+    stream_->tell_when_below(std::max(stream_->unsent() / 2, kFreeUnsent));
+    return true;
+}
+
+bool ClientConnection::admit(const cql::FrameHeader&, std::size_t total) {
+    // Where it arrives, and what its exchange will take.
+    return arriving_.try_add(total + Exchange::cost_of(total));
+}
+
+void ClientConnection::refuse_overload(std::int16_t stream, std::size_t bytes) {
+    ++shard_.counters().overloaded;
+    ++shard_.counters().errors;
+    reply_error(stream, cql::ErrorCode::overloaded,
+                fmt::format("the proxy has no memory for this request of {} bytes now; it was not executed", bytes));
 }
 
 std::size_t ClientConnection::on_data(MutableBytes data) {
+    const auto dealt = read(data);
+    if (is_open()) kept_.set(arriving_.bytes() > 0 ? 0 : data.size() - dealt);
+    return dealt;
+}
+
+std::size_t ClientConnection::read(MutableBytes data) {
     std::size_t at = 0;
     while (at < data.size() && is_open() && !stream_->paused()) {
         if (skip_ > 0) {
@@ -85,6 +135,7 @@ std::size_t ClientConnection::on_data(MutableBytes data) {
         std::size_t dealt = 0;
         const auto scan = reader_.next(rest, dealt);
         at += dealt;
+        if (arriving_.bytes() > 0 && scan.verdict != cql::FrameVerdict::incomplete) arriving_.clear();
         switch (scan.verdict) {
             case cql::FrameVerdict::complete:
                 if (state_ == State::new_ && !is_spoken(scan.frame.header.version_number(), shard_.newest_version())) {
@@ -99,6 +150,9 @@ std::size_t ClientConnection::on_data(MutableBytes data) {
                 return at;
             case cql::FrameVerdict::too_long:
                 refuse_size(scan.frame.header);
+                break;
+            case cql::FrameVerdict::not_admitted:
+                refuse_overload(scan.frame.header.stream, scan.total);
                 break;
             case cql::FrameVerdict::broken_body:
                 reply_error(0, cql::ErrorCode::protocol_error, cql::frame_error(scan).what);
@@ -221,7 +275,11 @@ bool ClientConnection::handle(const cql::FrameView& frame) {
         case cql::Opcode::execute:
         case cql::Opcode::prepare:
         case cql::Opcode::batch:
-            shard_.take_exchange().begin(this, frame);
+            if (auto* exchange = shard_.take_exchange(frame.whole.size())) {
+                exchange->begin(this, frame);
+            } else {
+                refuse_overload(stream, frame.whole.size());
+            }
             return is_open();
         default:
             reply_error(stream, cql::ErrorCode::protocol_error,
@@ -400,6 +458,15 @@ Task<void> ClientConnection::use(Ptr self, std::int16_t stream, std::string keys
 
 void ClientConnection::reply(std::int16_t stream, const cql::FrameView& frame, routing::Side side) {
     if (!is_open()) return;
+    if (!make_room(frame.whole.size())) {
+        ++shard_.counters().overloaded;
+        ++shard_.counters().errors;
+        reply_error(stream, cql::ErrorCode::overloaded,
+                    fmt::format("the proxy has no memory to keep this answer of {} bytes while {} more wait to be read "
+                                "by the client",
+                                frame.whole.size(), stream_->unsent()));
+        return;
+    }
     auto& out = stream_->out();
     const auto at = out.size();
     out.insert(out.end(), frame.whole.begin(), frame.whole.end());

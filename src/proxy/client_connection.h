@@ -17,6 +17,7 @@
 #include "proxy/client_identity.h"
 #include "proxy/plan.h"
 #include "routing/phase.h"
+#include "runtime/memory_budget.h"
 #include "runtime/stream.h"
 #include "runtime/task.h"
 
@@ -26,7 +27,11 @@ class ProxyShard;
 
 /// One application's connection: STARTUP, its keyspace, its events; everything else becomes an Exchange. Lives on the
 /// shard that accepted it, and stays in memory (closed) until the last of its exchanges has ended.
-class ClientConnection final : Stream::Handler {
+///
+/// Its memory is the shard's budget's (MemoryBudget), past 64 KiB in and out that any connection may cost: a long
+/// request is paid for when its header is read, answers while they wait for the client to read them. What cannot be
+/// paid for is answered with OVERLOADED, and a client that does not read its answers is not read from.
+class ClientConnection final : Stream::Handler, cql::WireReader::Admission {
   public:
     ClientConnection(ProxyShard& shard, int fd, const Endpoint& peer);
     ~ClientConnection();
@@ -48,6 +53,7 @@ class ClientConnection final : Stream::Handler {
         head.version = version_;
         head.stream = stream;
         encode(stream_->out(), head);
+        make_room(0);
         stream_->flush_soon();
     }
     void reply_rows(std::int16_t stream, const cql::RowsView& rows, std::optional<cql::Uuid> tracing_id = {},
@@ -74,6 +80,13 @@ class ClientConnection final : Stream::Handler {
     void on_closed(const Error& why) override;
     void on_drained() override;
     void before_flush(Bytes& out, std::size_t from) override;
+    bool admit(const cql::FrameHeader& header, std::size_t total) override;
+    std::size_t read(MutableBytes data);
+    void forget_memory();
+    void refuse_overload(std::int16_t stream, std::size_t bytes);
+    /// Whether an answer of that size may be kept for the client; it is paid for then.
+    bool make_room(std::size_t bytes);
+    bool is_behind() const;
     /// False when the connection is to be left alone from now on.
     bool handle(const cql::FrameView& frame);
     /// Answers a frame of a version that we do not speak; true when it will be passed over. Not closed and false: more
@@ -111,6 +124,9 @@ class ClientConnection final : Stream::Handler {
     bool wants_schema_events_ = false;
     bool wants_status_events_ = false;
     std::size_t in_flight_ = 0;
+    MemoryHold arriving_;  ///< of a long request that is not all there
+    MemoryHold kept_;      ///< what was read and not dealt with
+    MemoryHold unsent_;    ///< answers that wait to be read
     cql::WireReader reader_;
     cql::WireWriter writer_;
     bool in_segments_ = false;

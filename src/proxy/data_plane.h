@@ -23,6 +23,8 @@ struct Traffic {
     std::uint64_t shadow_failures = 0;
     std::uint64_t reads_not_understood = 0;  ///< taken by the primary although our parser does not know what they say
     std::uint64_t writes_not_understood = 0;
+    std::uint64_t overloaded = 0;   ///< requests and answers that there was no memory for
+    std::uint64_t memory_used = 0;  ///< bytes of the memory budget
 };
 
 /// How a hold went: for the operator and the audit log.

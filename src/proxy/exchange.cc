@@ -121,7 +121,7 @@ void Exchange::plan_pieces() {
     const auto& router = shard_.router();
     kind_ = Plan::Kind::read;
     mirroring_ = Mirroring::exact;
-    needs_keyspace_ = has_strange_piece_ = false;
+    needs_keyspace_ = has_strange_piece_ = repeats_names_ = has_json_condition_ = false;
     for (auto& piece : pieces_) {
         if (piece.prepared) {
             piece.plan = Statements::plan_of(*piece.prepared, router);
@@ -130,6 +130,8 @@ void Exchange::plan_pieces() {
                 piece.plan = shard_.texts().plan(piece.text, session_keyspace_, router);
             needs_keyspace_ |= piece.plan->needs_keyspace;
         }
+        repeats_names_ |= piece.plan->repeated_names != nullptr;
+        has_json_condition_ |= piece.plan->has_json_condition;
         // A batch that also writes to a system table is still a write: its other rows belong on both clusters.
         if (piece.plan->kind == Plan::Kind::write) kind_ = Plan::Kind::write;
         if (piece.plan->kind == Plan::Kind::primary_only && kind_ == Plan::Kind::read) kind_ = Plan::Kind::primary_only;
@@ -141,13 +143,17 @@ void Exchange::plan_pieces() {
 
 bool Exchange::hand_over() {
     if (opcode_ == cql::Opcode::prepare) return false;
+    const auto is_forwarded = [](const Plan& plan) {
+        return plan.kind == Plan::Kind::read || plan.kind == Plan::Kind::write || plan.kind == Plan::Kind::primary_only;
+    };
+    if (pieces_.size() == 1 && is_forwarded(*pieces_.front().plan)) return false;
     // A batch has a say of its own only where one of its statements may not be run at all.
     const auto refused =
         std::ranges::find_if(pieces_, [](const auto& one) { return one.plan->kind == Plan::Kind::protected_table; });
     if (opcode_ == cql::Opcode::batch && refused == pieces_.end()) return false;
     const auto& piece = refused != pieces_.end() ? *refused : pieces_.front();
     const auto kind = piece.plan->kind;
-    if (kind == Plan::Kind::read || kind == Plan::Kind::write || kind == Plan::Kind::primary_only) return false;
+    if (is_forwarded(*piece.plan)) return false;
     if (piece.prepared) {
         client_->run(stream_, kind, frame_, piece.prepared->text->text(), *piece.prepared->text->statement);
     } else {
@@ -234,7 +240,7 @@ routing::Phase Exchange::preparing_phase(const Plan& plan) const {
 }
 
 bool Exchange::refuse_lost_condition() {
-    if (std::ranges::none_of(pieces_, [](const auto& one) { return one.plan->has_json_condition; })) return false;
+    if (!has_json_condition_) return false;
     const auto is_scylla = [this](routing::Side side) {
         const auto& topology = shard_.pool(side).topology();
         return topology && topology->is_scylla;
@@ -261,9 +267,7 @@ cluster::TableRoute* Exchange::place_on(routing::Side side) {
 
 void Exchange::settle_repeated_names(cql::FrameEdit& edit) const {
     // A PREPARE goes as it is: the client wants to hear how its own cluster numbers the values.
-    if (opcode_ == cql::Opcode::prepare ||
-        std::ranges::none_of(pieces_, [](const auto& one) { return one.plan->repeated_names != nullptr; }))
-        return;
+    if (!repeats_names_ || opcode_ == cql::Opcode::prepare) return;
     if (opcode_ == cql::Opcode::query) {
         pieces_.front().plan->repeated_names->edit(cql::decode_query(view_).value(), edit);
     } else if (opcode_ == cql::Opcode::execute) {
@@ -277,7 +281,24 @@ void Exchange::settle_repeated_names(cql::FrameEdit& edit) const {
     }
 }
 
+bool Exchange::is_plain_execute(const BackendStatement& there, routing::Side side, Role role) const {
+    if (prefix_.size > 0 || page_side_ || repeats_names_ || there.id.size() != executed_.id.size()) return false;
+    if (executed_.result_metadata_id) return false;
+    if (parameters_.has(cql::query_flag::kSkipMetadata) && !pieces_[0].prepared->client_knows_columns(side))
+        return false;
+    if (role == Role::shadow && view_.header.has(cql::header_flag::kTracing)) return false;
+    if (parameters_.keyspace && version_ < cql::ProtocolVersion::v5) return false;
+    return !timestamp_ || !parameters_.timestamp;
+}
+
 void Exchange::write_request(Bytes& out, std::int16_t stream, routing::Side side, Role role) {
+    if (opcode_ == cql::Opcode::execute) {
+        const auto& there = pieces_[0].prepared->on_side(side);
+        if (is_plain_execute(there, side, role)) {
+            cql::append_execute(out, view_, executed_, parameters_, stream, there.id, timestamp_);
+            return;
+        }
+    }
     auto& edit = shard_.edit();
     edit.reset(view_);
     edit.set_stream(stream);
@@ -341,6 +362,8 @@ void Exchange::primary_ended(const cql::FrameView* frame, const Error* error) {
         if (primary_.outcome == Outcome::ok && shadow_.outcome == Outcome::ok) {
             answer_with(*frame);
         } else {
+            shard_.memory().take(frame->whole.size());
+            memory_ += frame->whole.size();
             reply_.assign(frame->whole.begin(), frame->whole.end());
         }
     } else {

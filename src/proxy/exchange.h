@@ -50,6 +50,8 @@ class Exchange {
         PreparedPtr prepared;    ///< null for text
         std::string_view text;   ///< in our copy of the frame; empty for prepared ones
     };
+    /// What a request of that size may take at once: our copy, one for each cluster's connection, the journal's.
+    static constexpr std::size_t cost_of(std::size_t frame_bytes) { return kOverhead + 4 * frame_bytes; }
     /// Takes a copy of a QUERY, EXECUTE, BATCH or PREPARE frame and starts. A frame that makes no sense, or an id that
     /// nobody prepared, is answered at once.
     void begin(ClientPtr client, const cql::FrameView& frame);
@@ -65,6 +67,8 @@ class Exchange {
     bool is_free() const { return !active_; }
 
   private:
+    static constexpr std::size_t kOverhead = 512;  ///< stream ids, short answers, places in lists
+
     /// Of ProxyShard's lists of what is due.
     using DueHook = boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
@@ -117,6 +121,8 @@ class Exchange {
     /// True when the primary would execute the write without its condition, unlike the cluster the client came from:
     /// the client was told that it was not executed.
     bool refuse_lost_condition();
+    /// Whether a frame goes to that cluster with no more changed in it than its stream, its id and its timestamp.
+    bool is_plain_execute(const BackendStatement& there, routing::Side side, Role role) const;
     void write_request(Bytes& out, std::int16_t stream, routing::Side side, Role role);
     /// Where the rows of its (first) statement are on that cluster; null where no table is known.
     cluster::TableRoute* place_on(routing::Side side);
@@ -126,9 +132,16 @@ class Exchange {
     void advance();
     /// Puts the statement, or the order to resync its rows, into the journal.
     void owe(bool as_resync);
-    std::vector<sync::OwedResync> rows_touched() const;
     /// With which read a resync must begin, if what was written may be no more than accepted by Paxos.
     std::optional<cql::Consistency> serial_read() const;
+    /// One order to resync, in the shard's scratch.
+    struct OwedOrder {
+        std::size_t at;
+        std::size_t size;
+    };
+    using OwedOrders = boost::container::small_vector<OwedOrder, 4>;
+    /// One for each row that the statements touch.
+    void encode_orders(OwedOrders& orders) const;
     bool touches_rows() const;
     bool is_conditional() const;
     Scopes owing_scopes() const;
@@ -178,6 +191,8 @@ class Exchange {
     bool advancing_ = false;
     bool needs_keyspace_ = false;
     bool has_strange_piece_ = false;    ///< that our parser does not understand
+    bool repeats_names_ = false;        ///< some statement of it names a marker twice
+    bool has_json_condition_ = false;   ///< some statement of it is an INSERT JSON with a condition
     bool refreshed_ = false;            ///< the schema was loaded anew for an unknown table
     bool shadow_refused_text_ = false;  ///< invalid there: sending it again would be refused again
     bool nothing_changed_ = false;      ///< a condition that did not hold
@@ -186,7 +201,8 @@ class Exchange {
     boost::container::small_vector<std::pair<ScopeGate*, ScopeGate::Turn>, 2> entered_;
     Leg primary_{*this, true};
     boost::container::small_vector<Piece, 1> pieces_;
-    Bytes frame_;  ///< the request as the client sent it
+    Bytes frame_;             ///< the request as the client sent it
+    std::size_t memory_ = 0;  ///< taken of the shard's budget
     cql::FrameView view_;
     // What decoding it said; of an earlier request where this one's opcode has no such part.
     cql::ExecutedView executed_;
@@ -203,9 +219,10 @@ class Exchange {
     cql::BatchChildren children_;
     SteadyTime held_since_;
     Leg shadow_{*this, false};
-    PreparedPtr unprepared_;  ///< what the client has to prepare again, when that is the answer
-    Bytes reply_;             ///< the primary's answer, while the shadow or the journal is waited for
-    Error failure_;           ///< or why there is none
+    PreparedPtr unprepared_;      ///< what the client has to prepare again, when that is the answer
+    Bytes reply_;                 ///< the primary's answer, while the shadow or the journal is waited for
+    std::size_t idle_bytes_ = 0;  ///< of its buffers, as counted when it ended last
+    Error failure_;               ///< or why there is none
 
     enum class Owing : std::uint8_t { no, appending, durable, failed };
     Owing owing_ = Owing::no;

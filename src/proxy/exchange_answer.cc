@@ -90,7 +90,7 @@ void Exchange::answer_failure(const Error& error, Applied applied) {
         } else {
             client_->reply_error(stream_, has_detail(code) ? cql::ErrorCode::server_error : code, error.what);
         }
-    } else if (applied == Applied::no && error.code == Errc::overloaded) {
+    } else if ((applied == Applied::no || kind_ == Plan::Kind::read) && error.code == Errc::overloaded) {
         client_->reply_error(stream_, cql::ErrorCode::overloaded, error.what);
     } else if (applied == Applied::no) {
         client_->reply_error(stream_, cql::ErrorCode::unavailable, error.what,

@@ -17,11 +17,11 @@ void Exchange::owe(bool as_resync) {
     }
     const auto scopes = owing_scopes();
     if (as_resync && touches_rows()) {
-        std::vector<Bytes> orders;
-        for (const auto& row : rows_touched()) sync::encode_owed_resync(row, orders.emplace_back());
+        OwedOrders orders;
+        encode_orders(orders);
         appends_ = orders.size() * scopes.size();
         for (const auto scope : scopes) {
-            for (const auto& order : orders) append(scope, order);
+            for (const auto& order : orders) append(scope, BytesView(shard_.scratch()).subspan(order.at, order.size));
         }
     } else {
         appends_ = scopes.size();
@@ -71,18 +71,30 @@ std::optional<cql::Consistency> Exchange::serial_read() const {
     return serial;
 }
 
-std::vector<sync::OwedResync> Exchange::rows_touched() const {
+void Exchange::encode_orders(OwedOrders& orders) const {
     const auto serial = serial_read();
-    std::vector<sync::OwedResync> rows;
+    auto& all = shard_.scratch();
+    all.clear();
     for (const auto& piece : pieces_) {
         for (const auto& part : piece.plan->parts) {
-            sync::OwedResync row{part.keyspace, part.table, {}};
-            // Paxos is of one partition, and so is such a read.
-            if (append_partition_key(part, piece.values, row.partition_key)) row.serial = serial;
-            if (std::ranges::find(rows, row) == rows.end()) rows.push_back(std::move(row));
+            OwedOrder order{all.size(), 0};
+            sync::begin_owed_resync(part.keyspace, part.table, serial, all);
+            if (!append_partition_key(part, piece.values, all) && serial) {
+                // Paxos is of one partition, and so is such a read.
+                all.resize(order.at);
+                sync::begin_owed_resync(part.keyspace, part.table, std::nullopt, all);
+            }
+            order.size = all.size() - order.at;
+            const auto bytes = [&all](const OwedOrder& one) { return BytesView(all).subspan(one.at, one.size); };
+            const bool known =
+                std::ranges::any_of(orders, [&](const auto& one) { return equal(bytes(one), bytes(order)); });
+            if (known) {
+                all.resize(order.at);
+            } else {
+                orders.push_back(order);
+            }
         }
     }
-    return rows;
 }
 
 BytesView Exchange::owed_statement() {

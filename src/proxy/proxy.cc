@@ -88,6 +88,8 @@ Task<Traffic> Proxy::traffic() {
         sum.shadow_failures += part.shadow_failures;
         sum.reads_not_understood += part.reads_not_understood;
         sum.writes_not_understood += part.writes_not_understood;
+        sum.overloaded += part.overloaded;
+        sum.memory_used += part.memory_used;
     }
     co_return sum;
 }

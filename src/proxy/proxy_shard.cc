@@ -13,6 +13,9 @@ using namespace std::chrono_literals;
 namespace {
 // Deadlines are met to this much: they end what has gone wrong, they do not measure.
 constexpr Nanos kSweepEvery = 20ms;
+constexpr std::size_t kGatesByNumber = 4096;
+// Of an Exchange: those that every request uses.
+constexpr std::size_t kLinesAhead = 12;
 
 ProxyRingPtr ring_of(const ProxyOptions& options) {
     if (options.ring) return options.ring;
@@ -27,6 +30,8 @@ ProxyRingPtr ring_of(const ProxyOptions& options) {
 ProxyShard::ProxyShard(ProxyContext& context, routing::RouterPtr router)
     : context_(context),
       shard_(Shard::here()),
+      memory_(shard_.memory()),
+      idle_(memory_),
       router_(std::move(router)),
       statements_(*context.prepared, context.options.max_prepared),
       texts_(context.options.max_cached_texts),
@@ -39,6 +44,7 @@ ProxyShard::ProxyShard(ProxyContext& context, routing::RouterPtr router)
 }
 
 ProxyShard::~ProxyShard() {
+    memory_.give_back(exchanges_.size() * sizeof(Exchange));
     shard_.cancel(sweep_timer_);
     shard_.forget(*this);
 }
@@ -79,6 +85,7 @@ void ProxyShard::set_peers(ProxiesUp up, const PeerChange& change) {
 Traffic ProxyShard::traffic() const {
     Traffic now = counters_;
     now.connections = clients_.size();
+    now.memory_used = memory_.used();
     return now;
 }
 
@@ -93,17 +100,57 @@ std::int64_t ProxyShard::next_timestamp() {
     return last_timestamp_;
 }
 
-Exchange& ProxyShard::take_exchange() {
+ScopeGate& ProxyShard::new_gate(routing::ScopeId scope) {
+    auto& gate = gates_[scope];
+    const auto number = static_cast<std::size_t>(scope.value());
+    if (number < kGatesByNumber) {
+        if (gates_by_number_.size() <= number) gates_by_number_.resize(number + 1);
+        gates_by_number_[number] = &gate;
+    }
+    return gate;
+}
+
+Exchange* ProxyShard::take_exchange(std::size_t frame_bytes) {
+    const auto cost = Exchange::cost_of(frame_bytes);
+    if (!memory_.try_take(cost)) return nullptr;
     if (free_.empty()) {
+        // Kept for good, so counted for good.
+        memory_.take(sizeof(Exchange));
         exchanges_.push_back(std::make_unique<Exchange>(*this));
-        return *exchanges_.back();
+        free_.push_back(exchanges_.back().get());
     }
     auto* exchange = free_.back();
     free_.pop_back();
-    return *exchange;
+    exchange->memory_ = cost;
+    // With thousands in flight the ones to come have left the caches. What they will need is asked for while this one
+    // works: the exchange two requests ahead, and the buffer of the next, whose place was asked for before.
+    const auto left = free_.size();
+    if (left > 1) {
+        const auto* at = reinterpret_cast<const char*>(free_[left - 2]);
+        for (std::size_t line = 0; line < kLinesAhead; ++line) __builtin_prefetch(at + 64 * line, 1);
+    }
+    if (left > 0) {
+        const auto* buffer = free_[left - 1]->frame_.data();
+        __builtin_prefetch(buffer, 1);
+        __builtin_prefetch(buffer + 64, 1);
+        __builtin_prefetch(buffer + 128, 1);
+    }
+    return exchange;
 }
 
 void ProxyShard::give_back(Exchange& exchange) {
+    memory_.give_back(std::exchange(exchange.memory_, 0));
+    // What it keeps for its next request: for all of them together no more than an eighth of the budget.
+    const auto bytes = exchange.frame_.capacity() + exchange.reply_.capacity();
+    if (bytes != exchange.idle_bytes_) {
+        idle_.set(idle_.bytes() - exchange.idle_bytes_ + bytes);
+        exchange.idle_bytes_ = bytes;
+        if (idle_.bytes() > memory_.limit() / 8) {
+            Bytes().swap(exchange.frame_);
+            Bytes().swap(exchange.reply_);
+            idle_.set(idle_.bytes() - std::exchange(exchange.idle_bytes_, 0));
+        }
+    }
     free_.push_back(&exchange);
 }
 

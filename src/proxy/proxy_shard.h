@@ -80,7 +80,12 @@ class ProxyShard final : Deferred {
     void push_schema_event(const Bytes& frame);
     /// Another proxy came or went: shown in the virtual tables from now on, and told to whoever registered.
     void set_peers(ProxiesUp up, const PeerChange& change);
-    ScopeGate& gate(routing::ScopeId scope) { return gates_[scope]; }
+    ScopeGate& gate(routing::ScopeId scope) {
+        const auto number = static_cast<std::size_t>(scope.value());
+        if (number < gates_by_number_.size() && gates_by_number_[number]) [[likely]]
+            return *gates_by_number_[number];
+        return new_gate(scope);
+    }
     Traffic traffic() const;
 
     /// A client whose TLS handshake failed: the operator hears why, since the client's log is elsewhere.
@@ -105,7 +110,8 @@ class ProxyShard final : Deferred {
 
     /// Microseconds, strictly increasing on this shard.
     std::int64_t next_timestamp();
-    Exchange& take_exchange();
+    /// For a request of that many bytes; null where the shard's memory does not allow another.
+    Exchange* take_exchange(std::size_t frame_bytes);
     void give_back(Exchange& exchange);
     /// The exchange hears of it when its time, or its shadow's, has come.
     void watch_request(Exchange& exchange);
@@ -129,6 +135,7 @@ class ProxyShard final : Deferred {
     void client_closed(ClientConnection& client) { clients_.erase(&client); }
 
     Traffic& counters() { return counters_; }
+    MemoryBudget& memory() { return memory_; }
 
   private:
     // All requests wait equally long, so those of each kind are due in the order in which they came: a list each, and
@@ -136,17 +143,21 @@ class ProxyShard final : Deferred {
     template <Exchange::DueHook Exchange::*Hook>
     using DueList = boost::intrusive::list<Exchange, boost::intrusive::member_hook<Exchange, Exchange::DueHook, Hook>,
                                            boost::intrusive::constant_time_size<false>>;
+    ScopeGate& new_gate(routing::ScopeId scope);
     void sweep();
     void run_deferred() override;
     static Task<void> refresh_and_start(ProxyShard* self);
 
     ProxyContext& context_;
     Shard& shard_;
+    MemoryBudget& memory_;
+    MemoryHold idle_;  ///< what exchanges keep for their next request
     Log log_{"proxy"};
     routing::RouterPtr router_;
     cluster::Pool* pools_[2];
     std::unique_ptr<cluster::Session> sessions_[2];
     std::unordered_map<routing::ScopeId, ScopeGate> gates_;
+    std::vector<ScopeGate*> gates_by_number_;  ///< the same, for the first few thousand numbers: no hash on the way
     Statements statements_;
     TextCache texts_;
     VirtualTables virtual_tables_;

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/function.h"
 #include "base/log.h"
+#include "runtime/memory_budget.h"
 
 struct epoll_event;
 
@@ -93,6 +94,9 @@ class Shard {
     Status watch(int fd, Watcher& watcher);
     void unwatch(int fd, Watcher& watcher);
 
+    /// What requests on this shard may hold; without a limit until somebody sets one.
+    MemoryBudget& memory() { return memory_; }
+
     /// Where streams of this shard read into first; valid until the next read.
     MutableBytes read_buffer() { return {read_buffer_.get(), kReadBuffer}; }
     static constexpr std::size_t kReadBuffer = 256 * 1024;
@@ -123,6 +127,7 @@ class Shard {
     std::thread thread_;
     SteadyTime now_;
     std::unique_ptr<Byte[]> read_buffer_;
+    MemoryBudget memory_;
 
     std::multimap<SteadyTime, Timer> timers_;
     std::unordered_map<TimerId, SteadyTime> timer_times_;

@@ -22,6 +22,8 @@ namespace {
 constexpr std::size_t kKeptCapacity = 64 * 1024;
 // Reads of one stream in one turn, so that a fast peer cannot hold the loop.
 constexpr int kReadsPerTurn = 8;
+// The most read at once while the shard has no memory left.
+constexpr std::size_t kReadWhenExhausted = 16 * 1024;
 
 // With TLS the shard's read buffer holds what came, and behind it what that becomes.
 constexpr std::size_t kCipherRoom = 108 * 1024;
@@ -161,6 +163,8 @@ void Stream::read_some() {
         const auto shared = Shard::here().read_buffer();
         const std::size_t kept = in_.size();
         MutableBytes space = tls_ ? shared.first(kCipherRoom) : shared;
+        // What a handler leaves is kept: of a thousand that are held back, a little each.
+        if (Shard::here().memory().is_exhausted()) space = space.first(kReadWhenExhausted);
         if (kept > 0 && !tls_) {
             // The front of a message is here: read its rest straight behind it.
             const std::size_t want = std::max<std::size_t>(expected_ > kept ? expected_ - kept : 0, 16 * 1024);

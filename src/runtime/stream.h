@@ -64,7 +64,9 @@ class Stream final : Watcher, Deferred {
     /// moment when the handler's codec changes between two messages of one turn.
     void seal();
     /// Bytes written that the socket has not taken yet; those not sealed yet count with the size they have now.
-    std::size_t unsent() const { return out_.size() - sent_ + cipher_unsent(); }
+    std::size_t unsent() const { return out_.size() - sent_ + (tls_ ? cipher_unsent() : 0); }
+    /// The socket took no more when it was last offered some.
+    bool blocked() const { return !writable_; }
     /// One on_drained() when unsent() is next at or below `mark`.
     void tell_when_below(std::size_t mark) {
         drain_mark_ = mark;

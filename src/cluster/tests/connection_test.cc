@@ -266,6 +266,61 @@ TEST_F(ConnectionTest, WhoStopsAnsweringProbesIsGivenUpThen) {
     EXPECT_EQ(probe.applied, Applied::unknown);
 }
 
+TEST_F(ConnectionTest, ANodeThatDoesNotReadIsSentNoMore) {
+    ConnectionOptions options;
+    options.max_unsent = 64 * 1024;
+    open(options);
+    loop.on([&] { server->stop_reading(); });
+    std::vector<std::unique_ptr<Probe>> probes;
+    const auto one_more = [&] {
+        probes.push_back(std::make_unique<Probe>("INSERT " + std::string(100'000, 'x')));
+        return send(*probes.back());
+    };
+    // The kernel keeps some megabytes; behind those one request stays here.
+    while (one_more() && probes.size() < 1000) loop.turn();
+    ASSERT_LT(probes.size(), 1000U);
+    EXPECT_FALSE(one_more()) << "the next one would pile up too";
+    EXPECT_EQ(capacity, 0);
+    loop.on([&] { server->read_on(); });
+    loop.until([&] { return capacity > 0; });
+    EXPECT_TRUE(one_more());
+    loop.until([&] { return probes.back()->answers == 1; });
+    EXPECT_FALSE(lost);
+}
+
+TEST_F(ConnectionTest, AnAnswerThatThereIsNoMemoryForFailsItsRequestAlone) {
+    for (const auto version : {cql::ProtocolVersion::v4, cql::ProtocolVersion::v5}) {
+        lost.reset();
+        ConnectionOptions options;
+        options.version = version;
+        open(options);
+        server->on_request = [](const auto& asked) {
+            asked.server->rows(asked, std::string(asked.text.find("long") != std::string::npos ? 1'000'000 : 10, 'x'));
+        };
+        auto& memory = loop.shard().memory();
+        const auto before = memory.used();
+        memory.set_limit(before + 500'000);
+        Probe refused("SELECT long", version);
+        Probe small("SELECT short", version);
+        send(refused);
+        send(small);
+        loop.until([&] { return refused.answers + small.answers == 2; });
+        ASSERT_TRUE(refused.error);
+        EXPECT_EQ(refused.error->code, Errc::overloaded);
+        EXPECT_TRUE(refused.error->what.starts_with("there is no memory for an answer of 10000"))
+            << refused.error->what;
+        EXPECT_EQ(small.cell(), "xxxxxxxxxx");
+        memory.set_limit(MemoryBudget::kNoLimit);
+        Probe again("SELECT long", version);
+        send(again);
+        loop.until([&] { return again.answers == 1; });
+        EXPECT_EQ(again.cell().size(), 1'000'000U);
+        EXPECT_EQ(memory.used(), before);
+        EXPECT_FALSE(lost);
+        loop.on([&] { connection.reset(); });
+    }
+}
+
 TEST_F(ConnectionTest, AFullConnectionIsProbedToo) {
     ConnectionOptions options;
     options.dead_after = 40ms;

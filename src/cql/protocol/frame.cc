@@ -51,6 +51,9 @@ Error frame_error(const FrameScan& scan) {
                                                                                : "a request where a response is due"};
         case FrameVerdict::too_long:
             return {Errc::malformed, fmt::format("a frame body of {} bytes is too long", header.length)};
+        case FrameVerdict::not_admitted:
+            return {Errc::overloaded,
+                    fmt::format("there is no memory for a frame body of {} bytes now", header.length)};
         case FrameVerdict::broken_body:
         case FrameVerdict::broken_segment:
             return {Errc::malformed, std::string(scan.why)};

@@ -50,13 +50,14 @@ struct FrameView {
 };
 
 /// What the next bytes of a stream are. Where they are no frame that can be read, the caller has what it needs for the
-/// answer that clients expect; after `too_long` and `broken_body` it may read on behind it.
+/// answer that clients expect; after `too_long`, `not_admitted` and `broken_body` it may read on behind it.
 enum class FrameVerdict : std::uint8_t {
     complete,             ///< FrameScan::frame is there, and took FrameScan::total bytes
     incomplete,           ///< FrameScan::total bytes are needed; grows once the header is in
     unsupported_version,  ///< by the first byte, before a header is there: v1 and v2 have one of 8 bytes
     wrong_direction,      ///< a response where a request is due, or the other way round
     too_long,             ///< header is valid; the body of FrameScan::total - 9 bytes may be skipped
+    not_admitted,         ///< header is valid; nobody had memory for the body. From WireReader only
     broken_body,          ///< header is valid; the body does not decompress to what it says. From WireReader only
     broken_segment,       ///< a checksum or length of a v5 segment is wrong. From WireReader only
 };
@@ -64,7 +65,8 @@ enum class FrameVerdict : std::uint8_t {
 struct FrameScan {
     FrameVerdict verdict = FrameVerdict::incomplete;
     std::size_t total = kHeaderSize;
-    FrameView frame;  ///< complete: all of it; too_long, broken_body: the header; else version_byte if there was a byte
+    FrameView frame;  ///< complete: all of it; too_long, not_admitted, broken_body: the header; else version_byte if
+                      ///< there was a byte
     std::string_view why = {};  ///< broken_…: in words
 };
 

@@ -36,11 +36,22 @@ FrameScan WireReader::next(BytesView data, std::size_t& dealt) {
         auto scan = next_frame(data, expected_, max_body_);
         if (scan.verdict == FrameVerdict::complete) {
             dealt = scan.total;
+            admitted_ = false;
             return scan;
         }
-        if (scan.verdict == FrameVerdict::incomplete) return scan;
+        if (scan.verdict == FrameVerdict::incomplete) {
+            if (!admit(scan, scan.total, data.size() >= kHeaderSize)) return pass_over(scan, data, dealt);
+            return scan;
+        }
     }
     return next_of_any(data, dealt);
+}
+
+bool WireReader::admit(FrameScan& scan, std::size_t total, bool header_here) {
+    if (total <= kAskedAbove || admitted_ || !admission_ || !header_here) return true;
+    admitted_ = admission_->admit(scan.frame.header, total);
+    if (!admitted_) scan.verdict = FrameVerdict::not_admitted;
+    return admitted_;
 }
 
 FrameScan WireReader::next_of_any(BytesView data, std::size_t& dealt) {
@@ -52,6 +63,7 @@ FrameScan WireReader::next_of_any(BytesView data, std::size_t& dealt) {
 FrameScan WireReader::pass_over(FrameScan scan, BytesView data, std::size_t& dealt) {
     dealt = std::min(scan.total, data.size());
     to_skip_ = scan.total - dealt;
+    admitted_ = false;
     return scan;
 }
 
@@ -66,11 +78,14 @@ FrameScan WireReader::next_frame_of(BytesView data, std::size_t& dealt) {
         case FrameVerdict::complete:
             dealt = scan.total;
             if (compressed) scan = decompress_frame(scan, data, dealt);
+            admitted_ = false;
             break;
         case FrameVerdict::incomplete:
             // Too long once decompressed: not worth waiting for, nor keeping.
             if (compressed && data.size() >= kHeaderSize + kPlainSizeWithin) {
                 scan = decompress_frame(scan, data, dealt);
+            } else if (!compressed && !admit(scan, scan.total, data.size() >= kHeaderSize)) {
+                scan = pass_over(scan, data, dealt);
             }
             break;
         case FrameVerdict::too_long:
@@ -78,6 +93,7 @@ FrameScan WireReader::next_frame_of(BytesView data, std::size_t& dealt) {
             break;
         case FrameVerdict::unsupported_version:
         case FrameVerdict::wrong_direction:
+        case FrameVerdict::not_admitted:
         case FrameVerdict::broken_body:
         case FrameVerdict::broken_segment:
             break;
@@ -96,6 +112,8 @@ FrameScan WireReader::decompress_frame(FrameScan scan, BytesView data, std::size
         scan.frame.header.length = static_cast<std::uint32_t>(body->plain_size);
         return pass_over(scan, data, dealt);
     }
+    const auto plain_total = kHeaderSize + (body ? body->plain_size : 0);
+    if (body && !admit(scan, std::max(scan.total, plain_total), true)) return pass_over(scan, data, dealt);
     if (scan.verdict == FrameVerdict::incomplete && body) return scan;
     bool right = body.has_value();
     if (right) {
@@ -157,7 +175,9 @@ FrameScan WireReader::next_in_segments(BytesView data, std::size_t& dealt) {
         }
         FrameScan scan;
         const bool say = take_piece(*header, wire, scan);
-        if (say && scan.verdict != FrameVerdict::complete && scan.verdict != FrameVerdict::too_long) return scan;
+        if (say && scan.verdict != FrameVerdict::complete && scan.verdict != FrameVerdict::too_long &&
+            scan.verdict != FrameVerdict::not_admitted)
+            return scan;
         dealt += wire_size;
         if (say) return scan;
     }
@@ -209,8 +229,12 @@ bool WireReader::take_piece(const SegmentHeader& header, BytesView wire, FrameSc
             }
             return true;
         }
-        const bool too_long = scan.verdict == FrameVerdict::too_long;
-        if (scan.verdict != FrameVerdict::incomplete && !too_long) {
+        if (scan.verdict == FrameVerdict::incomplete) {
+            admitted_ = false;
+            admit(scan, scan.total, true);
+        }
+        const bool unwanted = scan.verdict == FrameVerdict::too_long || scan.verdict == FrameVerdict::not_admitted;
+        if (scan.verdict != FrameVerdict::incomplete && !unwanted) {
             if (scan.verdict == FrameVerdict::complete) scan = broken_segment("bytes behind the end of an envelope");
             return true;
         }
@@ -219,10 +243,10 @@ bool WireReader::take_piece(const SegmentHeader& header, BytesView wire, FrameSc
             return true;
         }
         if (plain_size < scan.total) {
-            run_ = {scan.total, plain_size, too_long};
-            if (!too_long) std::memcpy(buffer_.take(scan.total), plain.data(), plain_size);
+            run_ = {scan.total, plain_size, unwanted};
+            if (!unwanted) std::memcpy(buffer_.take(scan.total), plain.data(), plain_size);
         }
-        return too_long;
+        return unwanted;
     }
     if (plain_size > run_.total - run_.have) {
         scan = broken_segment("bytes behind the end of an envelope");

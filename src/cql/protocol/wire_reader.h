@@ -19,9 +19,23 @@ namespace penumbra::cql {
 /// none but for envelopes over a segment's size (and those mostly come from the thread's stock).
 class WireReader {
   public:
+    /// Says whether there is memory for an envelope that is not all there yet, when its header is. Asked once for each
+    /// that is longer than kAskedAbove; shorter ones are what every connection may cost.
+    class Admission {
+      public:
+        /// `total`: the bytes of the envelope, header included, as they arrive or decompressed, whichever is more.
+        virtual bool admit(const FrameHeader& header, std::size_t total) = 0;
+
+      protected:
+        ~Admission() = default;
+    };
+    static constexpr std::size_t kAskedAbove = 64 * 1024;
+
     /// `max_body` is the longest body to accept, decompressed.
     explicit WireReader(Direction expected, std::uint32_t max_body = kMaxBodyLength)
         : expected_(expected), max_body_(max_body) {}
+    /// From now on; null, as at first, admits everything. It outlives the reader.
+    void ask(Admission* admission) { admission_ = admission; }
 
     /// What comes next is read by this; may_agree() must hold. Of v3 and v4 the answer to STARTUP may be compressed
     /// already, so the side that asks calls it before it reads that; of v5 that answer is the last plain envelope. The
@@ -34,9 +48,9 @@ class WireReader {
     /// back later.
     ///
     /// The frame is valid until the next call, or until `data` moves. Of `incomplete`, FrameScan::total is the number
-    /// of bytes behind the dealt ones that get it any further. A `too_long` envelope is passed over as it arrives:
-    /// nothing of it is kept, in whatever it travels. Nothing can be read after the other verdicts except
-    /// `broken_body`.
+    /// of bytes behind the dealt ones that get it any further. An envelope that is `too_long` or `not_admitted` is
+    /// passed over as it arrives: nothing of it is kept, in whatever it travels. Nothing can be read after the other
+    /// verdicts except `broken_body`.
     FrameScan next(BytesView data, std::size_t& dealt);
 
   private:
@@ -48,12 +62,16 @@ class WireReader {
     /// Takes one piece of an envelope that spans segments; true when `scan` is what to say.
     bool take_piece(const SegmentHeader& header, BytesView wire, FrameScan& scan);
     bool unpack(const SegmentHeader& header, BytesView wire, Byte* to) const;
+    /// False, and `scan` says so, when it is to be passed over. `header_here`: nothing is known without it.
+    bool admit(FrameScan& scan, std::size_t total, bool header_here);
     FrameScan pass_over(FrameScan scan, BytesView data, std::size_t& dealt);
 
     Direction expected_;
     Compression compression_ = Compression::none;
     bool segments_ = false;
     std::uint32_t max_body_;
+    Admission* admission_ = nullptr;
+    bool admitted_ = false;  ///< the envelope at the front, which is not all there
 
     /// Bytes of a refused v3 or v4 frame that are still to come.
     std::size_t to_skip_ = 0;

@@ -334,6 +334,13 @@ class LyingServer {
     }
     void hang_up(const Asked& one) { connections_.at(one.connection)->stream->close(); }
     void hang_up_after_flush(const Asked& one) { connections_.at(one.connection)->stream->close_after_flush(); }
+    /// As a process that is stopped: what is sent to it piles up where it was sent from.
+    void stop_reading() {
+        for (auto& one : connections_) one->stream->pause();
+    }
+    void read_on() {
+        for (auto& one : connections_) one->stream->resume();
+    }
     void hang_up_all() {
         for (auto& one : connections_) one->stream->close();
     }

@@ -15,7 +15,7 @@ struct WireFeed {
     WireReader reader;
     Bytes buffered = {};
     std::vector<Bytes> frames = {};
-    /// too_long and broken_body, with their headers.
+    /// too_long, not_admitted and broken_body, with their headers.
     std::vector<std::pair<FrameVerdict, FrameHeader>> refused = {};
     FrameScan last = {};
     bool ended = false;
@@ -40,7 +40,8 @@ struct WireFeed {
             if (last.verdict == FrameVerdict::incomplete) break;
             if (last.verdict == FrameVerdict::complete) continue;
             refused.emplace_back(last.verdict, last.frame.header);
-            ended = last.verdict != FrameVerdict::too_long && last.verdict != FrameVerdict::broken_body;
+            ended = last.verdict != FrameVerdict::too_long && last.verdict != FrameVerdict::not_admitted &&
+                    last.verdict != FrameVerdict::broken_body;
         }
         last.frame = {};
         buffered.erase(buffered.begin(), buffered.begin() + static_cast<std::ptrdiff_t>(at));

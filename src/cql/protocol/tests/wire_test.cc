@@ -144,6 +144,40 @@ TEST_P(Wire, EnvelopesOverTheLimitArePassedOverAndSaidOnce) {
     }
 }
 
+struct Doorkeeper final : WireReader::Admission {
+    bool admit(const FrameHeader& header, std::size_t total) override {
+        asked.emplace_back(header.stream, total);
+        return total <= most;
+    }
+    std::size_t most = 0;
+    std::vector<std::pair<std::int16_t, std::size_t>> asked;
+};
+
+TEST_P(Wire, ALongEnvelopeIsAskedForOnceAndPassedOverWhenNotAdmitted) {
+    std::mt19937 random(5);
+    const auto small = envelope(GetParam().version, 1, some_body(random, 60'000));
+    const auto allowed = envelope(GetParam().version, 2, some_body(random, 200'000));
+    const auto refused = envelope(GetParam().version, 3, some_body(random, 500'000));
+    const auto wire = encoded(GetParam(), {small, refused, allowed, refused, small, allowed});
+    for (const std::size_t piece : {1'000, 10'000}) {
+        Doorkeeper door;
+        door.most = 300'000;
+        auto feed = feed_of(GetParam());
+        feed.reader.ask(&door);
+        for (std::size_t at = 0; at < wire.size(); at += piece)
+            feed.push(BytesView(wire).subspan(at, std::min(piece, wire.size() - at)));
+        EXPECT_EQ(feed.frames, (std::vector<Bytes>{small, allowed, small, allowed})) << piece;
+        ASSERT_EQ(feed.refused.size(), 2u);
+        for (const auto& [verdict, header] : feed.refused) {
+            EXPECT_EQ(verdict, FrameVerdict::not_admitted);
+            EXPECT_EQ(header.stream, 3);
+        }
+        const std::vector<std::pair<std::int16_t, std::size_t>> expected{
+            {3, 500'009}, {2, 200'009}, {3, 500'009}, {2, 200'009}};
+        EXPECT_EQ(door.asked, expected) << piece;
+    }
+}
+
 TEST_P(Wire, ABitFlippedOrBytesLostNeverLeaveTheBuffer) {
     std::mt19937 random(4);
     for (int turn = 0; turn < 400; ++turn) {

@@ -103,6 +103,12 @@ class Client final : Stream::Handler {
         loop_.until([&] { return !answers[stream].empty() || closed; });
         return answers[stream].empty() ? Bytes() : answers[stream].back();
     }
+    void stop_reading() {
+        loop_.on([this] { stream_->pause(); });
+    }
+    void read_on() {
+        loop_.on([this] { stream_->resume(); });
+    }
     void hang_up() {
         loop_.on([this] { stream_->close(); });
     }

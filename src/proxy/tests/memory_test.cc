@@ -1,0 +1,134 @@
+// What requests and answers may hold: every byte is paid for, given back, and refused with OVERLOADED past the budget.
+#include <gtest/gtest.h>
+
+#include "proxy/tests/support/world.h"
+
+namespace penumbra::proxy::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using cql::ErrorCode;
+
+class MemoryTest : public ::testing::Test {
+  protected:
+    MemoryTest() {
+        client = world.client();
+        client->run(insert(10));
+        world.settle();
+        base = memory().used();
+    }
+    ~MemoryTest() override { memory().set_limit(MemoryBudget::kNoLimit); }
+
+    MemoryBudget& memory() { return world.loop.shard().memory(); }
+    static std::string insert(std::size_t size) {
+        return "INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, '" + std::string(size, 'x') + "')";
+    }
+    static Bytes frame_of(std::int16_t stream, const std::string& text) {
+        cql::RequestHead head;
+        head.stream = stream;
+        Bytes frame;
+        cql::encode_query(frame, head, text, {});
+        return frame;
+    }
+
+    World world{4s, 60ms, {}, {}, [](World&, ProxyContext& context) { context.options.max_frame_bytes = 4u << 20; }};
+    std::unique_ptr<Client> client;
+    std::size_t base = 0;
+};
+
+TEST_F(MemoryTest, ALongRequestIsRefusedByItsHeaderAndTheNextOneServed) {
+    memory().set_limit(base + 1'000'000);
+    const auto frame = frame_of(77, insert(1'000'000));
+    client->raw(BytesView(frame).first(100));
+    EXPECT_EQ(Client::error(client->wait(77)), ErrorCode::overloaded);
+    client->raw(BytesView(frame).subspan(100));
+    EXPECT_TRUE(Client::is_result(client->run(insert(10))));
+    EXPECT_EQ(client->answers[77].size(), 1U);
+    EXPECT_EQ(world.source->applied.size(), 2U);
+    EXPECT_LT(memory().peak(), base + 1'000'000);
+
+    memory().set_limit(base + 8'000'000);
+    client->raw(BytesView(frame).first(100));
+    world.loop.until([&] { return memory().used() > base + 5'000'000; });  // it is paid for before it is here
+    client->raw(BytesView(frame).subspan(100));
+    world.loop.until([&] { return client->answers[77].size() == 2; });
+    EXPECT_TRUE(Client::is_result(client->answers[77].back()));
+}
+
+TEST_F(MemoryTest, WhatAClientTookThatLeavesInTheMiddleIsGivenBack) {
+    auto other = world.client();
+    const auto before = memory().used();
+    const auto frame = frame_of(5, insert(1'000'000));
+    other->raw(BytesView(frame).first(200'000));
+    world.loop.until([&] { return memory().used() > before + 5'000'000; });
+    other->hang_up();
+    world.loop.until([&] { return memory().used() == before; });
+}
+
+TEST_F(MemoryTest, WhatWasTakenIsGivenBackInEveryPhase) {
+    for (const auto phase : {Phase::source_only, Phase::shadow_async, Phase::shadow_sync, Phase::target_primary}) {
+        world.set_phase(phase);
+        for (int round = 0; round < 50; ++round) {
+            std::vector<std::int16_t> sent;
+            for (const std::size_t size : {10, 1'000, 300'000}) sent.push_back(client->query(insert(size)));
+            for (const auto stream : sent) EXPECT_TRUE(Client::is_result(client->wait(stream)));
+            world.settle();
+        }
+        // Some exchanges, and the buffers that they keep for the next time.
+        EXPECT_LT(memory().used(), base + 3 * sizeof(Exchange) + 20'000) << routing::to_string(phase);
+    }
+}
+
+TEST_F(MemoryTest, RequestsPastTheBudgetAreOverloadedAndMakeRoomWhenTheyEnd) {
+    world.source->on_request = [](const auto&) {};
+    memory().set_limit(base + 10 * Exchange::cost_of(3'000));
+    std::vector<std::int16_t> sent;
+    for (int i = 0; i < 40; ++i) sent.push_back(client->query(insert(3'000)));
+    std::size_t overloaded = 0, timed_out = 0;
+    for (const auto stream : sent) {
+        const auto error = Client::error(client->wait(stream));
+        overloaded += error == ErrorCode::overloaded;
+        timed_out += error == ErrorCode::write_timeout;
+    }
+    EXPECT_EQ(overloaded + timed_out, 40U);
+    EXPECT_GE(overloaded, 30U);
+    EXPECT_GE(timed_out, 5U) << "those that there was memory for wait for the cluster";
+    world.loop.on([this] { world.source->on_request = [](const auto& asked) { asked.server->obey(asked); }; });
+    EXPECT_TRUE(Client::is_result(client->run(insert(10))));
+}
+
+TEST_F(MemoryTest, AnswersThatAClientDoesNotReadStayWithinTheBudget) {
+    constexpr std::int16_t kAnswers = 300;
+    constexpr std::size_t kLimit = 3'000'000;
+    world.source->on_request = [](const auto& asked) { asked.server->rows(asked, std::string(100'000, 'x')); };
+    memory().set_limit(base + kLimit);
+    client->stop_reading();
+    Bytes requests;  // in one piece: a client that is behind is not read from
+    for (std::int16_t stream = 0; stream < kAnswers; ++stream) {
+        const auto frame = frame_of(static_cast<std::int16_t>(1000 + stream), "SELECT v FROM app.rows");
+        requests.insert(requests.end(), frame.begin(), frame.end());
+    }
+    client->raw(requests);
+    world.loop.until([&] { return world.source->asked.size() == std::size_t{kAnswers} + 1; });
+    world.settle();
+    EXPECT_GT(memory().peak(), base + kLimit / 2) << "the kernel took it all: the test shows nothing";
+    EXPECT_LT(memory().peak(), base + kLimit + 300'000);
+    EXPECT_TRUE(world.client()) << "others may come meanwhile";
+
+    client->read_on();
+    std::size_t rows = 0, overloaded = 0;
+    for (std::int16_t stream = 1000; stream < 1000 + kAnswers; ++stream) {
+        const auto answer = client->wait(stream);
+        EXPECT_EQ(client->answers[stream].size(), 1U);
+        rows += Client::is_result(answer);
+        overloaded += Client::error(answer) == ErrorCode::overloaded;
+    }
+    EXPECT_EQ(rows + overloaded, std::size_t{kAnswers});
+    EXPECT_GT(rows, 10U);
+    EXPECT_GT(overloaded, 10U);
+    world.loop.until([&] { return memory().used() <= base + kAnswers * (sizeof(Exchange) + 1024); });
+    EXPECT_TRUE(Client::is_result(client->run("SELECT v FROM app.rows")));
+}
+
+}  // namespace
+}  // namespace penumbra::proxy::testing
