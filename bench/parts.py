@@ -1,0 +1,207 @@
+"""What bench/run measures besides CPU a request: memory, two shards, single steps, the tail."""
+import argparse
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from busy_clients import BusyClients
+from figures import Results, cpu
+from idle_clients import IdleClients, resident_mib
+from stand import Bench, CannotMeasure, program
+
+IDLE_CLIENTS = 10_000
+BUSY_CLIENTS = 1_000
+BUDGET_MIB = 128
+BIG_VALUE = 16 * 1024
+STALL_SECONDS = 10
+PARSING = "parsing/"
+
+
+def measure_idle(bench: Bench, results: Results) -> None:
+    penumbra = bench.penumbras["penumbra"]
+    before = resident_mib(penumbra.pid)
+    clients = IdleClients(penumbra.address, IDLE_CLIENTS)
+    idle = resident_mib(penumbra.pid)
+    # Idle after work: what a buffer grew to then must not stay with each of them.
+    clients.ask("SELECT key FROM system.local", 32)
+    after = resident_mib(penumbra.pid)
+    clients.close()
+    results.note(f"memory: {before:.1f} MiB without clients, {idle:.1f} with {IDLE_CLIENTS} idle ones, {after:.1f} after "
+                 "each asked 32 times at once")
+    results.single["MiB with 10,000 idle clients", "read"] = max(idle, after)
+
+
+def measure_busy(args: argparse.Namespace, bench: Bench, results: Results) -> None:
+    """A Penumbra with a small budget, before servers with large values, and everybody who may make it grow."""
+    net, port = args.network, args.port
+    bench.start_null_server("big-source", f"{net}.4:{port}", BIG_VALUE)
+    bench.start_null_server("big-target", f"{net}.5:{port}", BIG_VALUE)
+    penumbra = bench.start_penumbra("bounded", 10, bench.processes.directory / "bounded", "--memory-budget",
+                                    f"{BUDGET_MIB}MiB", "--journal.quota", "512MiB", source=f"{net}.4:{port}",
+                                    target=f"{net}.5:{port}")
+    steps = []
+
+    def step(what: str) -> None:
+        steps.append(f"{resident_mib(penumbra.pid):.0f} {what}")
+
+    step("at the start")
+    crowd = bench.start_load("source_only", "read", f"{BUSY_CLIENTS}x8", penumbra="bounded", duration=4)
+    busy = bench.finish_load(crowd)
+    step(f"after {BUSY_CLIENTS} clients with 8 requests each in flight")
+    select = "SELECT value FROM bench.rows WHERE system_domain_id = 00000000-0000-4000-8000-000000000001 AND id = 1"
+    slow = BusyClients(penumbra.address, BUSY_CLIENTS)
+    slow.ask_and_not_read(select, 500)
+    time.sleep(3)
+    step(f"with {BUSY_CLIENTS} that have asked 500 times for {BIG_VALUE >> 10} KiB and do not read")
+    slow.close()
+    begun = BusyClients(penumbra.address, 200)
+    begun.begin_frames(15 << 20, 1 << 20)
+    time.sleep(1)
+    step("with 200 that have begun a frame of 15 MiB and stopped")
+    begun.close()
+    huge = BusyClients(penumbra.address, 4)
+    huge.send_whole_frames(256 << 20)
+    step("after 4 frames of 256 MiB")
+    huge.close()
+    target = bench.processes.named["big-target"]
+    writes = bench.start_load("shadow_async", "write", "64x32", penumbra="bounded", duration=4)
+    time.sleep(args.warmup + 0.5)
+    target.send_signal(signal.SIGSTOP)
+    try:
+        bench.finish_load(writes)
+    finally:
+        target.send_signal(signal.SIGCONT)
+    step("after 4 s of writes of 16 KiB with the shadow stopped")
+    peak = resident_mib(penumbra.pid, "VmHWM")
+    overloaded = penumbra.metric("penumbra_requests_overloaded_total")
+    results.note(f"memory with a budget of {BUDGET_MIB} MiB: {', '.join(steps)}; {peak:.0f} MiB at most; "
+                 f"{overloaded:.0f} times OVERLOADED")
+    results.single["MiB over the memory budget", "mixed"] = peak - BUDGET_MIB
+    if busy["errors"] or busy["unanswered"]:
+        raise CannotMeasure(f"{BUSY_CLIENTS} busy clients: {busy['errors']}, {busy['unanswered']} unanswered")
+
+
+def measure_memory(args: argparse.Namespace, bench: Bench, results: Results) -> None:
+    measure_idle(bench, results)
+    measure_busy(args, bench, results)
+
+
+def measure_shards(args: argparse.Namespace, bench: Bench, results: Results) -> None:
+    """With four cores two shards have one each, and what they carry is counted. With fewer that would measure the
+    generator: both runs share the proxy's core, and what counts is what a request costs of it. Two cores carry twice as
+    much, unless a request costs more because there are two shards."""
+    pinning = bench.processes.pinning
+    cores = sorted(os.sched_getaffinity(0))
+    own_cores = len(cores) >= 4
+    one, two = (cores[-1:], cores[-2:]) if own_cores else (pinning.proxy, pinning.proxy)
+    state = bench.processes.directory
+    bench.start_penumbra("one-shard", 11, state / "one-shard", shards=1, cores=one)
+    bench.start_penumbra("two-shards", 12, state / "two-shards", shards=2, cores=two)
+    for phase, operation in (("source_only", "read"), ("shadow_sync", "write")):
+        # Each shard has the clients that the one had.
+        pairs = [[bench.load(phase, operation, shape, penumbra=name)
+                  for name, shape in (("one-shard", "64x32"), ("two-shards", "128x32"))] for _ in range(args.runs)]
+        if any(result["errors"] or result["unanswered"] for pair in pairs for result in pair):
+            raise CannotMeasure(f"two shards, {phase} {operation}: failed requests")
+        figure = (lambda r: r["requests_per_second"]) if own_cores else (lambda r: 1e6 / cpu(r))
+        carried = [statistics.median(figure(pair[n]) for pair in pairs) for n in (0, 1)]
+        ratio = (1 if own_cores else 2) * statistics.median(figure(two) / figure(one) for one, two in pairs)
+        how = "requests/s, each shard on a core" if own_cores else "requests per CPU second, all on one core"
+        results.note(f"shards: {phase} {operation} at 64x32 for each: {carried[0]:,.0f} with one, {carried[1]:,.0f} with two ({how}): "
+                     f"{ratio:.2f} times")
+        results.single["two shards to one", operation] = ratio
+
+
+def measure_steps(args: argparse.Namespace, bench: Bench, results: Results) -> None:
+    """The modules' microbenchmarks (Google Benchmark): codec, parser, router, journal append."""
+    pinning = bench.processes.pinning
+    slowest = 0.0
+    for name in ("cql_protocol_bench", "cql_language_bench", "routing_bench", "journal_append_bench"):
+        out = bench.processes.directory / f"{name}.json"
+        command = pinning.command(pinning.proxy, [program(name), f"--benchmark_out={out}", "--benchmark_out_format=json",
+                                                  "--benchmark_min_time=0.2"])
+        done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            raise CannotMeasure(f"{name}: {done.stderr.strip()}")
+        found = json.loads(out.read_text())["benchmarks"]
+        scale = {"ns": 1.0, "us": 1e3, "ms": 1e6}
+        times = {one["name"]: one["cpu_time"] * scale[one["time_unit"]] for one in found if one.get("run_type") != "aggregate"}
+        slowest = max([slowest, *(nanos for step, nanos in times.items() if step.startswith(PARSING))])
+        results.note(f"{name}, ns: " + ", ".join(f"{step} {nanos:.0f}" for step, nanos in times.items()))
+    results.single["us to parse a statement", "parse"] = slowest / 1000
+
+
+def sync_micros(directory: Path) -> tuple[float, float]:
+    """p50 and p99.9 of an fdatasync of 4 KiB there."""
+    descriptor, name = tempfile.mkstemp(dir=directory)
+    times = []
+    try:
+        os.write(descriptor, bytes(8 << 20))
+        os.fdatasync(descriptor)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        for _ in range(1000):
+            os.write(descriptor, bytes(4096))
+            before = time.perf_counter()
+            os.fdatasync(descriptor)
+            times.append((time.perf_counter() - before) * 1e6)
+    finally:
+        os.close(descriptor)
+        os.unlink(name)
+    times.sort()
+    return times[len(times) // 2], times[len(times) * 999 // 1000]
+
+
+def measure_tail(args: argparse.Namespace, bench: Bench, results: Results) -> None:
+    tail = lambda result: result["latency_us"]["p99.9"]  # noqa: E731
+    half = bench.load("shadow_sync", "write", "64x32")["requests_per_second"] / 2
+    pairs = [[tail(bench.load(path, "write", "16x16", rate=half)) for path in ("direct", "shadow_sync")]
+             for _ in range(args.runs)]
+    direct, ours = sorted(pairs, key=lambda pair: pair[1] - pair[0])[len(pairs) // 2]
+    results.single["p99.9 over direct at half rate, us", "write"] = ours - direct
+    results.note(f"tail: at {half:,.0f} writes/s p99.9 is {direct:.0f} us direct, {ours:.0f} us in shadow_sync")
+    # A write that a stalled shadow has not is on disk before it is acknowledged, so each takes as long as the disk's
+    # fdatasync. What Penumbra adds to that is seen where the journal's disk is memory.
+    state = bench.processes.directory
+    memory = Path("/dev/shm")
+    places = [("disk", state)]
+    if memory.is_dir() and os.access(memory, os.W_OK):
+        places.append(("memory", Path(tempfile.mkdtemp(prefix="penumbra-bench-", dir=memory))))
+    try:
+        for number, (place, directory) in enumerate(places):
+            name = f"journal-on-{place}"
+            bench.start_penumbra(name, 13 + number, directory / name)
+            moved, calm, stalled = stall_shadow(args, bench, name)
+            p50, p999 = sync_micros(directory)
+            results.note(f"tail: journal on {place}, whose fdatasync takes {p50:.0f} us (p99.9 {p999:.0f}): in shadow_async "
+                         f"p99.9 is {calm:.0f} us, and {stalled:.0f} us with the shadow stopped for {STALL_SECONDS} s")
+            results.single["p99.9 moved by a stalled shadow, us", "write"] = moved
+    finally:
+        for _, directory in places[1:]:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def stall_shadow(args: argparse.Namespace, bench: Bench, name: str) -> tuple[float, float, float]:
+    """By how much p99.9 moves; and it before and during the stall."""
+    tail = lambda result: result["latency_us"]["p99.9"]  # noqa: E731
+    pace = {"rate": 5000, "duration": STALL_SECONDS + 2, "penumbra": name}
+    calm = bench.load("shadow_async", "write", "16x16", **pace)
+    target = bench.processes.named["target"]
+    load = bench.start_load("shadow_async", "write", "16x16", **pace)
+    time.sleep(args.warmup + 1)
+    target.send_signal(signal.SIGSTOP)
+    try:
+        time.sleep(STALL_SECONDS)
+    finally:
+        target.send_signal(signal.SIGCONT)
+    stalled = bench.finish_load(load)
+    for result in (calm, stalled):
+        if result["errors"] or result["unanswered"]:
+            raise CannotMeasure(
+                f"a stalled shadow was seen by clients: {result['errors']}, {result['unanswered']} unanswered")
+    return tail(stalled) - tail(calm), tail(calm), tail(stalled)
