@@ -36,6 +36,7 @@ class Settings:
     without: list[str] = field(default_factory=list)
     costly: float = 0.06                                 # share of rounds in which a node is killed
     drain_within: float = 90.0
+    lists: bool = True
     count_to: int = 0                                    # only counters are written, and together they must end at this
 
 
@@ -148,7 +149,7 @@ class Round:
         self.load = Load(self.process.contact_point, self._keyspace, self._tenant, rng, clients=self._settings.clients,
                          version=rng.choice((4, 4, 5)), patience=15.0, excused=self.process.excuses,
                          pause=self._settings.pause, fat=6000 if small else 0,
-                         count_to=self._settings.count_to)
+                         count_to=self._settings.count_to, lists=self._settings.lists)
         if clock:
             self.load.history.slack += CLOCK_STEP
         self.process.must("POST", "/v1/migrations", {"name": self._name, "tenants": [str(self._tenant)],

@@ -58,6 +58,8 @@ class Writer(threading.Thread):
         kinds = [(24, self._insert), (14, self._update), (8, self._remove), (10, self._wide), (8, self._collection),
                  (8, self._batch), (9, self._list), (8, self._count), (8, self._conditional), (4, self._made),
                  (12, self._read), (2, self._read_list), (2, self._read_register)]
+        if not self._load.lists:
+            kinds = [each for each in kinds if each[1] not in (self._list, self._read_list)]
         if self._load.count_to:
             kinds = [(1, self._count)]
         self._rng.choices([what for _, what in kinds], [weight for weight, _ in kinds])[0]()
@@ -377,9 +379,10 @@ class Load:
 
     def __init__(self, address: str, keyspace: str, tenant: uuid.UUID, rng: random.Random, *, clients: int, version: int,
                  patience: float, excused: Callable[[int, int], bool], pause: float, fat: int,
-                 count_to: int = 0) -> None:
+                 count_to: int = 0, lists: bool = True) -> None:
         self.keyspace, self.tenant, self.pause, self.fat = keyspace, tenant, pause, fat
         self.count_to = self._left_to_count = count_to
+        self.lists = lists
         self.history = History()
         self.stopping = threading.Event()
         self.problems: list[str] = []
