@@ -56,10 +56,10 @@ class ReplayerSchemaTest : public ::testing::Test {
     void both_have(const cql::SchemaPtr& schema) {
         source.schema_now = target.schema_now = [schema] { return schema; };
     }
-    void owe(const OwedResync& order) {
+    void owe(const OwedResync& owed) {
         loop.on([&] {
             Bytes payload;
-            encode_owed_resync(order, payload);
+            encode_owed_resync(owed, payload);
             journal->append(1, kScope, payload, [this](auto id) { journal->release(id.value()); });
         });
     }
