@@ -57,12 +57,12 @@ def measure_busy(args: argparse.Namespace, bench: Bench, results: Results) -> No
     select = "SELECT value FROM bench.rows WHERE system_domain_id = 00000000-0000-4000-8000-000000000001 AND id = 1"
     slow = BusyClients(penumbra.address, BUSY_CLIENTS)
     slow.ask_and_not_read(select, 500)
-    time.sleep(3)
+    time.sleep(3)  # what a proxy grows to in that time is the figure; nobody says when it has stopped
     step(f"with {BUSY_CLIENTS} that have asked 500 times for {BIG_VALUE >> 10} KiB and do not read")
     slow.close()
     begun = BusyClients(penumbra.address, 200)
     begun.begin_frames(15 << 20, 1 << 20)
-    time.sleep(1)
+    time.sleep(1)  # the same
     step("with 200 that have begun a frame of 15 MiB and stopped")
     begun.close()
     huge = BusyClients(penumbra.address, 4)
@@ -71,7 +71,7 @@ def measure_busy(args: argparse.Namespace, bench: Bench, results: Results) -> No
     huge.close()
     target = bench.processes.named["big-target"]
     writes = bench.start_load("shadow_async", "write", "64x32", penumbra="bounded", duration=4)
-    time.sleep(args.warmup + 0.5)
+    time.sleep(args.warmup + 0.5)  # the load has begun to be measured: the shadow stops in the middle of it
     target.send_signal(signal.SIGSTOP)
     try:
         bench.finish_load(writes)
@@ -193,10 +193,10 @@ def stall_shadow(args: argparse.Namespace, bench: Bench, name: str) -> tuple[flo
     calm = bench.load("shadow_async", "write", "16x16", **pace)
     target = bench.processes.named["target"]
     load = bench.start_load("shadow_async", "write", "16x16", **pace)
-    time.sleep(args.warmup + 1)
+    time.sleep(args.warmup + 1)  # in the middle of what is measured
     target.send_signal(signal.SIGSTOP)
     try:
-        time.sleep(STALL_SECONDS)
+        time.sleep(STALL_SECONDS)  # the fault itself
     finally:
         target.send_signal(signal.SIGCONT)
     stalled = bench.finish_load(load)

@@ -78,15 +78,7 @@ def make_table(session: Session, keyspace: str, replication: str) -> tuple[Prepa
             prepare(session, f"INSERT INTO {keyspace}.k (id, v) VALUES (?, ?)"))
 
 
-# --- replicas --------------------------------------------------------------------------------------------------------
-
-@pytest.mark.parametrize("replication", ["{'class': 'SimpleStrategy', 'replication_factor': 2}",
-                                         "{'class': 'NetworkTopologyStrategy', 'datacenter1': 2}",
-                                         "{'class': 'NetworkTopologyStrategy', 'datacenter1': 1}"],
-                         ids=["simple-2", "topology-2", "topology-1"])
-def test_prepared_requests_are_coordinated_by_a_replica(penumbra, connect, source, keyspace, replication) -> None:
-    session = connect(penumbra("--request-timeout", "1m"))
-    read, write = make_table(session, keyspace, replication)
+def assert_requests_reach_replicas(session, source, keyspace, read, write) -> None:
     # Without a token nodes take turns: once each has coordinated, there are connections to all.
     nodes = {node["address"] for node in source.status()["nodes"]}
     seen: set[str] = set()
@@ -97,6 +89,18 @@ def test_prepared_requests_are_coordinated_by_a_replica(penumbra, connect, sourc
         replicas = replicas_of(ranges, key)
         assert coordinator(session, write, (key, key)) in replicas, f"write of {key}"
         assert coordinator(session, read, (key,)) in replicas, f"read of {key}"
+
+
+# --- replicas --------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("replication", ["{'class': 'SimpleStrategy', 'replication_factor': 2}",
+                                         "{'class': 'NetworkTopologyStrategy', 'datacenter1': 2}",
+                                         "{'class': 'NetworkTopologyStrategy', 'datacenter1': 1}"],
+                         ids=["simple-2", "topology-2", "topology-1"])
+def test_prepared_requests_are_coordinated_by_a_replica(penumbra, connect, source, keyspace, replication) -> None:
+    session = connect(penumbra("--request-timeout", "1m"))
+    read, write = make_table(session, keyspace, replication)
+    assert_requests_reach_replicas(session, source, keyspace, read, write)
 
 
 def test_three_nodes_with_the_manners_of_scylla(penumbra, connect, source, keyspace) -> None:
@@ -111,14 +115,7 @@ def test_three_nodes_with_the_manners_of_scylla(penumbra, connect, source, keysp
         process = penumbra("--request-timeout", "1m", source=shims[0])
         session = connect(process)
         read, write = make_table(session, keyspace, "{'class': 'NetworkTopologyStrategy', 'datacenter1': 1}")
-        seen: set[str] = set()
-        eventually(lambda: seen.add(coordinator(session, f"SELECT id FROM {keyspace}.k")) or seen == set(nodes),
-                   f"requests without a key reach all of {nodes}", 60)
-        ranges = endpoints_by_token(source, keyspace)
-        for key in range(20):
-            replicas = replicas_of(ranges, key)
-            assert coordinator(session, write, (key, key)) in replicas, f"write of {key}"
-            assert coordinator(session, read, (key,)) in replicas, f"read of {key}"
+        assert_requests_reach_replicas(session, source, keyspace, read, write)
         _, metrics = process.http("GET", "/metrics")
         assert 'penumbra_cluster_nodes{cluster="source"} 3' in metrics
 

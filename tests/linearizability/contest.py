@@ -184,7 +184,7 @@ class Contest:
         share = self._options.seconds / (len(steps) + 1)
         for number, step in enumerate(steps, 1):
             while time.monotonic() < began + number * share:
-                time.sleep(0.1)
+                time.sleep(0.1)  # the contest's timetable
                 if self._rng.random() < 0.08:
                     self._stage.sides[self._rng.choice(SIDES)].proxy.reset_some()
             if step == "back":
@@ -192,7 +192,7 @@ class Contest:
             else:
                 self._move(process, step)
             print(f"{time.monotonic() - began:.1f} s: {process.must('GET', '/v1/migrations/contest')['phase']}", flush=True)
-        time.sleep(max(0.0, began + self._options.seconds - time.monotonic()))
+        time.sleep(max(0.0, began + self._options.seconds - time.monotonic()))  # clients go on to the end of it
 
     @contextlib.contextmanager
     def _slower(self) -> Iterator[None]:
