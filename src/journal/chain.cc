@@ -150,6 +150,20 @@ const char* Chain::apply(Segment& segment, const Record& record) {
             segment.undoes.push_back(header.scope);
             index_->forget(stream_, header.scope);
             break;
+        case RecordKind::retry_one:
+        case RecordKind::forget_one: {
+            auto note = decode_set_aside(record.payload);
+            if (!note) return "the note names no entry";
+            const EntryId id(note.value().sequence);
+            segment.undoes.push_back(header.scope);
+            // Without the entry, or the note: settled, and its segment deleted before this one was.
+            if (header.kind == RecordKind::retry_one) {
+                index_->retry(id);
+            } else {
+                index_->settle(id);
+            }
+            break;
+        }
         case RecordKind::closed:
             break;
     }

@@ -33,7 +33,15 @@ struct SegmentHeader {
     bool operator==(const SegmentHeader&) const = default;
 };
 
-enum class RecordKind : std::uint8_t { entry = 1, set_aside = 2, retry = 3, forget = 4, closed = 5 };
+enum class RecordKind : std::uint8_t {
+    entry = 1,
+    set_aside = 2,
+    retry = 3,
+    forget = 4,
+    closed = 5,
+    retry_one = 6,
+    forget_one = 7
+};
 
 struct RecordHeader {
     RecordKind kind = RecordKind::entry;
@@ -61,7 +69,7 @@ void encode(const RecordHeader& header, SegmentId id, std::uint64_t offset, Muta
 /// Null when the header's checksum holds and what it says is possible; otherwise what is wrong.
 const char* decode_record_header(BytesView bytes, SegmentId id, std::uint64_t offset, RecordHeader& header);
 
-/// The payload of a set-aside record.
+/// The payload of a set-aside record; of retry_one and forget_one too, where it has no reason.
 struct SetAsideNote {
     std::uint64_t sequence = 0;
     std::string reason;

@@ -186,6 +186,32 @@ bool Index::retry(std::uint32_t scope, std::vector<std::uint8_t>& streams) {
     return drained;
 }
 
+std::optional<Index::Undone> Index::retry(EntryId id) {
+    const std::lock_guard lock(mutex_);
+    auto* const entry = find(id);
+    if (!entry || entry->state != EntryState::set_aside) return std::nullopt;
+    auto& ledger = *entry->ledger;
+    Undone undone{info_of(*entry), false};
+    const auto note = ledger.set_aside.find(id);
+    if (note->second.noted_in) undone.drained = leave(*note->second.noted_in);
+    ledger.set_aside.erase(note);
+    // An old entry, so its place is near the front.
+    Entry* before = nullptr;
+    for (auto* next = ledger.first; next && next->id < id; next = next->after) before = next;
+    entry->state = EntryState::released;
+    link(ledger, *entry, before);
+    return undone;
+}
+
+std::optional<Index::Undone> Index::drop_set_aside(EntryId id) {
+    const std::lock_guard lock(mutex_);
+    auto* const entry = find(id);
+    if (!entry || entry->state != EntryState::set_aside) return std::nullopt;
+    Undone undone{info_of(*entry), false};
+    undone.drained = drop(*entry);
+    return undone;
+}
+
 bool Index::forget(std::uint8_t stream, std::uint32_t scope) {
     bool drained = false;
     for (bool more = true; more;) {
@@ -295,6 +321,14 @@ std::vector<SetAsideEntry> Index::set_aside_entries(std::optional<std::uint32_t>
         }
     }
     return out;
+}
+
+std::optional<SetAsideEntry> Index::set_aside_entry(EntryId id) const {
+    const std::lock_guard lock(mutex_);
+    const auto* const entry = find(id);
+    if (!entry || entry->state != EntryState::set_aside) return std::nullopt;
+    const auto& note = entry->ledger->set_aside.at(id);
+    return SetAsideEntry{info_of(*entry), note.reason, note.at};
 }
 
 std::uint64_t Index::live(const Segment& segment) const {

@@ -125,6 +125,13 @@ class Index {
     /// As retry() for one stream: recovery reads one at a time.
     bool retry(std::uint8_t stream, std::uint32_t scope);
     bool forget(std::uint32_t scope, std::vector<std::uint8_t>& streams);
+    struct Undone {
+        EntryInfo entry;
+        bool drained = false;  ///< the writer has something to clean up now
+    };
+    /// One entry, if it is set aside: back to the released ones, or gone.
+    std::optional<Undone> retry(EntryId id);
+    std::optional<Undone> drop_set_aside(EntryId id);
     bool forget(std::uint8_t stream, std::uint32_t scope);
 
     std::vector<EntryInfo> owed(std::uint8_t stream, std::size_t limit,
@@ -134,6 +141,7 @@ class Index {
     Owed owed_of(std::uint8_t stream, std::uint32_t scope, std::int64_t under_way_since) const;
     Owed owed_total(std::int64_t under_way_since) const;
     std::vector<SetAsideEntry> set_aside_entries(std::optional<std::uint32_t> scope, std::size_t limit) const;
+    std::optional<SetAsideEntry> set_aside_entry(EntryId id) const;
 
     // For the writer, of its segments.
     std::uint64_t live(const Segment& segment) const;

@@ -180,6 +180,24 @@ void Journal::retry_set_aside(std::uint32_t scope) {
     if (drained) state_->writer->clean_up_soon();
 }
 
+bool Journal::retry_set_aside(EntryId id) {
+    const auto unset = state_->index->retry(id);
+    if (!unset) return false;
+    state_->writer->note(
+        {RecordKind::retry_one, unset->entry.stream, unset->entry.scope, state_->clock.wall_micros(), id, {}});
+    if (unset->drained) state_->writer->clean_up_soon();
+    return true;
+}
+
+bool Journal::drop_set_aside(EntryId id) {
+    const auto dropped = state_->index->drop_set_aside(id);
+    if (!dropped) return false;
+    state_->writer->note(
+        {RecordKind::forget_one, dropped->entry.stream, dropped->entry.scope, state_->clock.wall_micros(), id, {}});
+    if (dropped->drained) state_->writer->clean_up_soon();
+    return true;
+}
+
 void Journal::forget_scope(std::uint32_t scope) {
     std::vector<std::uint8_t> streams;
     const bool drained = state_->index->forget(scope, streams);
@@ -191,6 +209,10 @@ void Journal::forget_scope(std::uint32_t scope) {
 
 std::vector<SetAsideEntry> Journal::set_aside_entries(std::optional<std::uint32_t> scope, std::size_t limit) const {
     return state_->index->set_aside_entries(scope, limit);
+}
+
+std::optional<SetAsideEntry> Journal::set_aside_entry(EntryId id) const {
+    return state_->index->set_aside_entry(id);
 }
 
 std::vector<EntryInfo> Journal::owed(std::uint8_t stream, std::size_t limit) const {

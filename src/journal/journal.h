@@ -95,9 +95,15 @@ class Journal {
     /// with its reason (of which the first kMaxReasonBytes are kept) once it was written, which is soon.
     void set_aside(EntryId id, std::string reason);
     void retry_set_aside(std::uint32_t scope);
+    /// The same for one entry. False: it is not set aside.
+    bool retry_set_aside(EntryId id);
+    /// An operator gives an entry up that is set aside: nothing is owed for it any more, also after a restart once that
+    /// was written, which is soon. False: it is not set aside.
+    bool drop_set_aside(EntryId id);
     static constexpr std::size_t kMaxReasonBytes = 1024;
     /// Of one scope or of all. Any thread.
     std::vector<SetAsideEntry> set_aside_entries(std::optional<std::uint32_t> scope, std::size_t limit) const;
+    std::optional<SetAsideEntry> set_aside_entry(EntryId id) const;
 
     /// At most `limit` released entries of `stream`, oldest first, that are not in `skip_scopes`. Any thread; memory
     /// only.

@@ -199,7 +199,9 @@ void Writer::take_notes() {
     Bytes payload;
     for (const auto& note : taken_notes_) {
         payload.clear();
-        if (note.kind == RecordKind::set_aside) encode(SetAsideNote{note.entry.value(), note.reason}, payload);
+        const bool of_one = note.kind == RecordKind::set_aside || note.kind == RecordKind::retry_one ||
+                            note.kind == RecordKind::forget_one;
+        if (of_one) encode(SetAsideNote{note.entry.value(), note.reason}, payload);
         note_batch_.add(note.kind, note.stream, note.scope, note.at, payload);
     }
     // Behind the entries: a forget covers what came with it.
@@ -322,7 +324,7 @@ void Writer::make_known(Segment& segment, std::span<const Item> items) {
             add_entries();
             const auto& note = taken_notes_[static_cast<std::size_t>(append - note_batch_.appends.data())];
             if (header.kind == RecordKind::set_aside) index_->noted(note.entry, segment);
-            if (header.kind == RecordKind::retry || header.kind == RecordKind::forget)
+            if (header.kind != RecordKind::set_aside && header.kind != RecordKind::closed)
                 segment.undoes.push_back(header.scope);
             if (header.kind == RecordKind::forget) index_->forget(header.stream, header.scope);
             clean_up_asked_ = true;

@@ -12,11 +12,13 @@
 #include "base/log.h"
 #include "runtime/async.h"
 #include "runtime/gate.h"
+#include "sync/at_once.h"
 #include "sync/owed_frame.h"
 #include "sync/owed_ttl.h"
 #include "sync/owed_write.h"
 #include "sync/requester.h"
 #include "sync/resync.h"
+#include "sync/work.h"
 
 namespace penumbra::sync {
 
@@ -37,7 +39,13 @@ enum class Outcome : std::uint8_t {
 
 struct Replayer::State {
     State(journal::Journal& j, cluster::Session& o, cluster::Session& x, LiveTraffic& t, ReplayOptions r)
-        : journal(j), owed(o), other(x), traffic(t), options(std::move(r)) {}
+        : journal(j),
+          owed(o),
+          other(x),
+          traffic(t),
+          options(std::move(r)),
+          pace(options.per_second),
+          at_once(options.parallelism, options.slow) {}
 
     journal::Journal& journal;
     cluster::Session& owed;
@@ -55,8 +63,13 @@ struct Replayer::State {
     };
     std::unordered_map<journal::EntryId, Tries> tries;
 
-    std::atomic<std::uint64_t> statements{0}, resyncs{0}, retries{0}, set_aside{0};
+    std::atomic<std::uint64_t> settled{0}, statements{0}, resyncs{0}, retries{0}, set_aside{0};
     std::atomic<bool> paused{false};
+    std::atomic<double> per_second{0};
+    Pace pace;
+    AtOnce at_once;
+    SteadyTime measured_at{};
+    std::uint64_t settled_then = 0;
 
     /// Entries that one piece of work settles: one statement, or all orders to resync one partition.
     struct Job {
@@ -71,9 +84,14 @@ struct Replayer::State {
         std::size_t next = 0;
         bool later = false;
         bool again = false;
+        Nanos took{0};  // of its statements together
+        std::int64_t sent = 0;
     };
 
     std::shared_ptr<Batch> next_batch();
+    /// After every batch: the rate, smoothed over some seconds.
+    void measure();
+    void nothing_owed();
     void put_aside(journal::EntryId id, std::string reason);
 
     static Task<void> loop(State* self);
@@ -107,7 +125,16 @@ Task<void> Replayer::stop() {
 }
 
 ReplayCounts Replayer::counts() const {
-    return {state_->statements, state_->resyncs, state_->retries, state_->set_aside, state_->paused};
+    ReplayCounts counts;
+    counts.settled = state_->settled;
+    counts.statements = state_->statements;
+    counts.resyncs = state_->resyncs;
+    counts.retries = state_->retries;
+    counts.set_aside = state_->set_aside;
+    counts.paused = state_->paused;
+    counts.at_once = state_->at_once.now();
+    counts.per_second = state_->per_second;
+    return counts;
 }
 
 void Replayer::State::put_aside(journal::EntryId id, std::string reason) {
@@ -123,7 +150,7 @@ std::shared_ptr<Replayer::State::Batch> Replayer::State::next_batch() {
     // One partition resynced once pays all orders for it that came before.
     std::map<std::tuple<std::uint32_t, std::string, std::string, Bytes, std::optional<cql::Consistency>>, std::size_t>
         orders;
-    const auto entries = journal.owed(options.stream, options.parallelism * 8);
+    const auto entries = journal.owed(options.stream, at_once.now() * 8);
     const auto now = Shard::here().clock().now();
     for (const auto& entry : entries) {
         auto payload = journal.read(entry.id);
@@ -151,19 +178,48 @@ std::shared_ptr<Replayer::State::Batch> Replayer::State::next_batch() {
     return batch;
 }
 
+void Replayer::State::nothing_owed() {
+    paused = false;
+    per_second = 0;
+    measured_at = {};
+}
+
+void Replayer::State::measure() {
+    constexpr double kWindow = 5;  // seconds
+    const auto now = Shard::here().now();
+    if (measured_at == SteadyTime{}) {
+        measured_at = now;
+        settled_then = settled;
+        return;
+    }
+    const auto seconds = std::chrono::duration<double>(now - measured_at).count();
+    if (seconds < 0.2) return;  // a figure of a few entries would jump
+    const auto rate = static_cast<double>(settled - settled_then) / seconds;
+    const double old = per_second;
+    per_second = old == 0 ? rate : old + (rate - old) * std::min(1.0, seconds / kWindow);
+    measured_at = now;
+    settled_then = settled;
+}
+
 Task<void> Replayer::State::loop(State* self) {
     auto pause = kFirstPause;
     while (!self->stop.requested()) {
         const auto batch = self->next_batch();
         if (batch->jobs.empty()) {
-            self->paused = false;
+            self->nothing_owed();
             co_await sleep(self->options.poll, &self->stop);
             continue;
         }
         std::vector<Task<Unit>> lanes;
-        for (std::size_t i = 0; i < std::min(self->options.parallelism, batch->jobs.size()); ++i)
+        for (std::size_t i = 0; i < std::min(self->at_once.now(), batch->jobs.size()); ++i)
             lanes.push_back(lane(self, batch));
         co_await when_all(std::move(lanes));
+        self->measure();
+        if (batch->later) {
+            self->at_once.paused();
+        } else {
+            self->at_once.ended(batch->took, batch->sent);
+        }
         self->paused = batch->later;
         if (!batch->later && !batch->again) {
             pause = kFirstPause;
@@ -184,13 +240,20 @@ Task<Unit> Replayer::State::lane(State* self, std::shared_ptr<Batch> batch) {
     // The first entry that the cluster does not take ends the batch: the rest would only pile timeouts upon it.
     while (batch->next < batch->jobs.size() && !batch->later && !self->stop.requested()) {
         const auto& job = batch->jobs[batch->next++];
+        co_await self->pace.take(job.entries.size(), &self->stop);
+        const auto began = Shard::here().clock().now();
         const auto outcome = co_await self->run(&job);
+        if (std::holds_alternative<OwedStatement>(job.work)) {
+            batch->took += Shard::here().clock().now() - began;
+            ++batch->sent;
+        }
         if (outcome == Outcome::later) batch->later = true;
         if (outcome == Outcome::again) batch->again = true;
         if (outcome != Outcome::settled) continue;
         for (const auto id : job.entries) {
             self->journal.settle(id);
             self->tries.erase(id);
+            ++self->settled;
         }
     }
     co_return Unit{};

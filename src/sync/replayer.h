@@ -32,6 +32,11 @@ struct ReplayOptions {
     Nanos poll = Millis(20);           ///< how often the journal is asked for released entries
     Nanos longest_pause = Seconds(5);  ///< between attempts while the cluster does not take them
     Nanos request_timeout = Seconds(10);
+    /// Bound on entries per second; 0 is none.
+    std::uint64_t per_second = 0;
+    /// Where a write takes longer than this on average, fewer are sent at once: a cluster that comes back has its own
+    /// clients to serve. After a pause it begins with one.
+    Nanos slow = Millis(100);
     /// How often an entry may fail in a way that says neither "later" nor "never" (the catch-all error code, rows that
     /// go on differing) before it is set aside.
     std::size_t attempts_when_unclear = 8;
@@ -45,11 +50,14 @@ struct ReplayOptions {
 };
 
 struct ReplayCounts {
+    std::uint64_t settled = 0;     ///< entries; one resync may settle many
     std::uint64_t statements = 0;  ///< sent and acknowledged
     std::uint64_t resyncs = 0;
     std::uint64_t retries = 0;
     std::uint64_t set_aside = 0;
-    bool paused = false;  ///< the cluster does not take writes at the moment
+    bool paused = false;        ///< the cluster does not take writes at the moment
+    std::uint64_t at_once = 0;  ///< how many are sent at a time now
+    double per_second = 0;      ///< entries settled, over the last seconds; 0 when nothing was owed
 };
 
 /// Pays what the journal says one cluster is owed. Order does not matter: statements carry their timestamps, and a

@@ -31,7 +31,7 @@ class CrashTest : public JournalFixture {
         const auto any = [&](std::size_t n) { return static_cast<std::size_t>(random() % n); };
         if (!try_open()) return;
         for (int step = 0; step < steps && journal; ++step) {
-            switch (any(12)) {
+            switch (any(14)) {
                 case 0:
                 case 1:
                 case 2:
@@ -77,6 +77,17 @@ class CrashTest : public JournalFixture {
                     for (auto& [payload, promise] : promises_)
                         promise.owed = promise.owed && promise.scope != next_scope_;
                     ++next_scope_;  // never used again, as in life
+                    break;
+                case 12:
+                    for (const auto& aside : journal->set_aside_entries({}, 3))
+                        journal->retry_set_aside(aside.entry.id);
+                    break;
+                case 13:
+                    for (const auto& aside : journal->set_aside_entries({}, 2)) {
+                        for (auto& [payload, promise] : promises_)
+                            promise.owed = promise.owed && promise.id != aside.entry.id;
+                        EXPECT_TRUE(journal->drop_set_aside(aside.entry.id));
+                    }
                     break;
                 case 11:
                     close();

@@ -295,6 +295,41 @@ TEST_F(JournalTest, RetryOffersInTheOldPlaceAndIsRemembered) {
     EXPECT_EQ(journal->owed_total().entries, 4u);
 }
 
+TEST_F(JournalTest, OneEntryThatIsSetAsideIsOfferedAgainInItsPlace) {
+    const auto a = append_released("a");
+    const auto b = append_released("b");
+    append_released("c");
+    journal->set_aside(a, "no");
+    journal->set_aside(b, "no");
+    EXPECT_FALSE(journal->retry_set_aside(EntryId(4711)));
+    EXPECT_TRUE(journal->retry_set_aside(b));
+    EXPECT_FALSE(journal->retry_set_aside(b)) << "it is not set aside any more";
+    EXPECT_THAT(owed(), ElementsAre("b", "c"));
+    restart();
+    EXPECT_THAT(owed(), ElementsAre("b", "c"));
+    EXPECT_EQ(journal->set_aside_entry(a).value().reason, "no");
+    EXPECT_FALSE(journal->set_aside_entry(b));
+}
+
+TEST_F(JournalTest, AnEntryThatWasGivenUpStaysGoneWhileItsSegmentIsThere) {
+    const auto a = append_released("a");
+    const auto b = append_released("b");
+    EXPECT_FALSE(journal->drop_set_aside(a)) << "owed, and nobody refused it";
+    journal->set_aside(a, "no");
+    journal->set_aside(b, "no");
+    EXPECT_TRUE(journal->drop_set_aside(a));
+    EXPECT_FALSE(journal->drop_set_aside(a));
+    EXPECT_EQ(journal->owed_total().entries, 1u);
+    // The segment that says so must not go before the one that has the entry, however much comes after it.
+    for (int i = 0; i < 6; ++i) journal->settle(append(std::string(900, 'x'), 9));
+    restart();
+    EXPECT_EQ(journal->owed_total().entries, 1u);
+    EXPECT_EQ(journal->set_aside_entries({}, 10).at(0).entry.id, b);
+    EXPECT_TRUE(journal->drop_set_aside(b));
+    restart();
+    EXPECT_EQ(journal->owed_total().entries, 0u);
+}
+
 TEST_F(JournalTest, AReasonOutlivesTheSegmentsBetween) {
     const auto bad = append_released("bad");
     for (int i = 0; i < 4; ++i) journal->settle(append(std::string(900, 'x')));
