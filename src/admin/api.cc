@@ -36,6 +36,27 @@ std::optional<Command> parse_command(std::string_view verb) {
     return std::nullopt;
 }
 
+struct SetAsidePath {
+    std::optional<std::string> migration;
+    std::string verb;
+};
+
+/// /v1/set-aside[/VERB] and /v1/migrations/NAME/set-aside[/VERB].
+std::optional<SetAsidePath> set_aside_order(const HttpRequest& request) {
+    const auto& path = request.path;
+    SetAsidePath found;
+    std::size_t at = 1;
+    if (path.size() > 3 && path[1] == "migrations") {
+        found.migration = path[2];
+        at = 3;
+    }
+    if (path[at] != "set-aside" || path.size() > at + 2) return std::nullopt;
+    if (path.size() == at + 1) return request.method == "GET" ? std::optional(found) : std::nullopt;
+    found.verb = path[at + 1];
+    const bool known = found.verb == "retry" || found.verb == "resync" || found.verb == "drop";
+    return known && request.method == "POST" ? std::optional(found) : std::nullopt;
+}
+
 Result<std::vector<routing::TablePattern>> parse_patterns(const std::vector<std::string>& texts) {
     std::vector<routing::TablePattern> patterns;
     for (const auto& text : texts) {
@@ -122,6 +143,14 @@ Task<Result<HttpResponse>> Api::route(HttpRequest request) {
     if (get && path.size() == 2 && path[1] == "settings" && options_.settings) co_return settings();
     if (get && path.size() == 3 && path[1] == "schema" && path[2] == "changes" && options_.schema_changes)
         co_return schema_changes();
+    if (get && path.size() == 2 && path[1] == "journal") {
+        auto answer = co_await journal();
+        co_return answer;
+    }
+    if (const auto order = set_aside_order(request); order && options_.set_aside) {
+        auto answer = co_await set_aside(std::move(request), order->migration, order->verb);
+        co_return answer;
+    }
     if (get && path[1] == "tenants" && path.size() <= 3) co_return tenants(request);
     if (path[1] == "jobs" && path.size() >= 3) {
         const auto id = parse_job_id(path[2]);
@@ -220,11 +249,15 @@ Task<Result<HttpResponse>> Api::start_job(std::string name, JobKind kind, std::s
 }
 
 Result<HttpResponse> Api::tenants(const HttpRequest& request) const {
-    const auto describe = [this](const std::string& tenant, const control::Migration& migration) {
+    const auto now = Shard::here().clock().wall_micros();
+    const auto describe = [this, now](const std::string& tenant, const control::Migration& migration) {
+        const auto owed = coordinator_.owed(migration);
         return json::object{{"tenant", as_json(tenant)},
                             {"migration", as_json(migration.name)},
                             {"phase", as_json(routing::to_string(migration.phase))},
-                            {"owed", coordinator_.owed(migration).entries}};
+                            {"owed", owed.entries},
+                            {"set_aside", owed.set_aside},
+                            {"oldest_owed_seconds", seconds_since(owed.oldest_appended_at, now)}};
     };
     json::array all;
     const control::Migration* found = nullptr;
@@ -315,7 +348,10 @@ Task<Result<HttpResponse>> Api::status() {
         json::object one;
         one["name"] = migration.name;
         one["phase"] = as_json(routing::to_string(migration.phase));
-        one["owed"] = coordinator_.owed(migration).entries;
+        const auto its = coordinator_.owed(migration);
+        one["owed"] = its.entries;
+        one["set_aside"] = its.set_aside;
+        one["oldest_owed_seconds"] = seconds_since(its.oldest_appended_at, now);
         migrations.push_back(std::move(one));
     }
     out["migrations"] = std::move(migrations);

@@ -120,6 +120,7 @@ json::object to_json(const control::Migration& migration, const journal::Owed& o
                                  {"finished_at", optional_time(migration.verify.finished_at)}};
     out["owed"] = owed.entries;
     out["oldest_owed_seconds"] = seconds_since(owed.oldest_appended_at, now);
+    out["set_aside"] = owed.set_aside;
     if (const auto& last = migration.last_switch) {
         out["last_switch"] = json::object{{"from", as_json(routing::to_string(last->from))},
                                           {"to", as_json(routing::to_string(last->to))},
@@ -267,6 +268,21 @@ Result<std::vector<std::string>> Body::texts(std::string_view name) {
     for (const auto& element : value->get_array()) {
         if (!element.is_string()) return bad();
         out.emplace_back(element.get_string());
+    }
+    return out;
+}
+
+Result<std::vector<std::uint64_t>> Body::numbers(std::string_view name) {
+    std::vector<std::uint64_t> out;
+    const auto* value = take(name);
+    if (!value) return out;
+    const auto bad = [&] { return fail(Errc::invalid_argument, fmt::format("\"{}\" is not a list of numbers", name)); };
+    if (!value->is_array()) return bad();
+    for (const auto& element : value->get_array()) {
+        boost::system::error_code error;
+        const auto number = element.is_number() ? element.to_number<std::uint64_t>(error) : 0;
+        if (!element.is_number() || error) return bad();
+        out.push_back(number);
     }
     return out;
 }

@@ -36,6 +36,7 @@ class Body {
     Result<std::optional<std::string>> text(std::string_view name);
     Result<bool> boolean(std::string_view name);
     Result<std::vector<std::string>> texts(std::string_view name);
+    Result<std::vector<std::uint64_t>> numbers(std::string_view name);
     Result<Body> object(std::string_view name);
     Status finish() const;
 

@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 
+#include "app/journal_command.h"
 #include "app/server.h"
 #include "cli/cli.h"
 #include "kube/command.h"
@@ -20,7 +21,7 @@ namespace {
 
 using namespace penumbra;
 
-int serve(const std::vector<std::string>& args) {
+int serve(const std::vector<std::string>& args, app::Purpose purpose = app::Purpose::serve) {
     app::Settings settings;
     for (const auto& arg : args) {
         if (arg != "--help" && arg != "-h") continue;
@@ -40,13 +41,19 @@ int serve(const std::vector<std::string>& args) {
         static constexpr std::string_view kNames[] = {"trace", "debug", "info", "warn", "error"};
         if (level == kNames[static_cast<int>(one)]) Log::set_level(one);
     }
-    return app::run_server(settings, PENUMBRA_VERSION);
+    return app::run_server(settings, PENUMBRA_VERSION, purpose);
 }
 
 int run(const std::vector<std::string>& args) {
     if (!args.empty()) {
         const std::vector<std::string> rest(args.begin() + 1, args.end());
         if (args[0] == "serve") return serve(rest);
+        if (args[0] == "journal") {
+            if (args.size() > 1 && args[1] == "replay")
+                return app::wants_help(rest) ? app::run_journal(rest, std::cout, std::cerr)
+                                             : serve({args.begin() + 2, args.end()}, app::Purpose::replay);
+            if (app::is_offline(rest)) return app::run_journal(rest, std::cout, std::cerr);
+        }
         const std::vector<std::string_view> views(rest.begin(), rest.end());
         if (args[0] == "convert") return kube::run_convert(views, std::cin, std::cout, std::cerr);
         if (args[0] == "plan") return kube::run_plan(views, std::cin, std::cout, std::cerr);
@@ -54,6 +61,7 @@ int run(const std::vector<std::string>& args) {
     cli::Surroundings around;
     around.version = PENUMBRA_VERSION;
     around.other_verbs = {{"serve", "the proxy with its admin API, until SIGTERM"},
+                          {"journal", "verify, dump and replay the journal of a server that is not running"},
                           {"convert", "operator manifests from Cassandra to ScyllaDB and back"},
                           {"plan", "nodes, instance types and cost of a move"}};
     around.terminal = cli::Terminal::detect();

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <thread>
 
+#include <boost/algorithm/string/predicate.hpp>
 #include <fmt/format.h>
 #include <pthread.h>
 #include <signal.h>
@@ -44,6 +45,17 @@ std::size_t memory_of_longest(const Settings& settings) {
 std::size_t memory_per_shard(const Settings& settings, std::size_t shards) {
     const auto budget = settings.memory_budget().bytes;
     return budget > 0 ? budget / shards : std::max(kMemoryPerShard, 2 * memory_of_longest(settings));
+}
+
+/// None for what is no level's name: "client".
+std::optional<cql::Consistency> consistency_named(std::string_view name) {
+    for (const auto level :
+         {cql::Consistency::any, cql::Consistency::one, cql::Consistency::two, cql::Consistency::three,
+          cql::Consistency::quorum, cql::Consistency::all, cql::Consistency::local_quorum,
+          cql::Consistency::each_quorum, cql::Consistency::local_one}) {
+        if (boost::iequals(cql::to_string(level), name)) return level;
+    }
+    return std::nullopt;
 }
 
 bool is_unspecified(const Endpoint& endpoint) {
@@ -230,6 +242,9 @@ Task<Status> Server::start_workers() {
     context_->options.request_timeout = settings_.request_timeout();
     context_->options.schema_timeout = settings_.schema_timeout();
     context_->options.shadow_timeout = settings_.shadow_timeout();
+    context_->options.shadow_consistency = consistency_named(settings_.shadow_consistency());
+    if (settings_.on_shadow_failure() == "strict") context_->options.on_shadow_failure = proxy::OnShadowFailure::strict;
+    if (settings_.durability() == "intent") context_->options.durability = proxy::Durability::intent;
     context_->options.max_frame_bytes = static_cast<std::uint32_t>(settings_.max_frame().bytes);
     context_->options.newest_version = static_cast<cql::ProtocolVersion>(settings_.newest_protocol());
     auto& logins = context_->options.logins;
@@ -271,6 +286,7 @@ Task<Status> Server::start_workers() {
     options.default_phase = routing::parse_phase(settings_.phase()).value();
     options.tenant_column = settings_.tenant_column();
     options.hold_timeout = settings_.hold_timeout();
+    options.allowed_skew = settings_.allowed_skew();
     sync::WorkOptions work;
     work.parallelism = settings_.copy_parallelism();
     work.rows_per_second = settings_.copy_rate();
@@ -286,6 +302,13 @@ Task<Status> Server::start_workers() {
     auto loaded = co_await coordinator_->start();
     if (!loaded) co_return loaded;
     coordinator_started_ = true;
+    control::ClockWatch::Options watching;
+    watching.allowed_skew = settings_.allowed_skew();
+    clocks_ = std::make_unique<control::ClockWatch>(*source_view_, *target_view_, *proxy_, watching);
+    // Once before anybody is served: the first timestamp must not lie behind either.
+    co_await clocks_->measure();
+    clocks_->start();
+    collectors_.add([this](metrics::MetricWriter& out) { clocks_->collect(out); });
     for (auto* cluster : {source_.get(), target_.get()})
         cluster->on_schema([this](cql::SchemaPtr) { return coordinator_->on_schema(); });
     // Of both clusters each change would be told twice.
@@ -294,6 +317,8 @@ Task<Status> Server::start_workers() {
     auto start_replay = [this] {
         sync::ReplayOptions replay;
         replay.schema_patience = 2 * context_->options.schema_timeout + Seconds(30);
+        replay.per_second = settings_.replay_rate();
+        replay.slow = settings_.replay_slow();
         replay.scope_of = [this](routing::ScopeId scope) { return coordinator_->replay_scope(scope); };
         const auto begins_on = [this](routing::Side side) {
             return [this, stream = control::stream_of(side)](routing::ScopeId scope, const sync::OwedResync& order,
@@ -313,6 +338,10 @@ Task<Status> Server::start_workers() {
     };
     co_await call_on(background_, std::move(start_replay));
 
+    co_return ok();
+}
+
+Task<Status> Server::start_serving() {
     auto bound = co_await proxy_->listen();
     if (!bound) co_return fail(bound.error().in("--listen"));
     CO_TRY(const auto endpoint, std::move(bound));
@@ -326,6 +355,11 @@ Task<Status> Server::start_workers() {
     if (!admin_at) co_return fail(admin_at.error().in("--admin"));
     admin::ApiOptions api{version_, endpoint, control_.clock().now(), &settings_.registry, &collectors_};
     api.schema_changes = context_->schema_changes.get();
+    set_aside_ = std::make_unique<control::SetAside>(*journal_, *coordinator_, background_);
+    api.set_aside = set_aside_.get();
+    api.journal_quota = settings_.journal_quota().bytes;
+    api.replay = [this](routing::Side owed) { return replay_counts(owed); };
+    collectors_.add([this](metrics::MetricWriter& out) { collect_replay(out); });
     api_ = std::make_unique<admin::Api>(*coordinator_, std::move(api));
     admin_ = std::make_unique<admin::AdminServer>(*api_, control_);
     auto admin_bound = admin_->listen(admin_at.value());
@@ -334,7 +368,36 @@ Task<Status> Server::start_workers() {
     co_return ok();
 }
 
+sync::ReplayCounts Server::replay_counts(routing::Side owed) const {
+    return (owed == routing::Side::target ? work_->to_target : work_->to_source)->counts();
+}
+
+void Server::collect_replay(metrics::MetricWriter& out) const {
+    for (const auto side : {routing::Side::source, routing::Side::target}) {
+        const auto counts = replay_counts(side);
+        const metrics::Labels cluster{{"cluster", routing::to_string(side)}};
+        out.counter("penumbra_replay_settled_total", "Owed writes that were paid.", counts.settled, cluster);
+        out.counter("penumbra_replay_retries_total", "Pauses because the cluster did not take owed writes.",
+                    counts.retries, cluster);
+        out.gauge("penumbra_replay_paused", "1 while the cluster does not take owed writes.", counts.paused ? 1 : 0,
+                  cluster);
+        out.gauge("penumbra_replay_per_second", "Owed writes paid per second, over the last seconds.",
+                  counts.per_second, cluster);
+    }
+}
+
 Task<Status> Server::start() {
+    auto workers = co_await start_replaying();
+    if (!workers) co_return workers;
+    auto serving = co_await start_serving();
+    co_return serving;
+}
+
+control::OwedWrites& Server::owed() {
+    return *owed_;
+}
+
+Task<Status> Server::start_replaying() {
     auto certificates = load_certificates();
     if (!certificates) co_return certificates;
     auto memory = check_memory();
@@ -363,6 +426,7 @@ Task<void> Server::stop() {
     const auto by = Deadline::in(control_.clock(), settings_.stop_timeout());
     if (admin_) co_await admin_->stop();
     admin_.reset();
+    if (clocks_) co_await clocks_->stop();
     if (peers_) co_await peers_->stop();
     peers_.reset();
     if (proxy_) co_await proxy_->stop(by);
@@ -381,6 +445,7 @@ Task<void> Server::stop() {
         };
         co_await call_on(background_, std::move(drop));
     }
+    clocks_.reset();
     coordinator_.reset();
     source_view_.reset();
     target_view_.reset();
@@ -397,10 +462,49 @@ Task<void> Server::stop() {
 
 namespace {
 
+/// Pays what is owed, tells how it goes once a second, and ends when only what was set aside is left.
+Task<int> replay_all(Server* server, StopSignal* stop) {
+    for (std::uint64_t second = 0; !stop->requested(); ++second) {
+        const auto owed = server->owed().total();
+        if (owed.entries == owed.set_aside) {
+            std::printf("nothing is owed any more%s\n",
+                        owed.set_aside > 0 ? fmt::format("; {} writes were refused for good: `penumbra serve`, then "
+                                                         "`penumbra set-aside list`",
+                                                         owed.set_aside)
+                                                 .c_str()
+                                           : "");
+            co_return owed.set_aside == 0 ? 0 : 1;
+        }
+        if (second % 5 == 0) {
+            for (const auto side : {routing::Side::source, routing::Side::target}) {
+                const auto counts = server->replay_counts(side);
+                if (counts.settled == 0 && !counts.paused) continue;
+                std::fprintf(stderr, "%s: %llu paid, %.0f/s%s\n", std::string(routing::to_string(side)).c_str(),
+                             static_cast<unsigned long long>(counts.settled), counts.per_second,
+                             counts.paused ? "; it does not take writes now, trying on" : "");
+            }
+            std::fprintf(stderr, "%llu writes are owed\n",
+                         static_cast<unsigned long long>(owed.entries - owed.set_aside));
+        }
+        co_await sleep(1s, stop);
+    }
+    std::fprintf(stderr, "penumbra: stopped; what is left stays owed\n");
+    co_return 1;
+}
+
 /// The life of the process as one coroutine on the control shard.
-Task<void> live(Server* server, StopSignal* stop, int* exit_status, bool* ended) {
-    auto started = co_await server->start();
-    if (started) {
+Task<void> live(Server* server, Purpose purpose, StopSignal* stop, int* exit_status, bool* ended) {
+    Status started = ok();
+    if (purpose == Purpose::serve) {
+        auto serving = co_await server->start();
+        started = std::move(serving);
+    } else {
+        auto replaying = co_await server->start_replaying();
+        started = std::move(replaying);
+    }
+    if (started && purpose == Purpose::replay) {
+        *exit_status = co_await replay_all(server, stop);
+    } else if (started) {
         while (!stop->requested()) co_await sleep(1h, stop);
     } else {
         std::fprintf(stderr, "penumbra: %s\n", started.error().what.c_str());
@@ -412,7 +516,7 @@ Task<void> live(Server* server, StopSignal* stop, int* exit_status, bool* ended)
 
 }  // namespace
 
-int run_server(const Settings& settings, const std::string& version) {
+int run_server(const Settings& settings, const std::string& version, Purpose purpose) {
     // Signals are taken by one thread that turns them into a message; every other thread has them blocked from its
     // start.
     sigset_t signals;
@@ -444,7 +548,7 @@ int run_server(const Settings& settings, const std::string& version) {
         bool begun = false;
         bool ended = false;
         control.run([&] {
-            if (!std::exchange(begun, true)) gate.spawn(live(&server, &stop, &exit_status, &ended));
+            if (!std::exchange(begun, true)) gate.spawn(live(&server, purpose, &stop, &exit_status, &ended));
             return ended && gate.holders() == 0;
         });
         over = true;

@@ -11,7 +11,9 @@
 #include "app/settings.h"
 #include "app/tls_legs.h"
 #include "cluster/cluster.h"
+#include "control/clock_watch.h"
 #include "control/coordinator.h"
+#include "control/set_aside.h"
 #include "control/state_store.h"
 #include "journal/journal.h"
 #include "proxy/proxy.h"
@@ -29,7 +31,12 @@ class Server {
 
     /// An error says what could not be had and what to do; what was started before it must be stopped all the same.
     Task<Status> start();
+    /// Everything but listeners for clients and operators: pays what is owed.
+    Task<Status> start_replaying();
     Task<void> stop();
+    control::OwedWrites& owed();
+    /// Any thread, while the replayers run.
+    sync::ReplayCounts replay_counts(routing::Side owed) const;
     /// SIGHUP: certificates are read again at once.
     void reload_certificates() {
         if (certificates_) certificates_->reload_now();
@@ -40,6 +47,7 @@ class Server {
     Status open_state();
     Task<Status> start_clusters();
     Task<Status> start_workers();
+    Task<Status> start_serving();
     Task<Status> refresh_schemas();
     /// The default phase's, which must be there, and the other one.
     cluster::Cluster& primary() const;
@@ -49,6 +57,7 @@ class Server {
                                             const TlsContextPtr& tls);
 
     Status load_certificates();
+    void collect_replay(metrics::MetricWriter& out) const;
 
     const Settings& settings_;
     std::string version_;
@@ -71,6 +80,8 @@ class Server {
     std::unique_ptr<proxy::Proxy> proxy_;
     std::unique_ptr<proxy::PeerWatch> peers_;
     std::unique_ptr<control::Coordinator> coordinator_;
+    std::unique_ptr<control::ClockWatch> clocks_;
+    std::unique_ptr<control::SetAside> set_aside_;
     metrics::Collectors collectors_;
     std::unique_ptr<admin::Api> api_;
     std::unique_ptr<admin::AdminServer> admin_;
@@ -85,7 +96,12 @@ class Server {
     bool coordinator_started_ = false;
 };
 
-/// Serves until SIGTERM or SIGINT. The exit status of the program; errors are on standard error.
-int run_server(const Settings& settings, const std::string& version);
+enum class Purpose : std::uint8_t {
+    serve,
+    replay,  ///< pay what is owed without serving anybody, and end
+};
+
+/// Until SIGTERM or SIGINT, or until all is paid. The exit status of the program; errors are on standard error.
+int run_server(const Settings& settings, const std::string& version, Purpose purpose = Purpose::serve);
 
 }  // namespace penumbra::app

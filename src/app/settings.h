@@ -134,6 +134,20 @@ struct Settings {
                                           "How long a write waits for the shadow before the journal owes it.",
                                           2s,
                                           {.min = 1ms, .max = 600s}};
+    config::Setting<std::string> shadow_consistency{
+        registry,
+        "shadow-consistency",
+        "Consistency level of writes to the shadow; client is the level that the application chose.",
+        "client",
+        {.choices = {"client", "any", "one", "two", "three", "quorum", "all", "local_quorum", "each_quorum",
+                     "local_one"}}};
+    config::Setting<std::string> on_shadow_failure{
+        registry,
+        "on-shadow-failure",
+        "What an application in shadow_sync hears of a write that the shadow did not take: journal is success, once it "
+        "is on disk; strict is a write timeout.",
+        "journal",
+        {.choices = {"journal", "strict"}}};
     config::Setting<config::Size> max_frame{
         registry, "max-frame", "Longest request taken from an application.", 16_MiB, {.min = 64_KiB, .max = 256_MiB}};
 
@@ -233,6 +247,25 @@ struct Settings {
                                         {.min = 1ms, .max = 60s}};
     config::Setting<config::Size> journal_quota{
         registry, "journal.quota", "Disk for writes that a shadow is owed.", 8_GiB, {.min = 1_MiB}};
+    config::Setting<std::string> durability{
+        registry,
+        "durability",
+        "When a shadowed write is in the journal: acked is before its acknowledgement where the shadow has not got it; "
+        "intent is before anybody is asked, so that a crash in between leaves nothing on one cluster alone.",
+        "acked",
+        {.choices = {"acked", "intent"}}};
+    config::Setting<std::uint64_t> replay_rate{registry, "replay.writes-per-second",
+                                               "Bound on how fast owed writes are paid; 0 is none.", 0};
+    config::Setting<Nanos> replay_slow{registry,
+                                       "replay.slow",
+                                       "Owed writes that take longer on average are sent fewer at a time.",
+                                       100ms,
+                                       {.min = 1ms, .max = 60s}};
+    config::Setting<Nanos> allowed_skew{registry,
+                                        "allowed-skew",
+                                        "How far the clusters' clocks may be from ours for a change of phase.",
+                                        500ms,
+                                        {.min = 1ms, .max = 60s}};
     config::Setting<std::size_t> copy_parallelism{registry,
                                                   "copy.parallelism",
                                                   "Token ranges that a copy or verify works on at once.",

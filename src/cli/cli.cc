@@ -41,6 +41,20 @@ Request create(const Command& command) {
     return {Method::post, "/v1/migrations", std::move(body)};
 }
 
+std::string set_aside_path(const Command& command) {
+    return command.name.empty() ? "/v1/set-aside"
+                                : fmt::format("/v1/migrations/{}/set-aside", path_segment(command.name));
+}
+
+Request set_aside_order(const Command& command, std::string_view verb) {
+    json::object body;
+    if (!command.entries.empty()) body["entries"] = json::array(command.entries.begin(), command.entries.end());
+    if (!command.reason.empty()) body["reason"] = command.reason;
+    if (command.all) body["all"] = true;
+    if (!command.confirm.empty()) body["confirm"] = command.confirm;
+    return {Method::post, fmt::format("{}/{}", set_aside_path(command), verb), std::move(body)};
+}
+
 Request request_of(const Command& command) {
     const auto migration = fmt::format("/v1/migrations/{}", path_segment(command.name));
     switch (command.verb) {
@@ -72,6 +86,17 @@ Request request_of(const Command& command) {
             return {Method::get, migration + "/audit"};
         case Verb::schema_report:
             return {Method::get, "/v1/schema/changes"};
+        case Verb::journal_status:
+            return {Method::get, "/v1/journal"};
+        case Verb::set_aside_list:
+        case Verb::set_aside_export:
+            return {Method::get, set_aside_path(command)};
+        case Verb::set_aside_retry:
+            return set_aside_order(command, "retry");
+        case Verb::set_aside_resync:
+            return set_aside_order(command, "resync");
+        case Verb::set_aside_drop:
+            return set_aside_order(command, "drop");
     }
     return {};
 }
@@ -96,7 +121,8 @@ class Session {
         const bool would_be_refused =
             truth(reply.value().document, "dry_run") && has_closed_gate(reply.value().document) && !command_.force;
         const bool missing = command_.verb == Verb::schema_report && has_missing_change(reply.value().document);
-        return would_be_refused || missing ? Exit::refused : Exit::done;
+        const bool some_failed = !list(reply.value().document, "failed").empty();
+        return would_be_refused || missing || some_failed ? Exit::refused : Exit::done;
     }
 
   private:
@@ -127,6 +153,18 @@ class Session {
                 return render_audit(document, glyphs_);
             case Verb::schema_report:
                 return render_schema_report(document);
+            case Verb::journal_status:
+                return render_journal(document);
+            case Verb::set_aside_list:
+                return render_set_aside(document);
+            case Verb::set_aside_export:
+                return render_set_aside_script(document);
+            case Verb::set_aside_retry:
+                return render_set_aside_report(document, "offered again");
+            case Verb::set_aside_resync:
+                return render_set_aside_report(document, "owed as resyncs of their rows");
+            case Verb::set_aside_drop:
+                return render_set_aside_report(document, "dropped");
             case Verb::copy:
             case Verb::verify:
                 return render_job(document);

@@ -40,6 +40,28 @@ constexpr VerbHelp kVerbs[] = {
      "cluster, so that it has to be made there by hand.\n\n"
      "Examples:\n  penumbra schema report\n"
      "  penumbra schema report -o json | jq '.schema_changes[] | select(.outcome == \"refused\")'"},
+    {Verb::journal_status, "journal status", "", "What each cluster is owed, and how fast it is paid",
+     "With --state DIR instead of --admin it reads the directory of a server that is not running, as `journal "
+     "verify`,\n"
+     "`journal dump` and `journal replay` do: `penumbra journal --help`.\n\n"
+     "Examples:\n  penumbra journal status\n  penumbra journal status -o json | jq .oldest_owed_seconds"},
+    {Verb::set_aside_list, "set-aside list", "[NAME]", "Owed writes that a cluster refused for good, and why",
+     "Of one migration, or of all. They are kept until you retry, resync or drop them, and close the gate "
+     "nothing_set_aside.\n\n"
+     "Examples:\n  penumbra set-aside list\n  penumbra set-aside list acme -o json | jq '.set_aside[].reason'"},
+    {Verb::set_aside_export, "set-aside export", "[NAME]", "The same as CQL for cqlsh, or with -o json as JSON",
+     "What cannot be said in CQL becomes a comment that says what is known of it.\n\n"
+     "Example:\n  penumbra set-aside export acme > acme.cql"},
+    {Verb::set_aside_retry, "set-aside retry", "[NAME]", "Offer them to the cluster again",
+     "After what was wrong has been mended, e.g. the table was made. What is refused once more comes back.\n\n"
+     "Examples:\n  penumbra set-aside retry acme\n  penumbra set-aside retry acme --entry 4711"},
+    {Verb::set_aside_resync, "set-aside resync", "[NAME]", "Make their rows equal by reading the primary instead",
+     "For statements that the cluster will never take as they are.\n\n"
+     "Example:\n  penumbra set-aside resync acme --entry 4711"},
+    {Verb::set_aside_drop, "set-aside drop", "[NAME]", "Give them up: they never reach the cluster",
+     "Wants --confirm with the migration's name ('all migrations' where none is named), and --entry or --all. The "
+     "audit trail\nkeeps it. `penumbra verify NAME --repair` mends what differs because of it.\n\n"
+     "Example:\n  penumbra set-aside drop acme --entry 4711 --confirm acme --reason 'table was dropped on purpose'"},
     {Verb::migration_create, "migration create", "NAME", "Name the tenants and tables that move together",
      "Nothing changes for clients before `penumbra switch`.\n\n"
      "Examples:\n"
@@ -87,9 +109,11 @@ std::string overview(const Surroundings& around) {
         out += fmt::format("\n{}\n{}", title, table.str("  "));
     };
     section("See", {Verb::status, Verb::migration_list, Verb::migration_show, Verb::tenant_list, Verb::tenant_show,
-                    Verb::audit, Verb::schema_report});
+                    Verb::audit, Verb::schema_report, Verb::journal_status});
     section("Move, in this order", {Verb::migration_create, Verb::switch_, Verb::copy, Verb::verify});
     section("Finish, or go back", {Verb::complete, Verb::reverse, Verb::cancel});
+    section("Writes that a cluster refused", {Verb::set_aside_list, Verb::set_aside_export, Verb::set_aside_retry,
+                                              Verb::set_aside_resync, Verb::set_aside_drop});
     if (!around.other_verbs.empty()) {
         Table table({{""}, {""}});
         for (const auto& other : around.other_verbs) table.add({fmt::format("{:<21}", other.name), other.summary});
@@ -167,6 +191,10 @@ class Parser {
         if (command_.force && command_.reason.find_first_not_of(" \t\n") == std::string::npos) {
             return complain("--force wants a --reason TEXT, which is kept in the audit trail");
         }
+        if (command_.verb == Verb::set_aside_drop && command_.entries.empty() && !command_.all)
+            return complain("which: --entry ID names one, --all means all of them");
+        if (command_.verb == Verb::set_aside_drop && command_.confirm.empty())
+            return complain("writes that are dropped never reach the cluster: --confirm NAME is missing");
         if (command_.name.empty() && wants_name(command_.verb)) return complain("the name is empty");
         choose_admin();
         return std::move(command_);
@@ -175,7 +203,18 @@ class Parser {
   private:
     static bool wants_name(Verb verb) {
         return verb != Verb::status && verb != Verb::migration_list && verb != Verb::tenant_list &&
-               verb != Verb::schema_report;
+               verb != Verb::schema_report && verb != Verb::journal_status && !is_set_aside(verb);
+    }
+    static bool is_set_aside(Verb verb) {
+        return verb == Verb::set_aside_list || verb == Verb::set_aside_export || verb == Verb::set_aside_retry ||
+               verb == Verb::set_aside_resync || verb == Verb::set_aside_drop;
+    }
+    static const char* group_summary(std::string_view group) {
+        if (group == "migration") return "Create, list and show migrations";
+        if (group == "tenant") return "List and show tenants";
+        if (group == "journal") return "What is owed";
+        if (group == "set-aside") return "Owed writes that a cluster refused for good";
+        return "What became of schema changes";
     }
 
     std::variant<Command, Say> help_for(std::span<const std::string> words) {
@@ -208,9 +247,7 @@ class Parser {
             const std::string group(words.substr(0, space));
             auto*& known = groups_[group];
             if (!known) {
-                known = app_.add_subcommand(group, group == "migration" ? "Create, list and show migrations"
-                                                   : group == "tenant"  ? "List and show tenants"
-                                                                        : "What became of schema changes");
+                known = app_.add_subcommand(group, group_summary(group));
                 known->require_subcommand(1);
                 declare_common(*known);
             }
@@ -230,6 +267,10 @@ class Parser {
                 ->required()
                 ->option_text(" ");
         }
+        if (is_set_aside(help.verb)) {
+            verb->add_option("NAME", command_.name, "The migration, or a tenant that only it moves; without, all")
+                ->option_text(" ");
+        }
         declare_own(*verb, help.verb);
         declare_common(*verb);
     }
@@ -243,6 +284,20 @@ class Parser {
             case Verb::tenant_show:
             case Verb::audit:
             case Verb::schema_report:
+            case Verb::journal_status:
+            case Verb::set_aside_list:
+            case Verb::set_aside_export:
+                return;
+            case Verb::set_aside_drop:
+                app.add_flag("--all", command_.all, "All of them");
+                app.add_option("--confirm", command_.confirm, "The migration's name once more")->option_text("NAME");
+                [[fallthrough]];
+            case Verb::set_aside_retry:
+            case Verb::set_aside_resync:
+                app.add_option("--entry", command_.entries, "This one alone; repeatable (default: all)")
+                    ->option_text("ID")
+                    ->allow_extra_args(false);
+                app.add_option("--reason", command_.reason, "Why, for the audit trail")->option_text("TEXT");
                 return;
             case Verb::migration_create:
                 app.add_option("--tenant", command_.tenants, "A tenant that moves; repeatable (default: all)")
@@ -328,7 +383,7 @@ class Parser {
     const Surroundings& around_;
     Command command_;
     CLI::App app_{"", "penumbra"};
-    std::map<std::string, CLI::App*> groups_;  ///< "migration", "tenant", "schema"; owned by app_
+    std::map<std::string, CLI::App*> groups_;  ///< "migration", "tenant", "schema", ...; owned by app_
 };
 
 }  // namespace

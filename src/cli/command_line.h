@@ -26,6 +26,12 @@ enum class Verb : std::uint8_t {
     cancel,
     audit,
     schema_report,
+    journal_status,
+    set_aside_list,
+    set_aside_export,
+    set_aside_retry,
+    set_aside_resync,
+    set_aside_drop,
 };
 
 enum class Format : std::uint8_t { table, json };
@@ -34,7 +40,7 @@ enum class AdminFrom : std::uint8_t { flag, variable, standard };
 /// A command line as understood: the verb and what goes with it; what a verb has no use for is empty.
 struct Command {
     Verb verb = Verb::status;
-    std::string name;  ///< a migration, or for tenant_show a tenant
+    std::string name;  ///< a migration, or for tenant_show a tenant; of set-aside verbs empty: all migrations
     std::vector<std::string> tenants;
     std::vector<std::string> tables;
     std::vector<std::string> excluded_tables;
@@ -44,6 +50,9 @@ struct Command {
     std::string reason;
     bool repair = false;
     bool detach = false;
+    std::vector<std::uint64_t> entries;
+    bool all = false;
+    std::string confirm;
     std::string admin;
     AdminFrom admin_from = AdminFrom::standard;
     Format format = Format::table;

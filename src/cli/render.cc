@@ -25,6 +25,13 @@ std::string owed(const json::value& in) {
                    : counted(writes, "write");
 }
 
+/// For a column: "3, 12 s".
+std::string owed_short(const json::value& in) {
+    const auto age = number(in, "oldest_owed_seconds");
+    const auto writes = grouped(count(in, "owed"));
+    return count(in, "owed") > 0 && age > 0 ? fmt::format("{}, {}", writes, duration(age)) : writes;
+}
+
 std::string joined(const json::array& texts, std::string_view none) {
     std::string out;
     for (const auto& one : texts) out += (out.empty() ? "" : ", ") + text(one, "");
@@ -135,16 +142,17 @@ std::string render_status(const json::value& status) {
     const auto* journal = find(status, "journal");
     const json::value none;
     const auto set_aside = count(status, "journal/set_aside");
-    numbers.add(
-        {"owed", owed(journal ? *journal : none) +
-                     (set_aside ? fmt::format("; {} set aside, refused for good", counted(set_aside, "write")) : "")});
+    numbers.add({"owed", owed(journal ? *journal : none) +
+                             (set_aside ? fmt::format("; {} refused for good: `penumbra set-aside list`",
+                                                      counted(set_aside, "write"))
+                                        : "")});
     numbers.add({"all others", fmt::format("{} (tenants by column {})", text(status, "default_phase"),
                                            text(status, "tenant_column"))});
     out += numbers.str() + "\n";
     const auto& migrations = list(status, "migrations");
     if (migrations.empty()) return out + "No migrations yet: penumbra migration create NAME --tenant T\n";
     Table table({{"MIGRATION"}, {"PHASE"}, {"OWED", Align::right}});
-    for (const auto& one : migrations) table.add({text(one, "name"), text(one, "phase"), grouped(count(one, "owed"))});
+    for (const auto& one : migrations) table.add({text(one, "name"), text(one, "phase"), owed_short(one)});
     return out + table.str();
 }
 

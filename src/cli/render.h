@@ -24,6 +24,11 @@ std::string render_tenant(const boost::json::value& tenant);
 std::string render_audit(const boost::json::value& document, const Glyphs& glyphs);
 std::string render_schema_report(const boost::json::value& document);
 std::string render_change(const boost::json::value& change, bool forced, const Glyphs& glyphs);
+std::string render_journal(const boost::json::value& document);
+std::string render_set_aside(const boost::json::value& document);
+/// CQL, with a comment of entry, cluster and reason before each.
+std::string render_set_aside_script(const boost::json::value& document);
+std::string render_set_aside_report(const boost::json::value& document, std::string_view done);
 /// What a job that has ended did and found.
 std::string render_job(const boost::json::value& job);
 /// The gates of a change, asked for or refused; empty when it has none.

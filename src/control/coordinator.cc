@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "control/clock_watch.h"
 #include "routing/router.h"
 #include "sync/schema_check.h"
 
@@ -33,25 +34,6 @@ Status check_name(std::string_view name) {
         fmt::format(
             "'{}' is no name for a migration: letters, digits, '-', '_' and '.', at most 64, a letter or digit first",
             name.substr(0, 80)));
-}
-
-/// The wall clock of a cluster against ours, both read as close together as a round trip allows.
-struct Probe {
-    std::string problem;
-    std::optional<Nanos> ahead;
-};
-Task<Probe> probe(ClusterView* cluster, Deadline by) {
-    const auto& clock = Shard::here().clock();
-    const auto asked = clock.wall_micros();
-    auto answer = co_await cluster->clock(by);
-    const auto answered = clock.wall_micros();
-    Probe probe;
-    if (answer) {
-        probe.ahead = Micros(answer.value() - (asked + answered) / 2);
-    } else {
-        probe.problem = answer.error().what;
-    }
-    co_return probe;
 }
 
 std::string first_closed(const std::vector<GateResult>& gates) {
@@ -311,14 +293,19 @@ Task<Result<Migration>> Coordinator::remove(std::string name) {
 Task<Facts> Coordinator::gather(Migration migration, Move move) {
     Facts facts;
     const auto by = Deadline::in(Shard::here().clock(), options_.probe_timeout);
-    std::vector<Task<Probe>> asking;
-    asking.push_back(probe(&surroundings_.source, by));
-    asking.push_back(probe(&surroundings_.target, by));
+    std::vector<Task<Result<ClockReading>>> asking;
+    asking.push_back(read_clock(&surroundings_.source, by));
+    asking.push_back(read_clock(&surroundings_.target, by));
     auto answers = co_await when_all(std::move(asking));
-    facts.source_problem = answers[0].problem;
-    facts.source_ahead = answers[0].ahead;
-    facts.target_problem = answers[1].problem;
-    facts.target_ahead = answers[1].ahead;
+    const auto take = [](const Result<ClockReading>& read, std::string& problem, std::optional<Nanos>& ahead) {
+        if (read) {
+            ahead = read.value().ahead;
+        } else {
+            problem = read.error().what;
+        }
+    };
+    take(answers[0], facts.source_problem, facts.source_ahead);
+    take(answers[1], facts.target_problem, facts.target_ahead);
     facts.allowed_skew = options_.allowed_skew;
 
     const bool forward = routing::primary_of(move.from) == Side::source;
@@ -599,6 +586,14 @@ Task<void> Coordinator::record(AuditEntry entry) {
                    {kv("command", entry.command), kv("error", stored.error())});
 }
 
+Task<Status> Coordinator::note_in_audit(AuditEntry entry) {
+    auto stored_task =
+        book_.on_store([entry = std::move(entry)](StateStore& store) { return store.begin_audit(entry); });
+    auto stored = co_await std::move(stored_task);
+    if (!stored) co_return fail(stored.error().in("the audit log"));
+    co_return ok();
+}
+
 Task<Result<JobView>> Coordinator::start_job(std::string name, JobKind kind, bool repair) {
     const auto hold = gate_.try_hold();
     if (!hold) co_return stopping();
@@ -664,9 +659,14 @@ Task<void> Coordinator::collect(metrics::MetricWriter* out) {
         }
         for (const auto side : {Side::source, Side::target}) {
             const auto owed = surroundings_.owed.of(side, id);
+            const std::string_view cluster = routing::to_string(side);
             out->gauge("penumbra_migration_owed", "Shadow writes that the journal holds for the cluster.",
-                       static_cast<double>(owed.entries),
-                       {{"migration", migration.name}, {"cluster", routing::to_string(side)}});
+                       static_cast<double>(owed.entries), {{"migration", migration.name}, {"cluster", cluster}});
+            out->gauge("penumbra_migration_oldest_owed_seconds",
+                       "Age of the oldest of these: what a loss of the journal's disk would cost, in time.",
+                       age(owed.oldest_appended_at), {{"migration", migration.name}, {"cluster", cluster}});
+            out->gauge("penumbra_migration_set_aside", "Of these: refused for good, waiting for an operator.",
+                       static_cast<double>(owed.set_aside), {{"migration", migration.name}, {"cluster", cluster}});
         }
     }
     const auto total = surroundings_.owed.total();
@@ -700,6 +700,10 @@ Task<void> Coordinator::collect(metrics::MetricWriter* out) {
         "Requests that the primary took although our parser does not understand them to their end.";
     out->counter("penumbra_not_understood_total", kStrange, traffic.reads_not_understood, {{"taken_for", "read"}});
     out->counter("penumbra_not_understood_total", kStrange, traffic.writes_not_understood, {{"taken_for", "write"}});
+    out->counter("penumbra_shadow_not_sent_total", "Writes owed at once, for the shadow was not answering.",
+                 traffic.shadow_not_sent);
+    out->gauge("penumbra_shadow_circuits_open", "Shards that hold writes back from a shadow that does not answer.",
+               static_cast<double>(traffic.circuits_open));
     for (const auto* view : {&surroundings_.source, &surroundings_.target}) {
         const auto status = view->status();
         const auto name = view == &surroundings_.source ? "source" : "target";

@@ -100,6 +100,8 @@ class Coordinator {
     Task<Result<JobView>> job(JobId id) { return jobs_.view(id); }
     /// Returns once it has ended; one that had ended before is left as it is.
     Task<Result<JobView>> stop_job(JobId id);
+    /// Something that an operator did to a migration and that is not a change of its phase.
+    Task<Status> note_in_audit(AuditEntry entry);
     Task<Result<std::vector<AuditEntry>>> audit(std::string migration, std::size_t limit);
 
     Result<Migration> find(std::string_view name_or_tenant) const { return book_.lookup(name_or_tenant); }

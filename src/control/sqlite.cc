@@ -1,7 +1,11 @@
 #include "control/sqlite.h"
 
+#include <cerrno>
+
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 namespace penumbra::control {
 
@@ -99,7 +103,21 @@ void Database::close(sqlite3* db) {
     sqlite3_close_v2(db);
 }
 
+Result<Database> Database::open_to_read(const std::filesystem::path& file) {
+    sqlite3* raw = nullptr;
+    const int code = sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, nullptr);
+    Database db(raw);
+    if (code != SQLITE_OK) return fail(error_of(raw, code).in(file.string()));
+    sqlite3_busy_timeout(raw, 2000);
+    return db;
+}
+
 Result<Database> Database::open(const std::filesystem::path& file) {
+    // SQLite gives a new file what the umask leaves of 0644, and its log the mode of the file: names of tenants are in
+    // both.
+    const int made = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (made < 0) return fail(system_error("open", file.string(), errno));
+    ::close(made);
     sqlite3* raw = nullptr;
     const int code =
         sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);

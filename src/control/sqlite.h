@@ -57,7 +57,10 @@ class Database {
         Database* db_;
     };
 
+    /// Makes it where it is missing, with mode 0600.
     static Result<Database> open(const std::filesystem::path& file);
+    /// Somebody else's, of whom we take nothing: for a look while a process has it.
+    static Result<Database> open_to_read(const std::filesystem::path& file);
 
     Query query(std::string_view sql);
     /// Any number of statements without markers and rows.

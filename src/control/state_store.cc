@@ -1,11 +1,13 @@
 #include "control/state_store.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "control/records.h"
@@ -54,7 +56,7 @@ class DirectoryLock {
   public:
     static Result<DirectoryLock> take(const std::filesystem::path& directory) {
         const auto path = directory / "lock";
-        DirectoryLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+        DirectoryLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
         if (lock.fd_ < 0) return fail(system_error("open", path.string(), errno));
         if (::flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
             std::array<char, 32> pid{};
@@ -250,13 +252,37 @@ StateStore::StateStore(std::unique_ptr<State> state) : state_(std::move(state)) 
 StateStore::StateStore(StateStore&&) noexcept = default;
 StateStore::~StateStore() = default;
 
-Result<StateStore> StateStore::open(const std::filesystem::path& directory) {
+namespace {
+
+Status sync_directory(const std::filesystem::path& path) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool synced = fd >= 0 && ::fsync(fd) == 0;
+    const int error = errno;
+    if (fd >= 0) ::close(fd);
+    // A place that is not ours, of which we may read nothing: somebody else saw to it.
+    constexpr std::array kNotOurs{EACCES, EPERM, EROFS, EINVAL, ENOTSUP};
+    if (synced || std::ranges::find(kNotOurs, error) != kNotOurs.end()) return ok();
+    return fail(system_error("fsync directory", path.string(), error));
+}
+
+/// The directory and those above it that are missing, each known to its parent on disk: what is acknowledged out of it
+/// must not go with a name that the parent had not written yet. Ours alone: it will hold users' data.
+Status make_directory(const std::filesystem::path& directory) {
     std::error_code error;
-    std::filesystem::create_directories(directory, error);
-    if (error)
-        return fail(Errc::io,
-                    fmt::format("cannot make the state directory {}: {}", directory.string(), error.message()),
-                    error.value());
+    if (std::filesystem::exists(directory, error)) return ok();
+    const auto parent = directory.has_parent_path() ? directory.parent_path() : std::filesystem::path(".");
+    if (parent != directory) {
+        TRY(make_directory(parent));
+    }
+    if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
+        return fail(system_error("make the state directory", directory.string(), errno));
+    return sync_directory(parent);
+}
+
+}  // namespace
+
+Result<StateStore> StateStore::open(const std::filesystem::path& directory) {
+    TRY(make_directory(directory.has_filename() ? directory : directory.parent_path()));
     TRY(auto lock, DirectoryLock::take(directory));
     TRY(auto db, Database::open(directory / "state.db"));
     int version = 0;
@@ -301,8 +327,10 @@ Result<Epoch> StateStore::raise_epoch() {
     return state_->next_epoch();
 }
 
-Result<std::vector<Migration>> StateStore::migrations() {
-    auto query = state_->db.query(fmt::format("SELECT {} FROM migrations ORDER BY id", kMigrationColumns));
+namespace {
+
+Result<std::vector<Migration>> migrations_in(Database& db) {
+    auto query = db.query(fmt::format("SELECT {} FROM migrations ORDER BY id", kMigrationColumns));
     std::vector<Migration> all;
     for (;;) {
         TRY(const bool row, query.step());
@@ -311,6 +339,17 @@ Result<std::vector<Migration>> StateStore::migrations() {
         if (!migration) return fail(std::move(migration).error().in(fmt::format("migration '{}'", query.text(1))));
         all.push_back(std::move(migration).value());
     }
+}
+
+}  // namespace
+
+Result<std::vector<Migration>> StateStore::peek(const std::filesystem::path& directory) {
+    TRY(auto db, Database::open_to_read(directory / "state.db"));
+    return migrations_in(db);
+}
+
+Result<std::vector<Migration>> StateStore::migrations() {
+    return migrations_in(state_->db);
 }
 
 Result<Migration> StateStore::create(Migration migration) {

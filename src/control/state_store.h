@@ -60,6 +60,8 @@ class StateStore {
   public:
     /// Makes the directory where it is missing. Errc::conflict when another process has it.
     static Result<StateStore> open(const std::filesystem::path& directory);
+    /// The migrations as they are in a directory that somebody else may have; changes nothing.
+    static Result<std::vector<Migration>> peek(const std::filesystem::path& directory);
     StateStore(StateStore&&) noexcept;
     ~StateStore();
 

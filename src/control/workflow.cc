@@ -159,8 +159,11 @@ GateResult check_clocks(const Facts& facts) {
         if (!ahead) return fmt::format("the clock of the {} is not known", name);
         const auto size = *ahead < Nanos(0) ? -*ahead : *ahead;
         if (size <= facts.allowed_skew) return {};
-        return fmt::format("the clock of the {} is {} {} ours, allowed are {}", name, millis(size),
-                           *ahead < Nanos(0) ? "behind" : "ahead of", millis(facts.allowed_skew));
+        return fmt::format(
+            "the clock of the {} is {} {} ours, allowed are {}: synchronise its nodes and this host "
+            "(chrony, NTP), or raise --allowed-skew knowing that timestamps of ours may then lie behind "
+            "those that the cluster gave out",
+            name, millis(size), *ahead < Nanos(0) ? "behind" : "ahead of", millis(facts.allowed_skew));
     };
     for (const auto& problem : {apart("source", facts.source_ahead), apart("target", facts.target_ahead)}) {
         if (!problem.empty()) return result(MoveGate::clocks_agree, false, problem);
@@ -243,7 +246,9 @@ GateResult check(MoveGate gate, const Move& move, const Facts& facts) {
         case MoveGate::nothing_set_aside:
             if (facts.owed.set_aside == 0) return result(gate, true, fmt::format("the {} refused no write", creditor));
             return result(gate, false,
-                          fmt::format("{} writes that the {} refused are set aside", facts.owed.set_aside, creditor));
+                          fmt::format("{} writes that the {} refused are set aside; `penumbra set-aside list` shows "
+                                      "them, `retry`, `resync` and `drop` settle them",
+                                      facts.owed.set_aside, creditor));
         case MoveGate::no_job_running:
             if (!facts.running) return result(gate, true, "no copy or verify is under way");
             return result(gate, false, fmt::format("a {} is under way", to_string(*facts.running)));

@@ -25,6 +25,8 @@ struct Traffic {
     std::uint64_t writes_not_understood = 0;
     std::uint64_t overloaded = 0;   ///< requests and answers that there was no memory for
     std::uint64_t memory_used = 0;  ///< bytes of the memory budget
+    std::uint64_t shadow_not_sent = 0;  ///< owed at once: the circuit was open
+    std::uint64_t circuits_open = 0;    ///< shards that hold writes back from a shadow now
 };
 
 /// How a hold went: for the operator and the audit log.
@@ -39,6 +41,8 @@ class DataPlane : public sync::LiveTraffic {
     /// Every shard serves by `router` when this returns. Requests under way finish under the snapshot they took.
     virtual Task<void> publish(routing::RouterPtr router) = 0;
     virtual Task<Traffic> traffic() = 0;
+    /// Timestamps that are given out run so far ahead of our clock from now on.
+    virtual Task<void> lead_timestamps(Nanos lead) = 0;
     /// Of the last hold of the scope that was released.
     virtual Task<HoldReport> last_hold(routing::ScopeId scope) = 0;
 };

@@ -126,8 +126,10 @@ void Exchange::plan_pieces() {
         if (piece.prepared) {
             piece.plan = Statements::plan_of(*piece.prepared, router);
         } else {
-            if (!piece.plan || piece.plan->router != router)
-                piece.plan = shard_.texts().plan(piece.text, session_keyspace_, router);
+            if (!piece.plan || piece.plan->router != router) {
+                piece.plan = piece.evaluated ? make_plan(cql::parse(piece.text), session_keyspace_, router)
+                                             : shard_.texts().plan(piece.text, session_keyspace_, router);
+            }
             needs_keyspace_ |= piece.plan->needs_keyspace;
         }
         repeats_names_ |= piece.plan->repeated_names != nullptr;
@@ -209,27 +211,36 @@ void Exchange::start() {
         for (const auto& piece : pieces_) collect_routes(*piece.plan, piece.values, phases, scopes_);
         if (!pass_gates()) return;
     }
-    token_.reset();
-    // A batch may be empty; any node answers it then.
-    if (!pieces_.empty() && !pieces_.front().plan->parts.empty()) {
-        const auto& first = pieces_.front();
-        token_ = token_of(first.plan->parts.front(), first.values, shard_.scratch());
-    }
+    find_token();
     phase_ = phases.empty()       ? shard_.router()->default_phase()
              : phases.size() == 1 ? phases.front()
                                   : routing::meet(phases);
     if (refuse_lost_condition()) return;
     mirrored_ = kind_ == Plan::Kind::write && routing::is_shadowed(phase_);
+    if (mirrored_ && mirroring_ == Mirroring::resync && !evaluate_volatiles()) return;
     // Also where one cluster takes the write alone: a server orders its own timestamps per connection and by
     // milliseconds, and one client's writes leave on several of ours.
     if (kind_ == Plan::Kind::write && !parameters_.timestamp && !timestamp_) timestamp_ = shard_.next_timestamp();
 
+    if (mirrored_ && append_intents()) return;
+    send_legs();
+}
+
+void Exchange::send_legs() {
     advancing_ = true;  // a send that fails at once must not answer before both legs have been looked at
     primary_.send(kind_ == Plan::Kind::read && page_side_ ? *page_side_ : routing::primary_of(phase_));
     // Where the primary is surely not asked, the shadow must not be either: it would have what nobody else has.
     if (mirrored_ && mirroring_ == Mirroring::exact && primary_.is_pending_outcome()) send_to_shadow();
     advancing_ = false;
     advance();
+}
+
+void Exchange::find_token() {
+    token_.reset();
+    // A batch may be empty; any node answers it then.
+    if (pieces_.empty() || pieces_.front().plan->parts.empty()) return;
+    const auto& first = pieces_.front();
+    token_ = token_of(first.plan->parts.front(), first.values, shard_.scratch());
 }
 
 routing::Phase Exchange::preparing_phase(const Plan& plan) const {
@@ -326,6 +337,8 @@ void Exchange::write_request(Bytes& out, std::int16_t stream, routing::Side side
         }
     }
     // In the order of the frame, which is the cheapest.
+    if (role == Role::shadow && shard_.options().shadow_consistency)
+        edit.replace_consistency(parameters_, *shard_.options().shadow_consistency);
     settle_repeated_names(edit);
     if (page_side_) {
         const auto tagged = untag_paging_state(parameters_.paging_state->bytes());
@@ -373,6 +386,13 @@ void Exchange::primary_ended(const cql::FrameView* frame, const Error* error) {
 }
 
 void Exchange::shadow_ended(const cql::FrameView* frame, const Error* error) {
+    auto& breaker = shard_.breaker(shadow_.side);
+    const auto code = frame ? cql::peek_error_code(*frame) : Result<cql::ErrorCode>(fail(Errc::closed, "no answer"));
+    if (shadow_.outcome == Outcome::ok || (code && is_about_the_statement(code.value()))) {
+        breaker.answered();
+    } else {
+        breaker.failed(Shard::here().now());
+    }
     if (shadow_.outcome != Outcome::ok) {
         ++shard_.counters().shadow_failures;
         shard_.report_shadow_failure(frame, error, shadow_.side);
@@ -392,13 +412,28 @@ bool Exchange::changed_nothing(const cql::FrameView& frame) {
 }
 
 void Exchange::send_to_shadow() {
+    const auto side = routing::other(primary_.side);
+    if (!shard_.breaker(side).allows(Shard::here().now())) {
+        // Owed as soon as the primary has it.
+        shadow_.side = side;
+        shadow_.outcome = Outcome::refused;
+        ++shard_.counters().shadow_not_sent;
+        return;
+    }
     ++shard_.counters().shadow_writes;
     shard_.watch_shadow(*this);
     if (INJECT("proxy.drop_shadow_write")) {
         shadow_.outcome = Outcome::ok;
+        shard_.breaker(side).answered();
     } else {
-        shadow_.send(routing::other(primary_.side));
+        shadow_.send(side);
     }
+}
+
+bool Exchange::must_tell_of_shadow() const {
+    // Statements that are read back are no better and no worse off with the policy: the primary alone runs them.
+    return shard_.options().on_shadow_failure == OnShadowFailure::strict && phase_ == routing::Phase::shadow_sync &&
+           mirroring_ != Mirroring::resync && shadow_.outcome != Outcome::ok;
 }
 
 // ---- the merge rule
@@ -432,7 +467,11 @@ void Exchange::advance() {
                 }
             }
             if (!answered_) {
-                if (shadow_has_it || nothing_changed_ || owing_ == Owing::durable) {
+                if (owing_ == Owing::durable && must_tell_of_shadow()) {
+                    // It is on its way there all the same: the clusters are to be equal, whatever the client does now.
+                    answer_failure(Error(Errc::timeout, "the shadow did not take the write; the primary did"),
+                                   Applied::unknown);
+                } else if (shadow_has_it || nothing_changed_ || owing_ == Owing::durable) {
                     answer_kept();
                 } else if (owing_ == Owing::failed && !shadow_pending) {
                     // Neither there nor on disk: to acknowledge it would be to lie.
@@ -458,6 +497,14 @@ void Exchange::advance() {
 }
 
 void Exchange::on_request_deadline() {
+    if (intents_under_way_ > 0) {
+        if (answered_) return;
+        // Nothing was sent anywhere; what the journal still writes for it ends first.
+        client_->reply_error(stream_, cql::ErrorCode::overloaded,
+                             "the journal's disk did not take the intent to write in time; it was not executed");
+        answered_ = true;
+        return;
+    }
     if (waiting_at_ || waiting_for_schema_) {
         // Nothing was sent anywhere.
         if (waiting_at_) waiting_at_->forget(*this);

@@ -27,6 +27,8 @@ class ProxyShard;
 /// Whether a server that answered with this error has surely done nothing. Timeouts and failures come after replicas
 /// were asked; an overloaded coordinator may have asked some.
 bool surely_refused(cql::ErrorCode code);
+/// Whether it says something of this statement, and nothing of how the cluster does.
+bool is_about_the_statement(cql::ErrorCode code);
 
 /// One client request in flight on one or two clusters: owns its deadline, the merge rule and the one answer.
 ///
@@ -48,7 +50,11 @@ class Exchange {
         PlanPtr plan;
         cql::ValuesView values;  ///< views of our own copy of the frame
         PreparedPtr prepared;    ///< null for text
-        std::string_view text;   ///< in our copy of the frame; empty for prepared ones
+        PreparedPtr asked;       ///< what the client named, where another one is executed for it; else null
+        bool evaluated = false;  ///< its text is ours, and never comes back
+
+        const PreparedText& named_by_client() const { return *(asked ? asked : prepared)->text; }
+        std::string_view text;  ///< in our copy of the frame; empty for prepared ones
     };
     /// What a request of that size may take at once: our copy, one for each cluster's connection, the journal's.
     static constexpr std::size_t cost_of(std::size_t frame_bytes) { return kOverhead + 4 * frame_bytes; }
@@ -115,6 +121,10 @@ class Exchange {
     bool add_prepared(BytesView id, const cql::ValuesView& values);
     void add_text(std::string_view text, const cql::ValuesView& values);
     void plan_pieces();
+    /// What would differ on two clusters (now(), uuid()) becomes values, in our copy of the frame.
+    /// False: the request has been answered.
+    bool evaluate_volatiles();
+    void find_token();
     bool pass_gates();
     /// Where a marker is named more than once: what any cluster understands.
     void settle_repeated_names(cql::FrameEdit& edit) const;
@@ -128,6 +138,7 @@ class Exchange {
     cluster::TableRoute* place_on(routing::Side side);
     void primary_ended(const cql::FrameView* frame, const Error* error);
     void shadow_ended(const cql::FrameView* frame, const Error* error);
+    void send_legs();
     void send_to_shadow();
     void advance();
     /// Puts the statement, or the order to resync its rows, into the journal.
@@ -153,6 +164,13 @@ class Exchange {
     void owing_ended(Status how);
     void settle_or_release();
     void report_strange_pieces();
+    /// True: the intent is on its way to the disk, and send_legs() follows.
+    bool append_intents();
+    void intents_ended();
+    void settle_intents();
+    void intents_become_owed();
+    /// The operator wants the client to hear that the shadow has not got it.
+    bool must_tell_of_shadow() const;
     static bool changed_nothing(const cql::FrameView& frame);
 
     void answer_with(const cql::FrameView& frame);
@@ -233,6 +251,9 @@ class Exchange {
     std::vector<journal::EntryId> entries_;
     bool tables_owed_ = false;
     Error owe_error_;
+    std::vector<journal::EntryId> intents_;  ///< on disk before anybody was asked
+    std::size_t intents_under_way_ = 0;
+    Error intent_error_;
 
     friend class ProxyShard;
 };

@@ -40,7 +40,7 @@ void Exchange::answer_with(const cql::FrameView& frame) {
         // A node that keeps forgetting it. The client knows it by our id alone, and prepares it again by that.
         for (const auto& piece : pieces_) {
             if (!piece.prepared) continue;
-            answer_unprepared(*piece.prepared->text);
+            answer_unprepared(piece.named_by_client());
             return;
         }
     }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -22,6 +23,23 @@ bool refuses_the_statement(cql::ErrorCode code) {
 }
 
 }  // namespace
+
+bool is_about_the_statement(cql::ErrorCode code) {
+    switch (code) {
+        case cql::ErrorCode::syntax_error:
+        case cql::ErrorCode::unauthorized:
+        case cql::ErrorCode::invalid:
+        case cql::ErrorCode::config_error:
+        case cql::ErrorCode::already_exists:
+        case cql::ErrorCode::unprepared:
+        case cql::ErrorCode::protocol_error:
+        case cql::ErrorCode::function_failure:
+        case cql::ErrorCode::read_failure:
+            return true;
+        default:
+            return false;
+    }
+}
 
 bool surely_refused(cql::ErrorCode code) {
     switch (code) {
@@ -138,6 +156,14 @@ void Exchange::Leg::prepared(const cql::FrameView& frame) {
         const auto code = cql::peek_error_code(frame);
         const bool for_good = code && refuses_the_statement(code.value());
         if (!is_primary_) exchange_.shadow_refused_text_ = for_good;
+        const auto named =
+            std::ranges::find(exchange_.pieces_, statement, [](const Piece& piece) { return piece.prepared; });
+        if (is_primary_ && for_good && named != exchange_.pieces_.end() && named->asked) {
+            // Our words for it, which this server does not take; the application's own it may.
+            named->asked->keeps_its_words = true;
+            end_unprepared(named->asked, "the statement has to be prepared again");
+            return;
+        }
         if (is_primary_ && for_good && side == routing::primary_of(exchange_.preparing_phase(*statement->plan))) {
             // Its table is gone, say. The client is told what a server would tell it, prepares again, and hears why not
             // in answer to that. (Where another cluster answers PREPARE, that would go on for ever.)

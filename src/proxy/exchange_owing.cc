@@ -10,6 +10,12 @@ namespace penumbra::proxy {
 void Exchange::owe(bool as_resync) {
     owing_ = Owing::appending;
     owing_resync_ = as_resync;
+    if (as_resync && !intents_.empty()) {
+        // The same orders, on disk since before anybody was asked.
+        intents_become_owed();
+        owing_ = Owing::durable;
+        return;
+    }
     const bool no_room = shard_.context().journal->bytes_on_disk() >= shard_.options().journal_quota;
     if (no_room && touches_rows()) {
         owe_tables();
@@ -121,6 +127,8 @@ BytesView Exchange::owed_statement() {
     edit.set_stream(0);
     if (!prefix_.payload.empty()) edit.strip_payload(prefix_);
     settle_repeated_names(edit);
+    if (const auto consistency = shard_.options().shadow_consistency)
+        edit.replace_consistency(parameters_, *consistency);
     if (timestamp_) edit.add_timestamp(parameters_, *timestamp_);
     edit.append_to(payload);
     return payload;
@@ -167,12 +175,18 @@ void Exchange::owing_ended(Status how) {
         owe_tables();
         return;
     }
+    if (!owe_error_.what.empty() && !intents_.empty()) {
+        owe_error_ = {};
+        intents_become_owed();
+    }
     owing_ = owe_error_.what.empty() ? Owing::durable : Owing::failed;
     if (owing_ == Owing::failed) shard_.log().error("a write could not be journalled", {kv("error", owe_error_.what)});
     advance();
 }
 
 void Exchange::settle_or_release() {
+    // What is owed now is on disk in other words, or nothing is.
+    settle_intents();
     if (owing_ended_ || entries_.empty()) return;
     owing_ended_ = true;
     auto& journal = *shard_.context().journal;

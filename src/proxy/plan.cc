@@ -51,7 +51,7 @@ Mirroring mirroring_of(const Statement& statement, const cql::Table* table) {
     auto worst = Mirroring::exact;
     const auto at_least = [&](Mirroring mirroring) { worst = std::max(worst, mirroring); };
     if (statement.condition != cql::Condition::none) at_least(Mirroring::resync);
-    if (!statement.volatiles.empty()) at_least(Mirroring::resync);
+    if (Volatiles::worth_of(statement, table) != Volatiles::Worth::none) at_least(Mirroring::resync);
     if (table == nullptr) return worst;
     if (table->is_counter) at_least(Mirroring::once);
     for (const auto& assignment : statement.assignments) {
@@ -185,6 +185,14 @@ PlanPtr make_plan(const cql::Statement& statement, std::string_view keyspace, ro
             plan->kind = kept ? Plan::Kind::protected_table : Plan::Kind::primary_only;
     }
     if (plan->kind == Plan::Kind::read) plan->mirroring = Mirroring::exact;
+    // Values of names that are shared are numbered by whoever prepared the text.
+    if (plan->kind == Plan::Kind::write && !plan->repeated_names) {
+        plan->volatiles = Volatiles::of(statement, [&](const Statement& part) -> const cql::Table* {
+            const auto& schema = plan->router->schema();
+            return schema ? schema->table(part.table.qualified() ? part.table.keyspace : keyspace, part.table.name)
+                          : nullptr;
+        });
+    }
     return plan;
 }
 

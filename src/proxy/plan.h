@@ -15,6 +15,7 @@
 #include "cql/language/statement.h"
 #include "cql/protocol/requests.h"
 #include "proxy/repeated_names.h"
+#include "proxy/volatiles.h"
 #include "routing/router.h"
 
 namespace penumbra::proxy {
@@ -84,6 +85,8 @@ struct Plan {
     /// INSERT JSON .. IF NOT EXISTS: every ScyllaDB so far takes it and passes over the condition.
     bool has_json_condition = false;
     RepeatedNamesPtr repeated_names;  ///< null as a rule
+    /// Null unless all that keeps the write from being sent to both is what can become a value.
+    VolatilesPtr volatiles;
     routing::RouterPtr router;
 };
 /// Of one shard: plans and what holds them never leave the shard that made them, so counting needs no atomics.

@@ -75,6 +75,8 @@ struct Prepared {
     BackendStatement on[2];
     /// Some clients were told other columns than those of today: none may be left to rely on what it was told.
     bool columns_changed = false;
+    /// A cluster did not take it with values in the place of now() and the like.
+    bool keeps_its_words = false;
 
     BackendStatement& on_side(routing::Side side) { return on[static_cast<std::size_t>(side)]; }
     /// Whether rows from there may come without metadata to a client (of v3 or v4) that asks for that. A cluster may

@@ -72,6 +72,16 @@ Task<void> Proxy::publish(routing::RouterPtr router) {
     }
 }
 
+Task<void> Proxy::lead_timestamps(Nanos lead) {
+    for (auto& one : shards_) {
+        auto set = [slot = &one, lead] {
+            if (slot->proxy) slot->proxy->lead_timestamps(lead);
+            return Unit{};
+        };
+        co_await call_on(*one.shard, std::move(set));
+    }
+}
+
 Task<Traffic> Proxy::traffic() {
     Traffic sum;
     for (auto& one : shards_) {
@@ -85,6 +95,8 @@ Task<Traffic> Proxy::traffic() {
         sum.held += part.held;
         sum.longest_hold_nanos = std::max(sum.longest_hold_nanos, part.longest_hold_nanos);
         sum.shadow_writes += part.shadow_writes;
+        sum.shadow_not_sent += part.shadow_not_sent;
+        sum.circuits_open += part.circuits_open;
         sum.shadow_failures += part.shadow_failures;
         sum.reads_not_understood += part.reads_not_understood;
         sum.writes_not_understood += part.writes_not_understood;

@@ -22,6 +22,7 @@ class Proxy final : public DataPlane {
 
     Task<void> publish(routing::RouterPtr router) override;
     Task<Traffic> traffic() override;
+    Task<void> lead_timestamps(Nanos lead) override;
     Task<HoldReport> last_hold(routing::ScopeId scope) override;
     Task<Status> settle(routing::ScopeId scope, Deadline by) override;
     Task<Status> hold(routing::ScopeId scope, Deadline by) override;

@@ -1,6 +1,7 @@
 #include "proxy/proxy_shard.h"
 
 #include <algorithm>
+#include <random>
 
 #include "base/assert.h"
 #include "cql/language/rewrite.h"
@@ -40,6 +41,9 @@ ProxyShard::ProxyShard(ProxyContext& context, routing::RouterPtr router)
         pools_[side] = &context.clusters[side]->pool();
         sessions_[side] = context.clusters[side]->session();
     }
+    for (auto& breaker : breakers_) breaker = ShadowBreaker(context.options.breaker);
+    std::random_device random;
+    uuid_node_ = (std::uint64_t{random()} << 32) | random();
     sweep_timer_ = shard_.call_in(kSweepEvery, [this] { sweep(); });
 }
 
@@ -86,6 +90,7 @@ Traffic ProxyShard::traffic() const {
     Traffic now = counters_;
     now.connections = clients_.size();
     now.memory_used = memory_.used();
+    for (const auto& breaker : breakers_) now.circuits_open += breaker.state() == ShadowBreaker::State::closed ? 0 : 1;
     return now;
 }
 
@@ -96,7 +101,7 @@ cql::ProtocolVersion ProxyShard::newest_version() const {
 }
 
 std::int64_t ProxyShard::next_timestamp() {
-    last_timestamp_ = std::max(last_timestamp_ + 1, shard_.clock().wall_micros());
+    last_timestamp_ = std::max(last_timestamp_ + 1, shard_.clock().wall_micros() + timestamp_lead_);
     return last_timestamp_;
 }
 

@@ -3,6 +3,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <unordered_map>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "proxy/prepared.h"
 #include "proxy/schema_changes.h"
 #include "proxy/scope_gate.h"
+#include "proxy/shadow_breaker.h"
 #include "proxy/text_cache.h"
 #include "proxy/virtual_tables.h"
 #include "runtime/listener.h"
@@ -29,6 +31,17 @@ class TableOrders;
 }
 
 namespace penumbra::proxy {
+
+/// When a shadowed write is in the journal (docs/journal.md, "Durability").
+enum class Durability : std::uint8_t {
+    acked,   ///< before it is acknowledged, if the shadow has not got it
+    intent,  ///< before anybody is asked, that its rows may come to differ
+};
+/// What the client of a scope in shadow_sync hears when the shadow does not take a write that the primary took.
+enum class OnShadowFailure : std::uint8_t {
+    journal,  ///< success, once the journal has it
+    strict,   ///< a write timeout; the journal has it all the same
+};
 
 struct ProxyOptions {
     Endpoint listen;
@@ -43,6 +56,10 @@ struct ProxyOptions {
     std::size_t max_unsent_per_client = 4u << 20;  ///< bytes; past it nothing more is read from that client
     cql::ProtocolVersion newest_version = cql::ProtocolVersion::v5;  ///< clients are offered none above
     LoginPolicy logins;
+    Durability durability = Durability::acked;
+    OnShadowFailure on_shadow_failure = OnShadowFailure::journal;
+    std::optional<cql::Consistency> shadow_consistency;  ///< of writes to the shadow; none: as the client says
+    ShadowBreaker::Options breaker;
     /// Past it a write that the shadow is owed becomes an order to resync its table.
     std::uint64_t journal_quota = ~std::uint64_t{0};
     std::size_t max_prepared = 65536;
@@ -112,6 +129,11 @@ class ProxyShard final : Deferred {
     std::int64_t next_timestamp();
     /// For a request of that many bytes; null where the shard's memory does not allow another.
     Exchange* take_exchange(std::size_t frame_bytes);
+    /// They run so far ahead of our clock from now on: not behind what a cluster gave out.
+    void lead_timestamps(Nanos lead) { timestamp_lead_ = std::chrono::duration_cast<Micros>(lead).count(); }
+    ShadowBreaker& breaker(routing::Side shadow) { return breakers_[static_cast<std::size_t>(shadow)]; }
+    /// What tells this shard's timeuuids from those of all others.
+    std::uint64_t uuid_node() const { return uuid_node_; }
     void give_back(Exchange& exchange);
     /// The exchange hears of it when its time, or its shadow's, has come.
     void watch_request(Exchange& exchange);
@@ -177,6 +199,9 @@ class ProxyShard final : Deferred {
     Gate tasks_;
     Traffic counters_;
     std::int64_t last_timestamp_ = 0;
+    std::int64_t timestamp_lead_ = 0;  ///< microseconds
+    ShadowBreaker breakers_[2];
+    std::uint64_t uuid_node_ = 0;
     LogLimit shadow_failure_log_;
     LogLimit turned_away_log_;
     LogLimit not_understood_log_;

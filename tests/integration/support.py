@@ -196,10 +196,13 @@ class Penumbra:
         assert self._process is not None, "penumbra was not started"
         return self._process.pid
 
+    def serve_flags(self) -> list[str]:
+        return ["--source", self._source, "--target", self._target, "--listen", self.contact_point,
+                "--admin", self.admin, "--state", str(self.state), *self.flags]
+
     def start(self, within: float = 30.0) -> Penumbra:
         """Returns when the admin address answers; a process that ends before that fails the test, with what it said."""
-        command = [str(binary()), "serve", "--source", self._source, "--target", self._target,
-                   "--listen", self.contact_point, "--admin", self.admin, "--state", str(self.state), *self.flags]
+        command = [str(binary()), "serve", *self.serve_flags()]
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                              env={**os.environ, **self._environment})

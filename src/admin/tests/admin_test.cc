@@ -84,6 +84,18 @@ class AdminTest : public ::testing::Test {
         options.listen = Endpoint::parse("127.0.0.9:9042").value();
         options.started = Shard::here().clock().now();
         options.schema_changes = &self->schema_changes_;
+        journal::Options journal;
+        journal.directory = self->directory_.path() / "journal";
+        self->journal_ = std::move(journal::Journal::open(journal, Clock::system())).value();
+        self->set_aside_ =
+            std::make_unique<control::SetAside>(*self->journal_, *self->world_->coordinator, self->world_->background);
+        options.set_aside = self->set_aside_.get();
+        options.replay = [](routing::Side) {
+            sync::ReplayCounts counts;
+            counts.settled = 7;
+            counts.per_second = 1.5;
+            return counts;
+        };
         self->api_ = std::make_unique<Api>(*self->world_->coordinator, options);
         self->server_ = std::make_unique<AdminServer>(*self->api_, self->control_);
         HttpOptions http;
@@ -97,6 +109,8 @@ class AdminTest : public ::testing::Test {
         co_await self->server_->stop();
         self->server_.reset();
         self->api_.reset();
+        self->set_aside_.reset();
+        self->journal_.reset();
         co_await self->world_->stop();
         self->world_.reset();
         co_return Unit{};
@@ -129,6 +143,22 @@ class AdminTest : public ::testing::Test {
         answer.json = json::parse(answer.body, error);
         return answer;
     }
+    /// An order that the target refused for good; its entry.
+    std::uint64_t set_aside(std::uint32_t scope) {
+        std::uint64_t entry = 0;
+        on_control([&]() { return refuse(journal_.get(), scope, &entry); });
+        return entry;
+    }
+    static Task<Unit> refuse(journal::Journal* journal, std::uint32_t scope, std::uint64_t* entry) {
+        Bytes payload;
+        sync::encode_owed_resync({"shop", "settings", {Byte{0}, Byte{0}, Byte{0}, Byte{7}}}, payload);
+        const OneShot<journal::EntryId> done;
+        journal->append(1, scope, payload, [done](Result<journal::EntryId> id) { done.set(id.value()); });
+        const auto id = co_await done;
+        journal->set_aside(id, "unconfigured table settings");
+        *entry = id.value();
+        co_return Unit{};
+    }
     std::string code(const Answer& answer) { return std::string(answer.json.at("error").at("code").as_string()); }
     std::string message(const Answer& answer) { return std::string(answer.json.at("error").at("message").as_string()); }
     json::value finish_job(const Answer& started) {
@@ -145,10 +175,77 @@ class AdminTest : public ::testing::Test {
     Gate gate_;
     std::unique_ptr<World> world_;
     proxy::SchemaChanges schema_changes_;
+    std::unique_ptr<journal::Journal> journal_;
+    std::unique_ptr<control::SetAside> set_aside_;
     std::unique_ptr<Api> api_;
     std::unique_ptr<AdminServer> server_;
     Endpoint at_;
 };
+
+TEST_F(AdminTest, TellsWhatIsOwedToWhomAndHowOldItIs) {
+    ask("POST", "/v1/migrations", R"({"name": "acme", "tenants": ["acme-id"]})");
+    const auto acme = world_->migration("acme").id;
+    world_->owed.set(routing::Side::target, acme, 5, 2);
+    const auto journal = ask("GET", "/v1/journal");
+    ASSERT_EQ(journal.status, 200u) << journal.body;
+    EXPECT_EQ(journal.json.at("owed").to_number<int>(), 5);
+    EXPECT_EQ(journal.json.at("set_aside").to_number<int>(), 2);
+    const auto& target = journal.json.at("clusters").at(1);
+    EXPECT_EQ(target.at("cluster"), "target");
+    EXPECT_EQ(target.at("owed").to_number<int>(), 5);
+    EXPECT_GT(target.at("oldest_owed_seconds").as_double(), 1e6);
+    EXPECT_EQ(target.at("replay").at("per_second").as_double(), 1.5);
+    EXPECT_EQ(target.at("replay").at("seconds_left").as_double(), 2.0) << "three wait, at one and a half a second";
+    EXPECT_EQ(journal.json.at("migrations").as_array().size(), 1u);
+    EXPECT_EQ(journal.json.at("migrations").at(0).at("migration"), "acme");
+    for (const auto* target_of : {"/v1/tenants/acme-id", "/v1/migrations/acme"}) {
+        const auto seen = ask("GET", target_of);
+        EXPECT_EQ(seen.json.at("set_aside").to_number<int>(), 2) << target_of;
+        EXPECT_GT(seen.json.at("oldest_owed_seconds").as_double(), 1e6) << target_of;
+    }
+    const auto metrics = ask("GET", "/metrics");
+    EXPECT_THAT(metrics.body, HasSubstr("penumbra_migration_set_aside{migration=\"acme\",cluster=\"target\"} 2"));
+    EXPECT_THAT(metrics.body,
+                HasSubstr("penumbra_migration_oldest_owed_seconds{migration=\"acme\",cluster=\"target\"} "));
+}
+
+TEST_F(AdminTest, WhatWasSetAsideIsListedRetriedAndDropped) {
+    ask("POST", "/v1/migrations", R"({"name": "acme", "tenants": ["acme-id"]})");
+    const auto scope = world_->migration("acme").id.value();
+    std::vector<std::uint64_t> ids;
+    for (int i = 0; i < 3; ++i) ids.push_back(set_aside(scope));
+    const auto listed = ask("GET", "/v1/migrations/acme/set-aside");
+    ASSERT_EQ(listed.status, 200u) << listed.body;
+    ASSERT_EQ(listed.json.at("set_aside").as_array().size(), 3u);
+    const auto& first = listed.json.at("set_aside").at(0);
+    EXPECT_EQ(first.at("entry").to_number<std::uint64_t>(), ids[0]);
+    EXPECT_EQ(first.at("migration"), "acme");
+    EXPECT_EQ(first.at("reason"), "unconfigured table settings");
+    EXPECT_EQ(first.at("kind"), "resync");
+    EXPECT_EQ(first.at("where"), "shop.settings id=7");
+    EXPECT_EQ(first.at("cluster"), "target");
+    EXPECT_EQ(ask("GET", "/v1/set-aside").json.at("set_aside").as_array().size(), 3u);
+    EXPECT_EQ(ask("GET", "/v1/migrations/nobody/set-aside").status, 404u);
+    EXPECT_EQ(ask("POST", "/v1/migrations/acme/set-aside").status, 404u) << "no verb";
+    EXPECT_EQ(ask("POST", "/v1/set-aside/eat").status, 404u);
+
+    const auto retried =
+        ask("POST", "/v1/migrations/acme/set-aside/retry", fmt::format(R"({{"entries": [{}]}})", ids[0]));
+    EXPECT_EQ(retried.json.at("done").as_array().size(), 1u) << retried.body;
+    EXPECT_EQ(retried.json.at("left").to_number<int>(), 2);
+    EXPECT_EQ(ask("POST", "/v1/migrations/acme/set-aside/retry", R"({"entries": ["x"]})").status, 400u);
+
+    for (const auto* body : {"", R"({"all": true})", R"({"all": true, "confirm": "acne"})", R"({"confirm": "acme"})"}) {
+        const auto refused = ask("POST", "/v1/migrations/acme/set-aside/drop", body);
+        EXPECT_EQ(refused.status, 400u) << body;
+    }
+    EXPECT_EQ(journal_->owed_total().set_aside, 2u) << "nothing went that was not confirmed";
+    const auto dropped = ask("POST", "/v1/migrations/acme/set-aside/drop", R"({"all": true, "confirm": "acme"})");
+    EXPECT_EQ(dropped.json.at("done").as_array().size(), 2u) << dropped.body;
+    EXPECT_EQ(journal_->owed_total().set_aside, 0u);
+    const auto audit = ask("GET", "/v1/migrations/acme/audit");
+    EXPECT_EQ(audit.json.at("audit").at(0).at("command"), "set-aside drop");
+}
 
 TEST_F(AdminTest, TakesAMigrationAllTheWay) {
     auto made = ask("POST", "/v1/migrations",

@@ -96,6 +96,73 @@ TEST(Cli, JsonIsTheServersDocumentAndNothingElse) {
     EXPECT_EQ(run_at(server, {"status", "--output=json"}).out, std::string(kStatus) + "\n");
 }
 
+constexpr const char* kJournal =
+    R"({"owed": 3, "set_aside": 1, "oldest_owed_seconds": 75.2, "bytes": 3145728, "quota_bytes": 8589934592,
+ "clusters": [{"owed": 0, "set_aside": 0, "oldest_owed_seconds": 0, "cluster": "source", "replay": {"paused": false, "settled": 0, "per_second": 0.0, "seconds_left": 0}},
+              {"owed": 3, "set_aside": 1, "oldest_owed_seconds": 75.2, "cluster": "target", "replay": {"paused": false, "settled": 1200, "per_second": 40.0, "seconds_left": 0.05}}],
+ "migrations": [{"migration": "acme", "phase": "shadow_async", "cluster": "target", "owed": 3, "set_aside": 1, "oldest_owed_seconds": 75.2}]})";
+
+constexpr const char* kSetAside =
+    R"({"total": 1, "set_aside": [{"entry": 17, "migration": "acme", "cluster": "target", "written_at": "2026-11-22T17:00:00Z", "set_aside_at": "2026-11-22T17:00:01Z",
+ "reason": "server: unconfigured table orders", "kind": "statement", "where": "shop.orders id=1",
+ "places": [{"table": "shop.orders", "key": "id=1"}], "statements": [], "cql": "INSERT INTO shop.orders (id) VALUES (1) USING TIMESTAMP 5;\n"}]})";
+
+TEST(Cli, JournalStatusShowsWhatIsOwedAndHowFastItIsPaid) {
+    FakeServer server(always(kJournal));
+    const auto ran = run_at(server, {"journal", "status"});
+    EXPECT_EQ(ran.exit, Exit::done);
+    EXPECT_EQ(ran.out,
+              "journal  3.0 MiB on disk of 8192.0 MiB\n"
+              "\n"
+              "OWED TO  WRITES      OLDEST  SET ASIDE  PAID SINCE START  NOW\n"
+              "source        0           -          0                 0  nothing to pay\n"
+              "target        3  1 min 16 s          1             1,200  40/s, 1 s left\n"
+              "\n"
+              "MIGRATION  PHASE         OWED TO  WRITES      OLDEST  SET ASIDE\n"
+              "acme       shadow_async  target        3  1 min 16 s          1\n");
+    EXPECT_THAT(lines_of(server), ElementsAre("GET /v1/journal"));
+}
+
+TEST(Cli, SetAsideIsListedAndExported) {
+    FakeServer server(always(kSetAside));
+    EXPECT_EQ(
+        run_at(server, {"set-aside", "list"}).out,
+        "ENTRY  MIGRATION  OWED TO  WRITTEN AT            WHAT       WHERE             REASON\n"
+        "   17  acme       target   2026-11-22T17:00:00Z  statement  shop.orders id=1  server: unconfigured table "
+        "orders\n");
+    EXPECT_EQ(run_at(server, {"set-aside", "export", "acme"}).out,
+              "-- entry 17, for the target, written at 2026-11-22T17:00:00Z: server: unconfigured table orders\n"
+              "INSERT INTO shop.orders (id) VALUES (1) USING TIMESTAMP 5;\n");
+    EXPECT_THAT(lines_of(server), ElementsAre("GET /v1/set-aside", "GET /v1/migrations/acme/set-aside"));
+    FakeServer nothing(always(R"({"total": 0, "set_aside": []})"));
+    EXPECT_EQ(run_at(nothing, {"set-aside", "list"}).out, "No write was refused for good.\n");
+    FakeServer steering(always(
+        R"({"total": 1, "set_aside": [{"entry": 1, "kind": "statement", "cql": "INSERT INTO t (a) VALUES ('\u001b[2J');\n"}]})"));
+    EXPECT_THAT(run_at(steering, {"set-aside", "export"}).out, HasSubstr("-- INSERT INTO t (a) VALUES ('\\x1b[2J');"));
+}
+
+TEST(Cli, SetAsideOrdersSayWhatTheyDid) {
+    FakeServer server(
+        always(R"({"done": [17], "failed": [{"entry": 18, "error": "no such entry is set aside"}], "left": 2})"));
+    const auto ran = run_at(server, {"set-aside", "retry", "acme", "--entry", "17", "--entry", "18"});
+    EXPECT_EQ(ran.exit, Exit::refused) << "not all of it was done";
+    EXPECT_EQ(ran.out, "1 write offered again; 2 still set aside\n  entry 18: no such entry is set aside\n");
+    ASSERT_EQ(server.asked().size(), 1u);
+    EXPECT_EQ(server.asked()[0].line, "POST /v1/migrations/acme/set-aside/retry");
+    EXPECT_EQ(server.asked()[0].body, R"({"entries":[17,18]})");
+}
+
+TEST(Cli, DroppingIsSaidTwice) {
+    FakeServer server(always(R"({"done": [17], "failed": [], "left": 0})"));
+    EXPECT_THAT(run_at(server, {"set-aside", "drop", "acme"}).err, HasSubstr("--entry ID names one"));
+    EXPECT_THAT(run_at(server, {"set-aside", "drop", "acme", "--all"}).err, HasSubstr("--confirm NAME is missing"));
+    EXPECT_THAT(lines_of(server), IsEmpty());
+    const auto ran = run_at(server, {"set-aside", "drop", "acme", "--all", "--confirm", "acme", "--reason", "why"});
+    EXPECT_EQ(ran.exit, Exit::done);
+    EXPECT_EQ(ran.out, "1 write dropped; none is set aside now\n");
+    EXPECT_EQ(server.asked()[0].body, R"({"reason":"why","all":true,"confirm":"acme"})");
+}
+
 TEST(Cli, MigrationShowEndsWithWhatToTypeNext) {
     FakeServer server(always(kMigration));
     const auto ran = run_at(server, {"migration", "show", "acme"});

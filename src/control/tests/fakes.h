@@ -34,6 +34,10 @@ class FakeDataPlane final : public proxy::DataPlane {
         traffic.shadow_writes = 400;
         co_return traffic;
     }
+    Task<void> lead_timestamps(Nanos by) override {
+        lead = by;
+        co_return;
+    }
     Task<proxy::HoldReport> last_hold(routing::ScopeId) override {
         proxy::HoldReport report;
         report.requests_held = 3;
@@ -61,6 +65,7 @@ class FakeDataPlane final : public proxy::DataPlane {
     std::set<routing::ScopeId> held;
     std::vector<routing::ScopeId> settled;
     int holds = 0;
+    Nanos lead{0};
     bool stuck = false;
     bool published_inside_hold = false;
     std::function<void()> on_hold, on_publish;

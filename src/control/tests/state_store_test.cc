@@ -27,6 +27,26 @@ Migration acme() {
     return migration;
 }
 
+TEST(StateStore, FilesAreTheUsersAlone) {
+    const TempDirectory directory;
+    const auto state = directory.path() / "new" / "deep";
+    auto store = StateStore::open(state).value();
+    ASSERT_TRUE(store.create(acme()));
+    namespace fs = std::filesystem;
+    EXPECT_EQ(fs::status(state).permissions(), fs::perms::owner_all);
+    for (const auto* name : {"lock", "state.db", "state.db-wal", "state.db-shm"})
+        EXPECT_EQ(fs::status(state / name).permissions(), fs::perms::owner_read | fs::perms::owner_write) << name;
+}
+
+TEST(StateStore, CanBeLookedAtWhileSomebodyHasIt) {
+    const TempDirectory directory;
+    EXPECT_FALSE(StateStore::peek(directory.path())) << "nothing there, and nothing made";
+    EXPECT_FALSE(std::filesystem::exists(directory.path() / "state.db"));
+    auto store = StateStore::open(directory.path()).value();
+    ASSERT_TRUE(store.create(acme()));
+    EXPECT_EQ(StateStore::peek(directory.path()).value().at(0).name, "acme");
+}
+
 TEST(StateStore, KeepsEverythingOverReopening) {
     const TempDirectory directory;
     Migration expected;

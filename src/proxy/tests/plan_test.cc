@@ -94,6 +94,23 @@ TEST_F(PlanTest, HowAWriteGetsToTheShadow) {
     };
     for (const auto& [text, expected] : cases) EXPECT_EQ(plan(text)->mirroring, expected) << text;
     EXPECT_EQ(plan("SELECT v, now() FROM app.rows")->mirroring, Mirroring::exact);
+    EXPECT_EQ(plan("INSERT INTO app.settings (name, value) VALUES ('now', 'now')")->mirroring, Mirroring::exact)
+        << "a text like any other";
+}
+
+TEST_F(PlanTest, WhatCanBecomeAValueAndWhatCannot) {
+    const auto replaced = [&](const std::string& text) { return plan(text)->volatiles != nullptr; };
+    EXPECT_TRUE(replaced("INSERT INTO app.settings (name, value) VALUES (toJson(now()), 'x')"));
+    EXPECT_TRUE(
+        replaced("BEGIN BATCH INSERT INTO app.settings (name, value) VALUES ('a', 'b'); "
+                 "DELETE FROM app.settings WHERE name = toJson(uuid()); APPLY BATCH"));
+    EXPECT_FALSE(replaced("INSERT INTO app.settings (name, value) VALUES ('a', 'b')"));
+    EXPECT_FALSE(replaced("SELECT now() FROM app.settings"));
+    EXPECT_FALSE(replaced("INSERT INTO app.settings (name, value) VALUES (mine(now()), 'x')")) << "a user's function";
+    EXPECT_FALSE(replaced("INSERT INTO app.settings (name, value) VALUES (now(), 'x')")) << "the server refuses it";
+    EXPECT_FALSE(replaced("INSERT INTO app.settings JSON '{\"name\": \"now\"}'"));
+    EXPECT_FALSE(replaced("INSERT INTO app.settings (name, value) VALUES (toJson(now()), 'x') IF NOT EXISTS"));
+    EXPECT_FALSE(replaced("INSERT INTO app.nowhere (name, value) VALUES (toJson(now()), 'x')"));
 }
 
 TEST_F(PlanTest, TheTenantIsFoundWhereverItStands) {

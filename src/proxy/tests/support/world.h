@@ -153,6 +153,7 @@ class World {
         }
         return found;
     }
+    const std::string& journal_directory() const { return directory_; }
     void set_journal_quota(std::uint64_t bytes) { context_.options.journal_quota = bytes; }
     SchemaChanges& schema_changes() { return *context_.schema_changes; }
     cql::SchemaPtr schema() const { return clusters_[0]->schema(); }

@@ -1,0 +1,68 @@
+#include "control/clock_watch.h"
+
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+#include "control/tests/fakes.h"
+
+namespace penumbra::control {
+namespace {
+
+using namespace std::chrono_literals;
+using routing::Side;
+using testing::run_here;
+
+struct Watched {
+    testing::FakeCluster source{"4.1.9"}, target{"5.0.5"};
+    testing::FakeDataPlane data_plane;
+    ClockWatch watch{source, target, data_plane, {}};
+
+    void measure() {
+        Shard shard("control");
+        run_here(shard, watch.measure());
+    }
+};
+
+TEST(ClockWatch, ClocksThatAgreeAreLeftAlone) {
+    Watched world;
+    world.source.ahead = -300ms;
+    world.measure();
+    EXPECT_EQ(world.watch.lead(), 0ns);
+    EXPECT_EQ(world.data_plane.lead, 0ns);
+    EXPECT_NEAR(static_cast<double>(world.watch.of(Side::source)->ahead.count()), -3e8, 5e6);
+    EXPECT_LT(world.watch.of(Side::target)->uncertainty, 100ms);
+}
+
+TEST(ClockWatch, TimestampsRunAheadAsFarAsACluster) {
+    Watched world;
+    world.target.ahead = 200ms;
+    world.source.ahead = 50ms;
+    world.measure();
+    EXPECT_GE(world.data_plane.lead, 200ms) << "never behind what the target gave out";
+    EXPECT_LT(world.data_plane.lead, 300ms);
+    // One that is gone may come back, and what it gave out before it went is still there.
+    world.target.down = true;
+    world.measure();
+    EXPECT_GE(world.data_plane.lead, 200ms);
+    world.target.down = false;
+    world.target.ahead = 0us;
+    world.measure();
+    EXPECT_GE(world.data_plane.lead, 50ms);
+    EXPECT_LT(world.data_plane.lead, 150ms);
+}
+
+TEST(ClockWatch, AClockThatIsWrongIsNotFollowed) {
+    Watched world;
+    world.target.ahead = std::chrono::hours(2);
+    world.measure();
+    EXPECT_EQ(world.data_plane.lead, 0ns);
+    metrics::MetricWriter out;
+    world.watch.collect(out);
+    EXPECT_NE(out.text().find("penumbra_cluster_clock_ahead_seconds{cluster=\"target\"} 7"), std::string::npos)
+        << out.text();
+    EXPECT_NE(out.text().find("penumbra_timestamp_lead_seconds 0"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace penumbra::control
