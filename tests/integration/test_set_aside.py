@@ -29,14 +29,15 @@ def without_table(penumbra, both, keyspace, connect) -> Penumbra:
     """In shadow_async, with three rows whose table the target has not."""
     source, _ = both
     source.execute("CREATE TABLE t (k int PRIMARY KEY, v text)", timeout=60)
-    process = penumbra("--phase", "shadow_async")
+    # An order whose table the shadow lacks waits for a schema change that may be under way, then it is set aside.
+    process = penumbra("--phase", "shadow_async", "--schema-timeout", "1s")
     client = connect(process)
     client.set_keyspace(keyspace)
     insert = client.prepare("INSERT INTO t (k, v) VALUES (?, ?)")
     client.execute(insert, (1, "it's"))
     client.execute(insert, (2, None))
     client.execute("UPDATE t SET v = 'drei' WHERE k = 3")
-    support.eventually(lambda: len(set_aside(process)) == 3, "all three are set aside")
+    support.eventually(lambda: len(set_aside(process)) == 3, "all three are set aside", within=120)
     return process
 
 
