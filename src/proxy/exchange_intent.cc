@@ -13,12 +13,13 @@ bool Exchange::append_intents() {
     if (shard_.context().journal->bytes_on_disk() >= shard_.options().journal_quota) return false;
     const auto stream = static_cast<std::uint8_t>(routing::other(routing::primary_of(phase_)));
     const auto scopes = owing_scopes();
-    std::vector<Bytes> orders;
-    for (const auto& row : rows_touched()) sync::encode_owed_resync(row, orders.emplace_back());
+    OwedOrders orders;
+    encode_orders(orders);
     intents_under_way_ = orders.size() * scopes.size();
     for (const auto scope : scopes) {
         for (const auto& order : orders) {
-            shard_.context().journal->append(stream, scope.value(), order, [this](Result<journal::EntryId> appended) {
+            const auto payload = BytesView(shard_.scratch()).subspan(order.at, order.size);
+            shard_.context().journal->append(stream, scope.value(), payload, [this](Result<journal::EntryId> appended) {
                 if (appended) {
                     intents_.push_back(appended.value());
                 } else {
