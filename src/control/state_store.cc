@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <system_error>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -274,8 +275,13 @@ Status make_directory(const std::filesystem::path& directory) {
     if (parent != directory) {
         TRY(make_directory(parent));
     }
-    if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
-        return fail(system_error("make the state directory", directory.string(), errno));
+    if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
+        const int reason = errno;
+        return fail(Errc::io,
+                    fmt::format("cannot make the state directory {}: {}", directory.string(),
+                                std::generic_category().message(reason)),
+                    reason);
+    }
     return sync_directory(parent);
 }
 

@@ -205,13 +205,14 @@ TEST(Intent, WhatTheShadowDoesNotTakeIsOwedOnce) {
     auto owed = world.owed(Side::target);
     ASSERT_EQ(owed.size(), 1U) << "the statement, and the intent no more";
     EXPECT_TRUE(std::holds_alternative<sync::OwedStatement>(owed[0]));
-    // Read back anyway: the intent is that very order.
+    // Read back anyway: the intent is that very order, with the serial read of a write whose fate nobody knows yet.
     EXPECT_TRUE(Client::is_result(client->run(insert(2) + " IF NOT EXISTS")));
     world.settle();
     EXPECT_EQ(world.journal->figures().records, 3U);
     owed = world.owed(Side::target);
     ASSERT_EQ(owed.size(), 2U);
-    EXPECT_EQ(std::get<sync::OwedResync>(owed[1]), (sync::OwedResync{"app", "rows", cql::encode_text("acme")}));
+    EXPECT_EQ(std::get<sync::OwedResync>(owed[1]),
+              (sync::OwedResync{"app", "rows", cql::encode_text("acme"), cql::Consistency::serial}));
 }
 
 TEST(Intent, ARefusedWriteLeavesNothing) {
