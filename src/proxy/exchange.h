@@ -142,7 +142,17 @@ class Exchange {
     void send_to_shadow();
     void advance();
     /// Puts the statement, or the order to resync its rows, into the journal.
-    void owe(bool as_resync);
+    /// The form in which a write is owed that the primary took.
+    enum class Owed : std::uint8_t {
+        statement,  ///< may be sent again
+        lists,      ///< may be sent again without what it adds to lists
+        rows,       ///< orders to resync its rows
+    };
+    Owed owed_as() const;
+    /// Two such writes that are under way together may reach the clusters in either order, and lists keep the order of
+    /// arrival: its rows are compared afterwards even when both clusters have it.
+    bool adds_to_lists() const;
+    void owe(Owed what);
     /// With which read a resync must begin, if what was written may be no more than accepted by Paxos.
     std::optional<cql::Consistency> serial_read() const;
     /// One order to resync, in the shard's scratch.
@@ -157,7 +167,7 @@ class Exchange {
     bool is_conditional() const;
     Scopes owing_scopes() const;
     /// In the shard's scratch.
-    BytesView owed_statement();
+    BytesView owed_statement(sync::AddsToLists adds_to_lists);
     void append(routing::ScopeId scope, BytesView payload);
     /// The journal has no room for what is owed: its tables are resynced instead.
     void owe_tables();
@@ -244,7 +254,6 @@ class Exchange {
 
     enum class Owing : std::uint8_t { no, appending, durable, failed };
     Owing owing_ = Owing::no;
-    bool owing_resync_ = false;
     bool turn_ended_ = false;   ///< since the primary answered and the shadow had not
     bool owing_ended_ = false;  ///< settled or released
     std::size_t appends_ = 0;

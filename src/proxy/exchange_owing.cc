@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/inject.h"
 #include "proxy/exchange.h"
 #include "proxy/proxy_shard.h"
 #include "sync/table_orders.h"
@@ -7,10 +8,19 @@
 // What the shadow is owed: the statement, or the order to resync what it touched, in the journal.
 namespace penumbra::proxy {
 
-void Exchange::owe(bool as_resync) {
+bool Exchange::adds_to_lists() const {
+    return mirroring_ == Mirroring::once &&
+           std::ranges::none_of(pieces_, [](const Piece& piece) { return piece.plan->is_counter; });
+}
+
+Exchange::Owed Exchange::owed_as() const {
+    if (mirroring_ != Mirroring::once || INJECT("proxy.replay_twice")) return Owed::statement;
+    return adds_to_lists() ? Owed::lists : Owed::rows;
+}
+
+void Exchange::owe(Owed what) {
     owing_ = Owing::appending;
-    owing_resync_ = as_resync;
-    if (as_resync && !intents_.empty()) {
+    if (what == Owed::rows && !intents_.empty()) {
         // The same orders, on disk since before anybody was asked.
         intents_become_owed();
         owing_ = Owing::durable;
@@ -22,7 +32,7 @@ void Exchange::owe(bool as_resync) {
         return;
     }
     const auto scopes = owing_scopes();
-    if (as_resync && touches_rows()) {
+    if (what == Owed::rows && touches_rows()) {
         OwedOrders orders;
         encode_orders(orders);
         appends_ = orders.size() * scopes.size();
@@ -31,7 +41,7 @@ void Exchange::owe(bool as_resync) {
         }
     } else {
         appends_ = scopes.size();
-        const auto statement = owed_statement();
+        const auto statement = owed_statement(what == Owed::lists ? sync::AddsToLists::yes : sync::AddsToLists::no);
         for (const auto scope : scopes) append(scope, statement);
     }
 }
@@ -103,11 +113,11 @@ void Exchange::encode_orders(OwedOrders& orders) const {
     }
 }
 
-BytesView Exchange::owed_statement() {
+BytesView Exchange::owed_statement(sync::AddsToLists adds_to_lists) {
     auto& payload = shard_.scratch();
     payload.clear();
-    sync::OwedStatementWriter writer(payload,
-                                     needs_keyspace_ ? std::string_view(session_keyspace_) : std::string_view());
+    sync::OwedStatementWriter writer(
+        payload, needs_keyspace_ ? std::string_view(session_keyspace_) : std::string_view(), adds_to_lists);
     for (const auto& piece : pieces_) {
         if (!piece.prepared) continue;
         const auto& text = *piece.prepared->text;
@@ -135,6 +145,10 @@ BytesView Exchange::owed_statement() {
 }
 
 void Exchange::append(routing::ScopeId scope, BytesView payload) {
+    if (INJECT("proxy.drop_owed_write")) {
+        owing_ended(ok());
+        return;
+    }
     const auto stream = static_cast<std::uint8_t>(routing::other(primary_.side));
     shard_.context().journal->append(stream, scope.value(), payload, [this](Result<journal::EntryId> appended) {
         if (appended) {
@@ -190,7 +204,7 @@ void Exchange::settle_or_release() {
     if (owing_ended_ || entries_.empty()) return;
     owing_ended_ = true;
     auto& journal = *shard_.context().journal;
-    const bool shadow_has_it = shadow_.outcome == Outcome::ok && primary_.outcome == Outcome::ok;
+    const bool shadow_has_it = shadow_.outcome == Outcome::ok && primary_.outcome == Outcome::ok && !adds_to_lists();
     for (const auto entry : entries_) {
         if (shadow_has_it) {
             journal.settle(entry);

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "base/assert.h"
+#include "base/inject.h"
 #include "cql/language/rewrite.h"
 #include "cql/protocol/response_peeks.h"
 
@@ -101,6 +102,7 @@ cql::ProtocolVersion ProxyShard::newest_version() const {
 }
 
 std::int64_t ProxyShard::next_timestamp() {
+    if (INJECT("proxy.timestamps_go_back")) return shard_.clock().wall_micros() - 2'000'000;
     last_timestamp_ = std::max(last_timestamp_ + 1, shard_.clock().wall_micros() + timestamp_lead_);
     return last_timestamp_;
 }

@@ -6,6 +6,7 @@
 
 #include "cql/types/scalars.h"
 #include "cql/types/value.h"
+#include "sync/list_changer.h"
 
 namespace penumbra::sync {
 
@@ -13,6 +14,8 @@ namespace {
 
 /// Looks at a row that keeps moving before it is compared under a hold.
 constexpr int kLooks = 4;
+/// The last ones go above whatever cannot be seen.
+constexpr int kListAttempts = 4;
 /// Rows per hold: what two reads and a few writes of each take stays in the milliseconds.
 constexpr std::size_t kRowsPerHold = 16;
 
@@ -84,9 +87,13 @@ void Equalizer::report(const TableShape& shape, Suspect& suspect, const std::vec
 
 // ---- reading
 
-Task<Status> Equalizer::read_one(Equalizer*, ShapePtr shape, Requester* side, ElementTimes times, const RowKey* key,
-                                 std::optional<RowImage>* into) {
-    auto read = co_await read_row(std::move(shape), side, times, *key);
+Task<Status> Equalizer::read_one(Equalizer* self, ShapePtr shape, Requester* side, ElementTimes times,
+                                 const RowKey* key, std::optional<RowImage>* into) {
+    // The difference of two counters is added once and for all: an increment that was acknowledged at ONE and is not on
+    // a quorum yet, or one that was not acknowledged and is on some replica only, must be in it.
+    std::optional<cql::Consistency> level;
+    if (shape->table().is_counter && self->fix_ == Fix::repair) level = cql::Consistency::all;
+    auto read = co_await read_row(std::move(shape), side, times, *key, level);
     if (!read) co_return fail(std::move(read.error()));
     *into = std::move(read.value());
     co_return ok();
@@ -365,62 +372,45 @@ Task<Status> Equalizer::force(ShapePtr shape, Suspect* suspect) {
 
 // ---- lists and counters
 
-/// Overwriting twice at one time doubles a list and appending twice does so at any time: each statement is sent once,
-/// and after an unknown fate the list is overwritten at a strictly newer time instead.
+/// Element by element: a tombstone over the whole list, or a time that we made up, would win or lose on the shadow
+/// alone against what a client writes with timestamps of its own. What is added is sent once, since twice it is
+/// doubled. Where the fate of that is unknown it may still come late, and the list is overwritten above it.
 Task<Status> Equalizer::force_list(ShapePtr shape, const Suspect* suspect, const WholeImage* primary,
                                    const WholeImage* shadow) {
     const auto& key = suspect->key;
     const auto column = primary ? primary->column : shadow->column;
-    std::optional<std::int64_t> newest;
-    for (const auto* list : {primary, shadow}) {
-        if (list == nullptr) continue;
-        for (const auto& life : list->times) newest = std::max(newest.value_or(life.written), life.written);
-    }
-    bool append = shadow == nullptr;
-    std::int64_t last = 0;
-    for (std::size_t attempt = 1;; ++attempt) {
-        // The first try stays as near to the real times as it can, so that a client whose clock is behind does not lose
-        // to us; what is not seen (no times, a deletion) may be newer than that, hence now at the second.
-        const auto at = std::max(attempt == 1 && newest ? *newest + 1 : work_.wall_micros(), last + 1);
-        last = at;
-        auto when = times();
-        Status done = ok();
-        if (primary == nullptr) {
-            auto write = plan_column_delete(*shape, key, column, at);
-            done = co_await work_.to.write_once(std::move(write));
-        } else {
-            auto planned = list_runs(*shape, *primary, work_.pair.unknown_timestamp);
-            CO_TRY(auto runs, std::move(planned));
-            if (!append) when.all = at;
-            auto how = append ? ListWrite::append : ListWrite::overwrite;
-            for (const auto& run : runs) {
-                if (run.expires != 0 && run.expires <= when.now_seconds) continue;
-                auto write = plan_list_write(*shape, key, column, run, how, when);
-                done = co_await work_.to.write_once(std::move(write));
-                if (!done) break;
-                how = ListWrite::append;
-            }
-        }
-        if (!done && !fate_unknown(done.error())) {
-            if (classify(done.error()) == Failure::fatal) co_return done;
+    const auto& type = *shape->column(column).type;
+    std::optional<WholeImage> seen;
+    if (shadow != nullptr) seen = *shadow;
+    ListChanger changer(work_, shape, key, column, primary);
+    for (int attempt = 1; attempt <= kListAttempts; ++attempt) {
+        auto done = co_await changer.change(seen ? &*seen : nullptr);
+        if (!done && classify(done.error()) == Failure::fatal) co_return done;
+        // A place that is no longer there is refused too: a deletion may have been replayed beside us. Look again.
+        if (!done && !fate_unknown(done.error()) && attempt == kListAttempts) {
             ++work_.report.refused;
+            Difference sample{
+                shape->cql_name(), shape->key_text(key), shape->column(column).name, DifferenceKind::refused, "", ""};
+            (work_.pair.primary == routing::Side::source ? sample.target : sample.source) = done.error().what;
+            work_.report.add_sample(std::move(sample));
             co_return ok();
         }
         std::optional<RowImage> now;
         auto read = co_await read_one(this, shape, &work_.to, work_.to_times, &key, &now);
         CO_TRY(std::move(read));
         const auto* list = whole_of(image_or_nothing(now), column);
-        const auto& type = *shape->column(column).type;
         const bool equal = list == nullptr || primary == nullptr
                                ? list == primary
                                : cql::equal_values(type, BytesView(primary->value), BytesView(list->value));
-        if (equal) {
+        // What is equal now is not, should that come late whose fate we do not know.
+        if (equal && done) {
             ++work_.report.lists_rewritten;
             co_return ok();
         }
-        if (attempt == 3) co_return ok();  // the caller's last look counts it
-        append = false;
+        seen.reset();
+        if (list != nullptr) seen = *list;
     }
+    co_return ok();  // the caller's last look counts it
 }
 
 Task<Status> Equalizer::force_counters(ShapePtr shape, const Suspect* suspect) {

@@ -12,6 +12,7 @@
 #include "routing/phase.h"
 #include "routing/scope.h"
 #include "sync/live_traffic.h"
+#include "sync/owed_lists.h"
 #include "sync/token_range.h"
 
 namespace penumbra::sync {
@@ -63,6 +64,7 @@ struct WorkOptions {
     /// With it, settle() waits for what is owed too, so that a verify does not call a write that is on its way a
     /// difference. Not for who pays what is owed: it would wait for itself.
     std::function<std::int64_t()> oldest_owed;
+    ListTimes list_times;  ///< of elements whose times the primary does not show
     cql::Consistency read_consistency = cql::Consistency::local_quorum;
     cql::Consistency write_consistency = cql::Consistency::local_quorum;
 };

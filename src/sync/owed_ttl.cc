@@ -8,28 +8,21 @@
 
 #include "cql/language/parser.h"
 #include "cql/language/rewrite.h"
-#include "cql/protocol/frame_edit.h"
-#include "cql/protocol/requests.h"
 #include "cql/types/scalars.h"
+#include "sync/owed_edit.h"
 
 namespace penumbra::sync {
 
 namespace {
 
-class TtlEdit {
+class TtlEdit : public OwedEdit {
   public:
     TtlEdit(const cql::FrameView& frame, Seconds elapsed, const cql::Schema* schema)
-        : frame_(frame), edit_(frame), elapsed_(elapsed.count()), schema_(schema) {}
+        : OwedEdit(frame), elapsed_(elapsed.count()), schema_(schema) {}
 
-    const cql::FrameEdit& edit() const { return edit_; }
-    bool changed_frame() const { return changed_frame_; }
-    void replace_text(const auto& holder, std::string_view text) {
-        edit_.replace_query(holder, text);
-        changed_frame_ = true;
-    }
-
-    /// Bound TTLs are changed in the frame. The text as it has to be for all others; nothing when it may stay.
-    std::optional<std::string> apply(std::string_view text, std::string_view keyspace, const cql::ValuesView& values) {
+    /// Bound TTLs are changed in the frame.
+    std::optional<std::string> apply(std::string_view text, std::string_view keyspace, const cql::ValuesView& values,
+                                     const cql::ParametersView&) override {
         const auto statement = cql::parse(text);
         if (!statement.complete) return std::nullopt;
         std::vector<std::string> with;  // keeps what `replacements` look at
@@ -73,75 +66,23 @@ class TtlEdit {
     }
 
     void bound(const cql::Term& ttl, const cql::ValuesView& values) {
-        const auto found = values.named() ? values.by_name(ttl.text) : values.nth(ttl.marker);
-        if (!found || !found->value.has_value()) return;
-        const auto bytes = found->value.bytes();
-        const auto given = cql::decode_int(bytes);
+        const auto bytes = bound_value(ttl, values);
+        if (!bytes) return;
+        const auto given = cql::decode_int(*bytes);
         if (!given || given.value() <= 0) return;
-        const auto rest = cql::encode_int(left(given.value()));
-        const auto at = static_cast<std::size_t>(bytes.data() - frame_.whole.data()) - cql::kHeaderSize;
-        edit_.splice(at, bytes.size(), rest);
-        changed_frame_ = true;
+        replace_bound(*bytes, cql::encode_int(left(given.value())));
     }
 
-    const cql::FrameView& frame_;
-    cql::FrameEdit edit_;
     std::int64_t elapsed_;
     const cql::Schema* schema_;
-    bool changed_frame_ = false;
 };
-
-OwedPrepared* prepared_of(OwedStatement& statement, BytesView id) {
-    const auto found =
-        std::ranges::find_if(statement.prepared, [&](const auto& prepared) { return equal(prepared.id, id); });
-    return found == statement.prepared.end() ? nullptr : &*found;
-}
 
 }  // namespace
 
 Result<OwedStatement> with_ttl_left(OwedStatement statement, Seconds elapsed, const cql::Schema* schema) {
     TRY(const auto frame, cql::view_frame(statement.frame, cql::Direction::request));
     TtlEdit change(frame, elapsed, schema);
-    // By our id: one text may stand in several children, and is changed from what it was.
-    std::vector<std::pair<OwedPrepared*, std::string>> texts;
-    const auto prepared = [&](BytesView id, const cql::ValuesView& values) {
-        auto* of_id = prepared_of(statement, id);
-        if (of_id == nullptr) return;  // whoever translates the ids will say so
-        const auto& keyspace = of_id->keyspace.empty() ? statement.keyspace : of_id->keyspace;
-        if (auto text = change.apply(of_id->text, keyspace, values)) texts.emplace_back(of_id, std::move(*text));
-    };
-    switch (frame.header.opcode) {
-        case cql::Opcode::query: {
-            TRY(const auto query, cql::decode_query(frame));
-            if (auto text = change.apply(query.query, statement.keyspace, query.parameters.values))
-                change.replace_text(query, *text);
-            break;
-        }
-        case cql::Opcode::execute: {
-            TRY(const auto execute, cql::decode_execute(frame));
-            prepared(execute.id, execute.parameters.values);
-            break;
-        }
-        case cql::Opcode::batch: {
-            TRY(const auto batch, cql::decode_batch(frame));
-            for (const auto child : batch.children) {
-                if (child.prepared) {
-                    prepared(child.id, child.values);
-                } else if (auto text = change.apply(child.query, statement.keyspace, child.values)) {
-                    change.replace_text(child, *text);
-                }
-            }
-            break;
-        }
-        default:
-            break;
-    }
-    if (change.changed_frame()) {
-        Bytes changed;
-        change.edit().append_to(changed);
-        statement.frame = std::move(changed);
-    }
-    for (auto& [of_id, text] : texts) of_id->text = std::move(text);
+    TRY(edit_owed(frame, change, statement));
     return statement;
 }
 

@@ -8,14 +8,21 @@ namespace penumbra::sync {
 //   1 statement, as it was written before rows were noted: keyspace, u16 count, count * (id, text, keyspace), frame to
 //     the end
 //   2 resync: keyspace, table, partition key to the end
-//   4 resync after a serial read: u16 consistency of that, and then as 2
 //   3 statement: as 1, with u16 count, count * (keyspace, table, partition key) before the frame
+//   4 resync after a serial read: u16 consistency of that, and then as 2
+//   5 statement that adds to lists: as 3
 // A string or byte run is a u32 length and its bytes. The frame is last and without a length: what is long is copied
 // once.
 
 namespace {
 
-enum class Kind : std::uint8_t { statement_alone = 1, resync = 2, statement = 3, serial_resync = 4 };
+enum class Kind : std::uint8_t {
+    statement_alone = 1,
+    resync = 2,
+    statement = 3,
+    serial_resync = 4,
+    adds_to_lists = 5,
+};
 
 void write_run(Writer& out, BytesView bytes) {
     out.u32(static_cast<std::uint32_t>(bytes.size()));
@@ -49,7 +56,8 @@ Result<Owed> decode_statement(Reader& in, Kind kind) {
         TRY(prepared.keyspace, read_text(in));
         owed.prepared.push_back(std::move(prepared));
     }
-    if (kind == Kind::statement) {
+    owed.adds_to_lists = kind == Kind::adds_to_lists;
+    if (kind != Kind::statement_alone) {
         TRY(const auto rows, in.u16());
         for (std::uint16_t i = 0; i < rows; ++i) {
             OwedResync order;
@@ -95,8 +103,9 @@ void encode_owed_resync(const OwedResync& order, Bytes& out) {
 }
 
 void encode_owed_statement(std::string_view keyspace, const std::vector<OwedPreparedView>& prepared,
-                           const std::vector<OwedResync>& rows, BytesView frame, Bytes& out) {
-    OwedStatementWriter writer(out, keyspace);
+                           const std::vector<OwedResync>& rows, BytesView frame, Bytes& out,
+                           AddsToLists adds_to_lists) {
+    OwedStatementWriter writer(out, keyspace, adds_to_lists);
     for (const auto& one : prepared) writer.add_prepared(one);
     writer.close_prepared();
     for (const auto& row : rows) {
@@ -108,9 +117,9 @@ void encode_owed_statement(std::string_view keyspace, const std::vector<OwedPrep
     out.insert(out.end(), frame.begin(), frame.end());
 }
 
-OwedStatementWriter::OwedStatementWriter(Bytes& out, std::string_view keyspace) : out_(out) {
+OwedStatementWriter::OwedStatementWriter(Bytes& out, std::string_view keyspace, AddsToLists adds_to_lists) : out_(out) {
     Writer writer(out);
-    writer.u8(static_cast<std::uint8_t>(Kind::statement));
+    writer.u8(static_cast<std::uint8_t>(adds_to_lists == AddsToLists::yes ? Kind::adds_to_lists : Kind::statement));
     write_run(writer, keyspace);
     count_at_ = out.size();
     writer.u16(0);
@@ -161,6 +170,7 @@ Result<Owed> decode_owed(BytesView payload) {
     switch (static_cast<Kind>(kind)) {
         case Kind::statement_alone:
         case Kind::statement:
+        case Kind::adds_to_lists:
             return decode_statement(in, static_cast<Kind>(kind));
         case Kind::resync:
         case Kind::serial_resync:

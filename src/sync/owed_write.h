@@ -29,14 +29,15 @@ struct OwedResync {
     /// Of a conditional write that the primary may have accepted without committing it: this read makes it finish that,
     /// or give it up, before anything is read to be copied. SERIAL or LOCAL_SERIAL, as the client had it.
     std::optional<cql::Consistency> serial = std::nullopt;
-    bool operator==(const OwedResync&) const = default;
+    auto operator<=>(const OwedResync&) const = default;
 };
 
 /// A write that the shadow should have been sent: the request frame (QUERY, EXECUTE or BATCH, timestamp included) with
 /// our own prepared ids, and what is needed to translate those. Sending it again is harmless: same values, same
 /// timestamp.
 struct OwedStatement {
-    std::string keyspace;  ///< of the client's connection; may be empty
+    bool adds_to_lists = false;  ///< sent twice it would double what it adds: see ListsEmptied
+    std::string keyspace;        ///< of the client's connection; may be empty
     std::vector<OwedPrepared> prepared;
     std::vector<OwedResync> rows;  ///< what it touches: resynced should the shadow refuse the text
     Bytes frame;
@@ -58,9 +59,10 @@ struct OwedPreparedView {
 };
 /// The same piece by piece, without lists: the prepared ones, close_prepared(), the rows that it touches, close_rows(),
 /// and then the caller appends the frame to `out`.
+enum class AddsToLists : std::uint8_t { no, yes };
 class OwedStatementWriter {
   public:
-    OwedStatementWriter(Bytes& out, std::string_view keyspace);
+    OwedStatementWriter(Bytes& out, std::string_view keyspace, AddsToLists adds_to_lists);
     void add_prepared(const OwedPreparedView& prepared);
     void close_prepared();
     /// The caller appends the partition key to `out` in between. One like the row before is left out.
@@ -76,7 +78,8 @@ class OwedStatementWriter {
     std::size_t previous_at_ = 0;  // 0: this row is the first
 };
 void encode_owed_statement(std::string_view keyspace, const std::vector<OwedPreparedView>& prepared,
-                           const std::vector<OwedResync>& rows, BytesView frame, Bytes& out);
+                           const std::vector<OwedResync>& rows, BytesView frame, Bytes& out,
+                           AddsToLists adds_to_lists = AddsToLists::no);
 Result<Owed> decode_owed(BytesView payload);
 
 }  // namespace penumbra::sync

@@ -1,6 +1,7 @@
 #include "sync/replayer.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <tuple>
 #include <unordered_map>
@@ -9,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "base/inject.h"
 #include "base/log.h"
 #include "runtime/async.h"
 #include "runtime/gate.h"
@@ -18,6 +20,7 @@
 #include "sync/owed_write.h"
 #include "sync/requester.h"
 #include "sync/resync.h"
+#include "sync/table_shape.h"
 #include "sync/work.h"
 
 namespace penumbra::sync {
@@ -32,8 +35,19 @@ enum class Outcome : std::uint8_t {
     set_aside,
     later,  ///< the cluster does not take anything now
     again,  ///< this one did not work out; others may
+    waits,  ///< its time has not come
     kept,   ///< somebody else's to settle, or stopped
 };
+
+/// The catch-all code of ScyllaDB may mean "later" or "never", and rows that differ after a repair may only have been
+/// written again.
+bool is_unclear(const Error& error) {
+    return (error.code == Errc::server && error.detail == 0) || error.code == Errc::conflict;
+}
+
+bool is_stopping(const Error& error) {
+    return error.code == Errc::cancelled || error.code == Errc::shutting_down;
+}
 
 }  // namespace
 
@@ -63,6 +77,18 @@ struct Replayer::State {
     };
     std::unordered_map<journal::EntryId, Tries> tries;
 
+    /// What one order is about: scope, keyspace, table, partition key.
+    using OrderKey = std::tuple<std::uint32_t, std::string, std::string, Bytes>;
+    /// Counters of unknown fate, from when both clusters answered: see ReplayOptions::late_writes. Only in memory: what
+    /// a killed process was about to add may come late as well, and its successor waits from the start.
+    struct Settling {
+        SteadyTime since;
+        journal::EntryId newest;  ///< of the orders that this settles; later ones are settled after it
+        bool done = false;
+        bool unanswered = false;  ///< a replica did not answer: to be asked again, and others are not held up by it
+    };
+    std::map<OrderKey, Settling> settling;
+
     std::atomic<std::uint64_t> settled{0}, statements{0}, resyncs{0}, retries{0}, set_aside{0};
     std::atomic<bool> paused{false};
     std::atomic<double> per_second{0};
@@ -76,7 +102,12 @@ struct Replayer::State {
         std::vector<journal::EntryId> entries;
         routing::ScopeId scope;
         std::int64_t appended_at = 0;  ///< wall clock, microseconds
-        Owed work;
+        Owed work;  ///< of those that add to lists: an OwedStatement, whose rows are resynced
+        struct ToLists {
+            OwedStatement statement;
+            std::int64_t appended_at = 0;
+        };
+        std::vector<ToLists> lists;
         SteadyTime seen_at{};  ///< what it is about was written before
     };
     struct Batch {
@@ -86,6 +117,7 @@ struct Replayer::State {
         bool again = false;
         Nanos took{0};  // of its statements together
         std::int64_t sent = 0;
+        bool progress = false;
     };
 
     std::shared_ptr<Batch> next_batch();
@@ -97,10 +129,15 @@ struct Replayer::State {
     static Task<void> loop(State* self);
     static Task<Unit> lane(State* self, std::shared_ptr<Batch> batch);
     Task<Outcome> run(const Job* job);
-    Task<Outcome> send(const Job* job, const OwedStatement* statement);
+    Task<Status> send(const OwedStatement* statement, std::int64_t appended_at);
+    /// Without what they add, which is then read back.
+    Task<Outcome> send_to_lists(const Job* job);
     /// A statement that the cluster answered with an error: what it refuses for good it gets by reading.
     Task<Outcome> not_taken(const Job* job, const OwedStatement* statement, Error error);
-    Task<Outcome> resync(const Job* job, const OwedResync* order);
+    Task<Outcome> resync(const Job* job, const OwedResync* order, ListTimes list_times);
+    bool is_counter(const OwedResync& order) const;
+    /// Whether no counter update of unknown fate can come any more; settled: now.
+    Task<Outcome> quiet(const Job* job, const OwedResync* order, const ReplayScope* scope);
     Task<Result<Schemas>> schemas_as_of(SteadyTime when);
     /// Owes the order to the other cluster instead.
     Task<Outcome> turn_round(const Job* job, const OwedResync* order);
@@ -148,11 +185,10 @@ void Replayer::State::put_aside(journal::EntryId id, std::string reason) {
 std::shared_ptr<Replayer::State::Batch> Replayer::State::next_batch() {
     auto batch = std::make_shared<Batch>();
     // One partition resynced once pays all orders for it that came before.
-    std::map<std::tuple<std::uint32_t, std::string, std::string, Bytes, std::optional<cql::Consistency>>, std::size_t>
-        orders;
-    const auto entries = journal.owed(options.stream, at_once.now() * 8);
+    std::map<std::pair<std::uint32_t, OwedResync>, std::size_t> orders;
+    std::map<std::pair<std::uint32_t, std::vector<OwedResync>>, std::size_t> lists;
     const auto now = Shard::here().clock().now();
-    for (const auto& entry : entries) {
+    for (const auto& entry : journal.owed(options.stream, at_once.now() * 8)) {
         auto payload = journal.read(entry.id);
         if (!payload) {
             // Settled or forgotten meanwhile; anything else is damage that an operator has to see.
@@ -165,15 +201,37 @@ std::shared_ptr<Replayer::State::Batch> Replayer::State::next_batch() {
             continue;
         }
         if (const auto* order = std::get_if<OwedResync>(&work.value())) {
-            const auto [at, fresh] = orders.try_emplace(
-                {entry.scope, order->keyspace, order->table, order->partition_key, order->serial}, batch->jobs.size());
+            const OrderKey key{entry.scope, order->keyspace, order->table, order->partition_key};
+            const auto counted = settling.find(key);
+            if (counted != settling.end() && counted->second.done && entry.id <= counted->second.newest) {
+                journal.settle(entry.id);
+                batch->progress = true;
+                continue;
+            }
+            if (counted != settling.end() && !counted->second.unanswered && counted->second.newest < entry.id) {
+                if (!counted->second.done) continue;
+                settling.erase(counted);
+            }
+            const auto [at, fresh] = orders.try_emplace({entry.scope, *order}, batch->jobs.size());
             if (!fresh) {
                 batch->jobs[at->second].entries.push_back(entry.id);
                 continue;
             }
         }
+        if (auto* statement = std::get_if<OwedStatement>(&work.value()); statement && statement->adds_to_lists) {
+            const auto [at, fresh] = lists.try_emplace({entry.scope, statement->rows}, batch->jobs.size());
+            if (fresh) {
+                OwedStatement rows;
+                rows.rows = statement->rows;
+                batch->jobs.push_back({{}, routing::ScopeId(entry.scope), entry.appended_at, std::move(rows), {}, now});
+            }
+            auto& job = batch->jobs[at->second];
+            job.entries.push_back(entry.id);
+            job.lists.push_back({std::move(*statement), entry.appended_at});
+            continue;
+        }
         batch->jobs.push_back(
-            {{entry.id}, routing::ScopeId(entry.scope), entry.appended_at, std::move(work.value()), now});
+            {{entry.id}, routing::ScopeId(entry.scope), entry.appended_at, std::move(work.value()), {}, now});
     }
     return batch;
 }
@@ -182,6 +240,7 @@ void Replayer::State::nothing_owed() {
     paused = false;
     per_second = 0;
     measured_at = {};
+    settling.clear();
 }
 
 void Replayer::State::measure() {
@@ -205,7 +264,7 @@ Task<void> Replayer::State::loop(State* self) {
     auto pause = kFirstPause;
     while (!self->stop.requested()) {
         const auto batch = self->next_batch();
-        if (batch->jobs.empty()) {
+        if (batch->jobs.empty() && !batch->progress) {
             self->nothing_owed();
             co_await sleep(self->options.poll, &self->stop);
             continue;
@@ -223,6 +282,7 @@ Task<void> Replayer::State::loop(State* self) {
         self->paused = batch->later;
         if (!batch->later && !batch->again) {
             pause = kFirstPause;
+            if (!batch->progress) co_await sleep(self->options.poll * 5, &self->stop);
             continue;
         }
         std::uint64_t dropped = 0;
@@ -249,6 +309,7 @@ Task<Unit> Replayer::State::lane(State* self, std::shared_ptr<Batch> batch) {
         }
         if (outcome == Outcome::later) batch->later = true;
         if (outcome == Outcome::again) batch->again = true;
+        batch->progress |= outcome == Outcome::settled || outcome == Outcome::set_aside;
         if (outcome != Outcome::settled) continue;
         for (const auto id : job.entries) {
             self->journal.settle(id);
@@ -260,29 +321,46 @@ Task<Unit> Replayer::State::lane(State* self, std::shared_ptr<Batch> batch) {
 }
 
 Task<Outcome> Replayer::State::run(const Job* job) {
+    if (!job->lists.empty()) {
+        const auto outcome = co_await send_to_lists(job);
+        co_return outcome;
+    }
     if (const auto* statement = std::get_if<OwedStatement>(&job->work)) {
-        const auto outcome = co_await send(job, statement);
+        auto sent = co_await send(statement, job->appended_at);
+        if (sent) co_return Outcome::settled;
+        const auto outcome = co_await not_taken(job, statement, std::move(sent.error()));
         co_return outcome;
     }
     const auto* order = std::get_if<OwedResync>(&job->work);
     if (options.begins) options.begins(job->scope, *order, job->entries.back());
-    const auto outcome = co_await resync(job, order);
+    // An element cannot be newer than the order, but by the clock of a client that is ahead.
+    ListTimes list_times;
+    list_times.otherwise(job->appended_at);
+    const auto outcome = co_await resync(job, order, std::move(list_times));
     co_return outcome;
 }
 
-namespace {
-
-/// The catch-all code of ScyllaDB may mean "later" or "never", and rows that differ after a repair may only have been
-/// written again.
-bool is_unclear(const Error& error) {
-    return (error.code == Errc::server && error.detail == 0) || error.code == Errc::conflict;
+Task<Outcome> Replayer::State::send_to_lists(const Job* job) {
+    ListTimes list_times;
+    for (const auto& owed_one : job->lists) {
+        const auto schema = owed.schema();
+        auto emptied = without_list_elements(owed_one.statement, schema.get());
+        if (!emptied) co_return judge(*job, emptied.error());
+        list_times.merge(emptied.value().times);
+        list_times.otherwise(owed_one.appended_at);
+        if (!emptied.value().complete) continue;
+        auto sent = co_await send(&emptied.value().statement, owed_one.appended_at);
+        // What the cluster refuses is resynced like the rest.
+        if (!sent &&
+            (is_stopping(sent.error()) || is_unclear(sent.error()) || classify(sent.error()) == Failure::passing))
+            co_return judge(*job, sent.error());
+    }
+    for (const auto& order : std::get<OwedStatement>(job->work).rows) {
+        const auto outcome = co_await resync(job, &order, list_times);
+        if (outcome != Outcome::settled) co_return outcome;
+    }
+    co_return Outcome::settled;
 }
-
-bool is_stopping(const Error& error) {
-    return error.code == Errc::cancelled || error.code == Errc::shutting_down;
-}
-
-}  // namespace
 
 Outcome Replayer::State::judge(const Job& job, const Error& error) {
     if (is_stopping(error)) return Outcome::kept;
@@ -322,23 +400,24 @@ Task<Outcome> Replayer::State::not_taken(const Job* job, const OwedStatement* st
     log.info("the cluster refuses an owed statement; its rows are resynced",
              {kv("entry", job->entries.front()), kv("error", to_string(error))});
     for (const auto& order : statement->rows) {
-        const auto outcome = co_await resync(job, &order);
+        ListTimes list_times;
+        list_times.otherwise(job->appended_at);
+        const auto outcome = co_await resync(job, &order, std::move(list_times));
         if (outcome != Outcome::settled) co_return outcome;
     }
     co_return Outcome::settled;
 }
 
-Task<Outcome> Replayer::State::send(const Job* job, const OwedStatement* owed_statement) {
+Task<Status> Replayer::State::send(const OwedStatement* owed_statement, std::int64_t appended_at) {
     // The other cluster counts a TTL from when it took the write.
     constexpr std::int64_t kSecond = 1'000'000;
-    const auto late = (Shard::here().clock().wall_micros() - job->appended_at + kSecond / 2) / kSecond;
+    const auto late = (Shard::here().clock().wall_micros() - appended_at + kSecond / 2) / kSecond;
     OwedStatement shortened;
     const auto* statement = owed_statement;
     if (late > 0) {
         const auto schema = owed.schema();
         auto changed = with_ttl_left(*owed_statement, Seconds(late), schema.get());
-        if (!changed) co_return judge(*job, changed.error());
-        shortened = std::move(changed.value());
+        CO_TRY(shortened, std::move(changed));
         statement = &shortened;
     }
     for (int attempt = 0;; ++attempt) {
@@ -347,28 +426,22 @@ Task<Outcome> Replayer::State::send(const Job* job, const OwedStatement* owed_st
         for (const auto& prepared : statement->prepared) {
             auto id = co_await owed.prepare(prepared.text,
                                             prepared.keyspace.empty() ? statement->keyspace : prepared.keyspace, by);
-            if (!id) {
-                const auto outcome = co_await not_taken(job, statement, std::move(id.error()));
-                co_return outcome;
-            }
+            if (!id) co_return fail(std::move(id.error()));
             ids.push_back(std::move(id.value()));
         }
-        auto frame = translate_frame(*statement, ids);
-        if (!frame) co_return judge(*job, frame.error());
-        auto reply = co_await owed.send(std::move(frame.value()), statement->keyspace, by);
-        if (!reply) co_return judge(*job, reply.error());
-        const auto answer = answer_of(reply.value());
+        auto translated = translate_frame(*statement, ids);
+        CO_TRY(auto frame, std::move(translated));
+        auto reply = co_await owed.send(std::move(frame), statement->keyspace, by);
+        if (!reply) co_return fail(std::move(reply.error()));
+        auto answer = answer_of(reply.value());
         if (answer) {
             ++statements;
-            co_return Outcome::settled;
+            co_return ok();
         }
         // The node that got it had not prepared it, or has forgotten: nothing was done. Preparing again reaches it.
         const bool unprepared = answer.error().code == Errc::server &&
                                 answer.error().detail == static_cast<std::int32_t>(cql::ErrorCode::unprepared);
-        if (!unprepared || attempt >= 3) {
-            const auto outcome = co_await not_taken(job, statement, answer.error());
-            co_return outcome;
-        }
+        if (!unprepared || attempt >= 3) co_return fail(std::move(answer.error()));
     }
 }
 
@@ -389,13 +462,57 @@ Task<Result<Schemas>> Replayer::State::schemas_as_of(SteadyTime when) {
     return Schemas::as_of(&other, &owed, when, Deadline::in(Shard::here().clock(), options.request_timeout));
 }
 
-Task<Outcome> Replayer::State::resync(const Job* job, const OwedResync* order) {
+bool Replayer::State::is_counter(const OwedResync& order) const {
+    const auto schema = owed.schema();
+    const auto* table = schema ? schema->table(order.keyspace, order.table) : nullptr;
+    return table != nullptr && table->is_counter;
+}
+
+Task<Outcome> Replayer::State::quiet(const Job* job, const OwedResync* order, const ReplayScope* scope) {
+    const OrderKey key{job->scope.value(), order->keyspace, order->table, order->partition_key};
+    const auto found = settling.find(key);
+    if (found != settling.end()) {
+        const auto waited = Shard::here().now() - found->second.since;
+        if (waited < options.late_writes) co_return Outcome::waits;
+        if (!found->second.unanswered) co_return Outcome::settled;
+        settling.erase(found);
+    }
+    // What has been owed until now was sent before the probe is.
+    const auto covered = journal.owed(options.stream, std::numeric_limits<std::size_t>::max());
+    const auto newest = covered.empty() ? job->entries.back() : covered.back().id;
+    const auto schema = owed.schema();
+    const auto* table = schema ? schema->table(order->keyspace, order->table) : nullptr;
+    auto made = table ? TableShape::make(*table, *table, scope->scope, scope->tenant_column)
+                      : Result<ShapePtr>(fail(Errc::not_found, "no such table"));
+    if (!made) co_return judge(*job, made.error());
+    const auto shape = std::move(made.value());
+    for (auto* session : {&other, &owed}) {
+        cluster::QueryOptions read;
+        read.consistency = cql::Consistency::all;
+        read.page_size = 1;
+        read.by = Deadline::in(Shard::here().clock(), options.request_timeout);
+        const bool whole = order->partition_key.empty();
+        auto text = whole ? "SELECT * FROM " + shape->cql_name() : shape->select_partition(ElementTimes::hidden);
+        auto values = whole ? std::vector<cql::Cell>() : shape->key_values(order->partition_key, {});
+        auto answered = co_await session->execute(std::move(text), std::move(values), read);
+        if (answered) continue;
+        if (is_stopping(answered.error()) || classify(answered.error()) != Failure::passing)
+            co_return judge(*job, answered.error());
+        settling[key] = {Shard::here().now(), newest, false, true};
+        co_return Outcome::waits;
+    }
+    settling[key] = {Shard::here().now(), newest};
+    co_return Outcome::waits;
+}
+
+Task<Outcome> Replayer::State::resync(const Job* job, const OwedResync* order, ListTimes list_times) {
     const auto scope = options.scope_of ? options.scope_of(job->scope) : std::nullopt;
     if (!scope) {
         // Its migration was cancelled or completed: nobody wants it any more.
         co_return Outcome::settled;
     }
     const auto to = options.stream == 1 ? routing::Side::target : routing::Side::source;
+    if (INJECT("sync.drop_resync")) co_return Outcome::settled;
     if (scope->primary == to) {
         // Of a phase that is over: a switch waits until all such orders are carried out, but a crash offers those of a
         // segment that was not deleted once more. By now this cluster has writes that the other one has not, and
@@ -403,6 +520,11 @@ Task<Outcome> Replayer::State::resync(const Job* job, const OwedResync* order) {
         // after a forced switch, which leaves what it leaves.
         const auto turned = co_await turn_round(job, order);
         co_return turned;
+    }
+    const bool counts = is_counter(*order);
+    if (counts) {
+        const auto now = co_await quiet(job, order, &scope.value());
+        if (now != Outcome::settled) co_return now;
     }
     Pair pair{other,
               owed,
@@ -415,6 +537,8 @@ Task<Outcome> Replayer::State::resync(const Job* job, const OwedResync* order) {
     WorkOptions work;
     work.attempts = 3;
     work.parallelism = 2;
+    work.list_times = std::move(list_times);
+    if (counts) work.read_consistency = cql::Consistency::all;
     work.request_timeout = options.request_timeout;
     Resync one(std::move(pair), std::move(work));
     // What was written may be in a column that was added a moment ago.
@@ -442,11 +566,26 @@ Task<Outcome> Replayer::State::resync(const Job* job, const OwedResync* order) {
         if (!seen_now) co_return judge(*job, seen_now.error());
         if (!seen_now.value().same_table(schemas, order->keyspace, order->table)) co_return Outcome::again;
     }
+    if (counts) {
+        const auto at = settling.find({job->scope.value(), order->keyspace, order->table, order->partition_key});
+        // Whatever else became of it: what comes next has to wait anew.
+        const bool settled =
+            done && done.value().unknown_fate == 0 && done.value().repaired >= done.value().differences;
+        if (at != settling.end() && settled) at->second.done = true;
+        if (at != settling.end() && !settled) settling.erase(at);
+    }
     if (!done) co_return judge(*job, done.error());
     const auto& report = done.value();
-    if (report.unknown_fate > 0 || report.refused > 0) {
-        auto why = fmt::format("{}.{}: {} counter updates of unknown fate, {} values refused", order->keyspace,
-                               order->table, report.unknown_fate, report.refused);
+    // What was added may be there or not. Its order stays, and the counters are read again when it cannot come any
+    // more.
+    if (report.unknown_fate > 0) co_return Outcome::later;
+    if (report.refused > 0) {
+        auto why = fmt::format("{}.{}: {} values refused", order->keyspace, order->table, report.refused);
+        for (const auto& sample : report.samples) {
+            if (sample.kind != DifferenceKind::refused) continue;
+            why += ": " + (sample.source.empty() ? sample.target : sample.source);
+            break;
+        }
         for (const auto id : job->entries) put_aside(id, why);
         co_return Outcome::set_aside;
     }

@@ -37,6 +37,10 @@ struct ReplayOptions {
     /// Where a write takes longer than this on average, fewer are sent at once: a cluster that comes back has its own
     /// clients to serve. After a pause it begins with one.
     Nanos slow = Millis(100);
+    /// A counter update whose fate is unknown may still come: it lies in a buffer of a node that was frozen, say, or is
+    /// under way between nodes. Once both clusters answer again its row is left alone for so long, and then counted.
+    /// As long as servers go on trying (Cassandra: counter_write_request_timeout).
+    Nanos late_writes = Seconds(5);
     /// How often an entry may fail in a way that says neither "later" nor "never" (the catch-all error code, rows that
     /// go on differing) before it is set aside.
     std::size_t attempts_when_unclear = 8;

@@ -63,10 +63,11 @@ Task<Result<bool>> RowStream::fill() {
     co_return true;
 }
 
-Task<Result<std::optional<RowImage>>> read_row(ShapePtr shape, Requester* from, ElementTimes times, RowKey key) {
+Task<Result<std::optional<RowImage>>> read_row(ShapePtr shape, Requester* from, ElementTimes times, RowKey key,
+                                               std::optional<cql::Consistency> level) {
     auto text = shape->select_row(key.is_static, times);
     auto values = shape->key_values(key.partition, key.clustering);
-    auto read = co_await from->read(std::move(text), std::move(values), {}, 0);
+    auto read = co_await from->read(std::move(text), std::move(values), {}, 0, level);
     if (!read) co_return fail(std::move(read.error()).in("reading a row of " + shape->cql_name()));
     std::vector<RowItem> items;
     TableShape::Decoder decoder(shape, times, TableShape::Decoder::Rows::all);

@@ -41,8 +41,9 @@ class RowStream {
     bool started_ = false;
 };
 
-/// One row as it is now; nothing when the cluster has none.
-Task<Result<std::optional<RowImage>>> read_row(ShapePtr shape, Requester* from, ElementTimes times, RowKey key);
+/// One row as it is now; nothing when the cluster has none. `level`: if not as the run reads.
+Task<Result<std::optional<RowImage>>> read_row(ShapePtr shape, Requester* from, ElementTimes times, RowKey key,
+                                               std::optional<cql::Consistency> level = {});
 
 /// Cassandra shows times inside collections from 5.0 on. `release_version` is that of the oldest node, so all of them
 /// do.

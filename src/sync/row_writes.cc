@@ -204,13 +204,37 @@ Write plan_list_write(const TableShape& shape, const RowKey& key, std::size_t co
                       WriteTimes times) {
     Write write;
     const auto name = quoted(shape.column(column));
-    const auto set = how == ListWrite::append ? fmt::format("{0} = {0} + ?", name) : name + " = ?";
+    const auto set = how == ListWrite::append    ? fmt::format("{0} = {0} + ?", name)
+                     : how == ListWrite::prepend ? fmt::format("{0} = ? + {0}", name)
+                                                 : name + " = ?";
     write.text = fmt::format("UPDATE {} USING TTL ? SET {}{}", shape.cql_name(), set, shape.where(key.is_static));
     write.values.push_back(ttl_value(run.expires, times.now_seconds));
     write.values.emplace_back(run.value);
     append_key(shape, key, write.values);
     write.timestamp = times.all.value_or(run.written);
     return write;
+}
+
+std::vector<Write> plan_list_deletes(const TableShape& shape, const RowKey& key, std::size_t column, std::size_t first,
+                                     std::size_t count, std::int64_t timestamp) {
+    std::vector<Write> writes;
+    // From the back, so that the places of those that remain to be deleted stay what they are.
+    for (auto end = first + count; end > first;) {
+        const auto begin = std::max(first, end - std::min(end, kMaxDeletionsPerStatement));
+        Write write;
+        write.timestamp = timestamp;
+        std::string what;
+        // Within a statement too: Cassandra counts places as they are after the deletions before.
+        for (auto place = end; place-- > begin;) {
+            what += (what.empty() ? "" : ", ") + quoted(shape.column(column)) + "[?]";
+            write.values.emplace_back(cql::encode_int(static_cast<std::int32_t>(place)));
+        }
+        append_key(shape, key, write.values);
+        write.text = fmt::format("DELETE {} FROM {}{}", what, shape.cql_name(), shape.where(key.is_static));
+        writes.push_back(std::move(write));
+        end = begin;
+    }
+    return writes;
 }
 
 Write plan_column_delete(const TableShape& shape, const RowKey& key, std::size_t column, std::int64_t timestamp) {

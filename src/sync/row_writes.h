@@ -64,9 +64,13 @@ struct ListRun {
 };
 /// The list in runs; where its times are not shown it is one, at `unknown` and for ever.
 Result<std::vector<ListRun>> list_runs(const TableShape& shape, const WholeImage& list, std::int64_t unknown);
-enum class ListWrite : std::uint8_t { append, overwrite };
+enum class ListWrite : std::uint8_t { append, prepend, overwrite };
 Write plan_list_write(const TableShape& shape, const RowKey& key, std::size_t column, const ListRun& run, ListWrite how,
                       WriteTimes times);
+/// Deletes elements by their places, as few dozens as one statement can name. A tombstone of its own for each: what a
+/// client writes to the list, now or with an older timestamp, is not touched by it. Not to be repeated.
+std::vector<Write> plan_list_deletes(const TableShape& shape, const RowKey& key, std::size_t column, std::size_t first,
+                                     std::size_t count, std::int64_t timestamp);
 /// Deletes a whole column.
 Write plan_column_delete(const TableShape& shape, const RowKey& key, std::size_t column, std::int64_t timestamp);
 

@@ -39,6 +39,18 @@ TEST(OwedWrite, StatementsOfAnOlderJournalHaveNoRows) {
     EXPECT_EQ(statement.frame, (Bytes{7, 7}));
 }
 
+TEST(OwedWrite, StatementsThatAddToListsSaySo) {
+    for (const auto adds : {AddsToLists::no, AddsToLists::yes}) {
+        Bytes out;
+        encode_owed_statement("ks", {}, {{"ks", "t", {1}}}, Bytes{9}, out, adds);
+        EXPECT_EQ(out[0], adds == AddsToLists::yes ? 5 : 3);
+        const auto statement = std::get<OwedStatement>(decode_owed(out).value());
+        EXPECT_EQ(statement.adds_to_lists, adds == AddsToLists::yes);
+        EXPECT_EQ(statement.rows.size(), 1U);
+        EXPECT_EQ(statement.frame, Bytes{9});
+    }
+}
+
 TEST(OwedWrite, ResyncOrdersComeBack) {
     const OwedResync order{"shop", "orders", {1, 2, 3}}, whole{"shop", "orders", {}},
         serial{"shop", "orders", {1, 2, 3}, cql::Consistency::local_serial};
@@ -64,6 +76,7 @@ TEST(OwedWrite, EveryTruncationIsAnError) {
         ASSERT_FALSE(owed) << size;
         EXPECT_EQ(owed.error().code, Errc::malformed);
     }
+    EXPECT_FALSE(decode_owed(Bytes{6}));
     EXPECT_FALSE(decode_owed(Bytes{4}));
     EXPECT_FALSE(decode_owed(Bytes{5}));
     Bytes not_serial;

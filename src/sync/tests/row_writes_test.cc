@@ -118,6 +118,19 @@ TEST_F(RowWrites, EachCellIsDeletedAtItsOwnTime) {
                             "DELETE s[?] FROM ks.t WHERE k = ? AND c = ? @77"));
 }
 
+TEST_F(RowWrites, ElementsOfAListGoByTheirPlacesFromTheBack) {
+    const auto one = plan_list_deletes(*shape_, key_, l, 2, 3, 77);
+    ASSERT_EQ(one.size(), 1U);
+    EXPECT_EQ(one[0].text, "DELETE l[?], l[?], l[?] FROM ks.t WHERE k = ? AND c = ?");
+    EXPECT_EQ(one[0].timestamp, 77);
+    EXPECT_EQ(cql::decode_int(*one[0].values[0]).value(), 4);
+    EXPECT_EQ(cql::decode_int(*one[0].values[2]).value(), 2);
+    const auto many = plan_list_deletes(*shape_, key_, l, 0, 120, 77);
+    ASSERT_EQ(many.size(), 3U);
+    EXPECT_EQ(cql::decode_int(*many[0].values[0]).value(), 119) << "what is deleted next keeps its place";
+    EXPECT_EQ(cql::decode_int(*many[2].values[19]).value(), 0);
+}
+
 TEST_F(RowWrites, AListIsCutWhereItsTimesChange) {
     const Bytes three{0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 3};
     const auto runs = list_runs(*shape_, {l, three, {{10, 0}, {10, 0}, {10, 50}}}, 77).value();
