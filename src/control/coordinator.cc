@@ -500,10 +500,17 @@ Task<void> Coordinator::drain_beforehand(ScopeId scope, Move move) {
 Task<Status> Coordinator::wait_until_drained(ScopeId scope, Move move, bool force, Deadline by) {
     const auto creditor = *move.creditor();
     const auto& clock = Shard::here().clock();
+    auto& data_plane = surroundings_.data_plane;
+    // Lists and counters that are owed have to be made equal with nobody in between, and that is now.
+    data_plane.share_hold(scope);
     for (;;) {
         const auto owed = surroundings_.owed.of(creditor, scope);
-        if (owed.entries == 0) co_return ok();
+        if (owed.entries == 0 && data_plane.unshare_hold(scope)) co_return ok();
         if (by.passed(clock.now())) {
+            if (!data_plane.unshare_hold(scope))
+                co_return fail(Errc::timeout,
+                               "rows of the scope were still being made equal when the time for the switch was over; "
+                               "nothing changed, try again");
             if (force && !move.must_drain_always()) {
                 log_.warn("phase changes by force although writes are owed",
                           {kv("creditor", creditor), kv("owed", owed.entries)});

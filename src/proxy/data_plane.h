@@ -23,8 +23,8 @@ struct Traffic {
     std::uint64_t shadow_failures = 0;
     std::uint64_t reads_not_understood = 0;  ///< taken by the primary although our parser does not know what they say
     std::uint64_t writes_not_understood = 0;
-    std::uint64_t overloaded = 0;   ///< requests and answers that there was no memory for
-    std::uint64_t memory_used = 0;  ///< bytes of the memory budget
+    std::uint64_t overloaded = 0;       ///< requests and answers that there was no memory for
+    std::uint64_t memory_used = 0;      ///< bytes of the memory budget
     std::uint64_t shadow_not_sent = 0;  ///< owed at once: the circuit was open
     std::uint64_t circuits_open = 0;    ///< shards that hold writes back from a shadow now
 };
@@ -43,6 +43,12 @@ class DataPlane : public sync::LiveTraffic {
     virtual Task<Traffic> traffic() = 0;
     /// Timestamps that are given out run so far ahead of our clock from now on.
     virtual Task<void> lead_timestamps(Nanos lead) = 0;
+    /// Of a scope that the caller holds: one other who asks for it gets it as well, and works under the caller's hold.
+    /// For a fence that waits until nothing is owed, since what is owed may have to be settled with nobody in between.
+    virtual void share_hold(routing::ScopeId scope) = 0;
+    /// From now on no other. False while one still works under it; a hold released then stays up until that one
+    /// releases it too.
+    virtual bool unshare_hold(routing::ScopeId scope) = 0;
     /// Of the last hold of the scope that was released.
     virtual Task<HoldReport> last_hold(routing::ScopeId scope) = 0;
 };

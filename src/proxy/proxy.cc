@@ -124,15 +124,41 @@ Task<Status> Proxy::settle(routing::ScopeId scope, Deadline by) {
     co_return ok();
 }
 
-bool Proxy::take_hold(routing::ScopeId scope) {
+Proxy::Taken Proxy::take_hold(routing::ScopeId scope) {
     const std::lock_guard lock(mutex_);
-    return held_since_.try_emplace(scope, Clock::system().now()).second;
+    const auto [hold, fresh] = holds_.try_emplace(scope, Hold{Clock::system().now()});
+    if (fresh) return Taken::alone;
+    if (!hold->second.shared || hold->second.borrowed) return Taken::no;
+    hold->second.borrowed = true;
+    return Taken::shared;
+}
+
+bool Proxy::leave_hold(routing::ScopeId scope) {
+    const std::lock_guard lock(mutex_);
+    const auto hold = holds_.find(scope);
+    return hold != holds_.end() && std::exchange(hold->second.borrowed, false);
+}
+
+void Proxy::share_hold(routing::ScopeId scope) {
+    const std::lock_guard lock(mutex_);
+    if (const auto hold = holds_.find(scope); hold != holds_.end()) hold->second.shared = true;
+}
+
+bool Proxy::unshare_hold(routing::ScopeId scope) {
+    const std::lock_guard lock(mutex_);
+    const auto hold = holds_.find(scope);
+    if (hold == holds_.end()) return true;
+    hold->second.shared = false;
+    return !hold->second.borrowed;
 }
 
 Task<Status> Proxy::hold(routing::ScopeId scope, Deadline by) {
     // One at a time: a switch, a copy of lists and a resync may want the same scope. Holds last milliseconds, so
     // whoever comes second looks again shortly; the waiter may be on any shard.
-    while (!take_hold(scope)) {
+    for (;;) {
+        const auto taken = take_hold(scope);
+        if (taken == Taken::shared) co_return ok();
+        if (taken == Taken::alone) break;
         if (by.passed(Clock::system().now())) co_return fail(Errc::timeout, "the scope stayed held by another change");
         co_await sleep(std::chrono::milliseconds(1));
     }
@@ -149,6 +175,7 @@ Task<Status> Proxy::hold(routing::ScopeId scope, Deadline by) {
 }
 
 Task<void> Proxy::release(routing::ScopeId scope) {
+    if (leave_hold(scope)) co_return;
     HoldReport report;
     for (auto& one : shards_) {
         auto* slot = &one;
@@ -161,9 +188,9 @@ Task<void> Proxy::release(routing::ScopeId scope) {
         });
     }
     const std::lock_guard lock(mutex_);
-    if (const auto since = held_since_.find(scope); since != held_since_.end()) {
-        report.waited = Clock::system().now() - since->second;
-        held_since_.erase(since);
+    if (const auto hold = holds_.find(scope); hold != holds_.end()) {
+        report.waited = Clock::system().now() - hold->second.since;
+        holds_.erase(hold);
         reports_[scope] = report;
     }
 }

@@ -23,6 +23,8 @@ class Proxy final : public DataPlane {
     Task<void> publish(routing::RouterPtr router) override;
     Task<Traffic> traffic() override;
     Task<void> lead_timestamps(Nanos lead) override;
+    void share_hold(routing::ScopeId scope) override;
+    bool unshare_hold(routing::ScopeId scope) override;
     Task<HoldReport> last_hold(routing::ScopeId scope) override;
     Task<Status> settle(routing::ScopeId scope, Deadline by) override;
     Task<Status> hold(routing::ScopeId scope, Deadline by) override;
@@ -39,13 +41,20 @@ class Proxy final : public DataPlane {
         std::unique_ptr<ProxyShard> proxy;
     };
 
-    /// False while somebody else holds the scope.
-    bool take_hold(routing::ScopeId scope);
+    struct Hold {
+        SteadyTime since;
+        bool shared = false;    ///< one other may join
+        bool borrowed = false;  ///< one has
+    };
+    enum class Taken : std::uint8_t { no, alone, shared };
+    Taken take_hold(routing::ScopeId scope);
+    /// True when another one goes on holding the scope.
+    bool leave_hold(routing::ScopeId scope);
 
     ProxyContext& context_;
     std::vector<PerShard> shards_;
     std::mutex mutex_;  // guards the two below: holds come from any background shard
-    std::unordered_map<routing::ScopeId, SteadyTime> held_since_;
+    std::unordered_map<routing::ScopeId, Hold> holds_;
     std::unordered_map<routing::ScopeId, HoldReport> reports_;
 };
 

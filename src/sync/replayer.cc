@@ -1,9 +1,7 @@
 #include "sync/replayer.h"
 
 #include <algorithm>
-#include <limits>
 #include <map>
-#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -15,6 +13,7 @@
 #include "runtime/async.h"
 #include "runtime/gate.h"
 #include "sync/at_once.h"
+#include "sync/counter_settling.h"
 #include "sync/owed_frame.h"
 #include "sync/owed_ttl.h"
 #include "sync/owed_write.h"
@@ -28,6 +27,8 @@ namespace penumbra::sync {
 namespace {
 
 constexpr Nanos kFirstPause = Millis(50);
+/// Entries that wait are read again with every batch, so that others come through.
+constexpr std::size_t kMostWaiting = 4096;
 
 /// What became of one entry.
 enum class Outcome : std::uint8_t {
@@ -49,6 +50,10 @@ bool is_stopping(const Error& error) {
     return error.code == Errc::cancelled || error.code == Errc::shutting_down;
 }
 
+CounterSettling::Row row_of(routing::ScopeId scope, const OwedResync& order) {
+    return {scope, order.keyspace, order.table, order.partition_key};
+}
+
 }  // namespace
 
 struct Replayer::State {
@@ -58,6 +63,7 @@ struct Replayer::State {
           other(x),
           traffic(t),
           options(std::move(r)),
+          settling(options.late_writes),
           pace(options.per_second),
           at_once(options.parallelism, options.slow) {}
 
@@ -77,17 +83,7 @@ struct Replayer::State {
     };
     std::unordered_map<journal::EntryId, Tries> tries;
 
-    /// What one order is about: scope, keyspace, table, partition key.
-    using OrderKey = std::tuple<std::uint32_t, std::string, std::string, Bytes>;
-    /// Counters of unknown fate, from when both clusters answered: see ReplayOptions::late_writes. Only in memory: what
-    /// a killed process was about to add may come late as well, and its successor waits from the start.
-    struct Settling {
-        SteadyTime since;
-        journal::EntryId newest;  ///< of the orders that this settles; later ones are settled after it
-        bool done = false;
-        bool unanswered = false;  ///< a replica did not answer: to be asked again, and others are not held up by it
-    };
-    std::map<OrderKey, Settling> settling;
+    CounterSettling settling;
 
     std::atomic<std::uint64_t> settled{0}, statements{0}, resyncs{0}, retries{0}, set_aside{0};
     std::atomic<bool> paused{false};
@@ -96,13 +92,14 @@ struct Replayer::State {
     AtOnce at_once;
     SteadyTime measured_at{};
     std::uint64_t settled_then = 0;
+    std::size_t waiting = 0;  // of the last batch: they are the oldest, and others stand behind them
 
     /// Entries that one piece of work settles: one statement, or all orders to resync one partition.
     struct Job {
         std::vector<journal::EntryId> entries;
         routing::ScopeId scope;
         std::int64_t appended_at = 0;  ///< wall clock, microseconds
-        Owed work;  ///< of those that add to lists: an OwedStatement, whose rows are resynced
+        Owed work;                     ///< of those that add to lists: an OwedStatement, whose rows are resynced
         struct ToLists {
             OwedStatement statement;
             std::int64_t appended_at = 0;
@@ -118,6 +115,7 @@ struct Replayer::State {
         Nanos took{0};  // of its statements together
         std::int64_t sent = 0;
         bool progress = false;
+        std::size_t waiting = 0;  // entries whose time has not come
     };
 
     std::shared_ptr<Batch> next_batch();
@@ -188,7 +186,7 @@ std::shared_ptr<Replayer::State::Batch> Replayer::State::next_batch() {
     std::map<std::pair<std::uint32_t, OwedResync>, std::size_t> orders;
     std::map<std::pair<std::uint32_t, std::vector<OwedResync>>, std::size_t> lists;
     const auto now = Shard::here().clock().now();
-    for (const auto& entry : journal.owed(options.stream, at_once.now() * 8)) {
+    for (const auto& entry : journal.owed(options.stream, at_once.now() * 8 + std::min(waiting, kMostWaiting))) {
         auto payload = journal.read(entry.id);
         if (!payload) {
             // Settled or forgotten meanwhile; anything else is damage that an operator has to see.
@@ -201,16 +199,9 @@ std::shared_ptr<Replayer::State::Batch> Replayer::State::next_batch() {
             continue;
         }
         if (const auto* order = std::get_if<OwedResync>(&work.value())) {
-            const OrderKey key{entry.scope, order->keyspace, order->table, order->partition_key};
-            const auto counted = settling.find(key);
-            if (counted != settling.end() && counted->second.done && entry.id <= counted->second.newest) {
-                journal.settle(entry.id);
-                batch->progress = true;
+            if (!settling.takes_part(row_of(routing::ScopeId(entry.scope), *order), entry.id)) {
+                ++batch->waiting;
                 continue;
-            }
-            if (counted != settling.end() && !counted->second.unanswered && counted->second.newest < entry.id) {
-                if (!counted->second.done) continue;
-                settling.erase(counted);
             }
             const auto [at, fresh] = orders.try_emplace({entry.scope, *order}, batch->jobs.size());
             if (!fresh) {
@@ -241,6 +232,7 @@ void Replayer::State::nothing_owed() {
     per_second = 0;
     measured_at = {};
     settling.clear();
+    waiting = 0;
 }
 
 void Replayer::State::measure() {
@@ -264,7 +256,7 @@ Task<void> Replayer::State::loop(State* self) {
     auto pause = kFirstPause;
     while (!self->stop.requested()) {
         const auto batch = self->next_batch();
-        if (batch->jobs.empty() && !batch->progress) {
+        if (batch->jobs.empty() && batch->waiting == 0) {
             self->nothing_owed();
             co_await sleep(self->options.poll, &self->stop);
             continue;
@@ -274,6 +266,7 @@ Task<void> Replayer::State::loop(State* self) {
             lanes.push_back(lane(self, batch));
         co_await when_all(std::move(lanes));
         self->measure();
+        self->waiting = batch->waiting;
         if (batch->later) {
             self->at_once.paused();
         } else {
@@ -310,6 +303,7 @@ Task<Unit> Replayer::State::lane(State* self, std::shared_ptr<Batch> batch) {
         if (outcome == Outcome::later) batch->later = true;
         if (outcome == Outcome::again) batch->again = true;
         batch->progress |= outcome == Outcome::settled || outcome == Outcome::set_aside;
+        if (outcome == Outcome::waits) batch->waiting += job.entries.size();
         if (outcome != Outcome::settled) continue;
         for (const auto id : job.entries) {
             self->journal.settle(id);
@@ -469,17 +463,15 @@ bool Replayer::State::is_counter(const OwedResync& order) const {
 }
 
 Task<Outcome> Replayer::State::quiet(const Job* job, const OwedResync* order, const ReplayScope* scope) {
-    const OrderKey key{job->scope.value(), order->keyspace, order->table, order->partition_key};
-    const auto found = settling.find(key);
-    if (found != settling.end()) {
-        const auto waited = Shard::here().now() - found->second.since;
-        if (waited < options.late_writes) co_return Outcome::waits;
-        if (!found->second.unanswered) co_return Outcome::settled;
-        settling.erase(found);
+    const auto row = row_of(job->scope, *order);
+    switch (settling.next(row, Shard::here().now())) {
+        case CounterSettling::Next::probe:
+            break;
+        case CounterSettling::Next::wait:
+            co_return Outcome::waits;
+        case CounterSettling::Next::count:
+            co_return Outcome::settled;
     }
-    // What has been owed until now was sent before the probe is.
-    const auto covered = journal.owed(options.stream, std::numeric_limits<std::size_t>::max());
-    const auto newest = covered.empty() ? job->entries.back() : covered.back().id;
     const auto schema = owed.schema();
     const auto* table = schema ? schema->table(order->keyspace, order->table) : nullptr;
     auto made = table ? TableShape::make(*table, *table, scope->scope, scope->tenant_column)
@@ -498,10 +490,10 @@ Task<Outcome> Replayer::State::quiet(const Job* job, const OwedResync* order, co
         if (answered) continue;
         if (is_stopping(answered.error()) || classify(answered.error()) != Failure::passing)
             co_return judge(*job, answered.error());
-        settling[key] = {Shard::here().now(), newest, false, true};
+        settling.unanswered(row, Shard::here().now());
         co_return Outcome::waits;
     }
-    settling[key] = {Shard::here().now(), newest};
+    settling.answered(row, Shard::here().now(), job->entries);
     co_return Outcome::waits;
 }
 
@@ -566,14 +558,7 @@ Task<Outcome> Replayer::State::resync(const Job* job, const OwedResync* order, L
         if (!seen_now) co_return judge(*job, seen_now.error());
         if (!seen_now.value().same_table(schemas, order->keyspace, order->table)) co_return Outcome::again;
     }
-    if (counts) {
-        const auto at = settling.find({job->scope.value(), order->keyspace, order->table, order->partition_key});
-        // Whatever else became of it: what comes next has to wait anew.
-        const bool settled =
-            done && done.value().unknown_fate == 0 && done.value().repaired >= done.value().differences;
-        if (at != settling.end() && settled) at->second.done = true;
-        if (at != settling.end() && !settled) settling.erase(at);
-    }
+    if (counts) settling.ended(row_of(job->scope, *order));
     if (!done) co_return judge(*job, done.error());
     const auto& report = done.value();
     // What was added may be there or not. Its order stays, and the counters are read again when it cannot come any

@@ -211,13 +211,25 @@ TEST(Coordinator, TheFenceWaitsForTheJournal) {
             auto log = co_await w.coordinator->audit("acme", 1);
             EXPECT_EQ(log.value()[0].outcome, "failed");
 
-            // Paid while the fence stands: the switch goes through.
+            // Everything is paid, but the rows of an order are still being made equal.
+            w.data_plane.borrowed = true;
+            w.data_plane.on_hold = [&w, id] { w.owed.set(Side::target, id, 0); };
+            report = co_await w.switch_to("acme", Phase::target_primary);
+            EXPECT_THAT(report.refusal->what, HasSubstr("still being made equal"));
+            EXPECT_EQ(w.migration("acme").phase, Phase::shadow_sync);
+            w.data_plane.borrowed = false;
+
+            // Paid while the fence stands, under its hold: the switch goes through.
             w.data_plane.on_hold = [&w, id] {
-                Shard::here().call_in(20ms, [&w, id] { w.owed.set(Side::target, id, 0); });
+                Shard::here().call_in(20ms, [&w, id] {
+                    EXPECT_TRUE(w.data_plane.shared.contains(id));
+                    w.owed.set(Side::target, id, 0);
+                });
             };
             w.owed.set(Side::target, id, 5);
             report = co_await w.switch_to("acme", Phase::target_primary);
             EXPECT_FALSE(report.refusal);
+            EXPECT_THAT(w.data_plane.shared, IsEmpty());
 
             // The way back asks what the source is owed.
             w.data_plane.on_hold = nullptr;

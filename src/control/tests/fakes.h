@@ -38,6 +38,11 @@ class FakeDataPlane final : public proxy::DataPlane {
         lead = by;
         co_return;
     }
+    void share_hold(routing::ScopeId scope) override { shared.insert(scope); }
+    bool unshare_hold(routing::ScopeId scope) override {
+        shared.erase(scope);
+        return !borrowed;
+    }
     Task<proxy::HoldReport> last_hold(routing::ScopeId) override {
         proxy::HoldReport report;
         report.requests_held = 3;
@@ -66,6 +71,8 @@ class FakeDataPlane final : public proxy::DataPlane {
     std::vector<routing::ScopeId> settled;
     int holds = 0;
     Nanos lead{0};
+    std::set<routing::ScopeId> shared;
+    bool borrowed = false;  ///< somebody works under a hold that was shared
     bool stuck = false;
     bool published_inside_hold = false;
     std::function<void()> on_hold, on_publish;

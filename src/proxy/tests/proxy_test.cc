@@ -205,6 +205,40 @@ TEST_F(ProxyTest, ASecondFenceWaitsForTheFirst) {
     release();
 }
 
+TEST_F(ProxyTest, OneOtherWorksUnderASharedFence) {
+    auto client = world.client();
+    ASSERT_TRUE(hold());
+    world.proxy->share_hold(kAcme);
+    ASSERT_TRUE(hold(20ms));
+    EXPECT_FALSE(hold(20ms)) << "one, not two";
+    EXPECT_FALSE(world.proxy->unshare_hold(kAcme)) << "it is still at work";
+    release();
+    EXPECT_TRUE(world.proxy->unshare_hold(kAcme));
+    EXPECT_FALSE(hold(20ms)) << "no longer shared";
+    const auto stream = client->query(kInsert);
+    world.loop.turn();
+    EXPECT_TRUE(world.source->applied.empty()) << "the first goes on holding";
+    release();
+    EXPECT_TRUE(Client::is_result(client->wait(stream)));
+}
+
+TEST_F(ProxyTest, AFenceStaysUpForWhoStillWorksUnderIt) {
+    auto client = world.client();
+    ASSERT_TRUE(hold());
+    world.proxy->share_hold(kAcme);
+    ASSERT_TRUE(hold(20ms));
+    EXPECT_FALSE(world.proxy->unshare_hold(kAcme));
+    release();  // whose change failed, say
+    const auto stream = client->query(kInsert);
+    world.loop.turn();
+    EXPECT_TRUE(world.source->applied.empty());
+    EXPECT_FALSE(hold(20ms));
+    release();
+    EXPECT_TRUE(Client::is_result(client->wait(stream)));
+    EXPECT_TRUE(hold());
+    release();
+}
+
 TEST_F(ProxyTest, WhoWaitsTooLongAtAFenceIsToldThatNothingWasDone) {
     auto client = world.client();
     ASSERT_TRUE(hold());

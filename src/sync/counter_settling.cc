@@ -1,0 +1,31 @@
+#include "sync/counter_settling.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace penumbra::sync {
+
+bool CounterSettling::takes_part(const Row& row, journal::EntryId order) const {
+    const auto found = turns_.find(row);
+    if (found == turns_.end() || found->second.orders.empty()) return true;
+    return std::ranges::find(found->second.orders, order) != found->second.orders.end();
+}
+
+CounterSettling::Next CounterSettling::next(const Row& row, SteadyTime now) {
+    const auto found = turns_.find(row);
+    if (found == turns_.end()) return Next::probe;
+    if (now - found->second.since < late_writes_) return Next::wait;
+    if (!found->second.orders.empty()) return Next::count;
+    turns_.erase(found);
+    return Next::probe;
+}
+
+void CounterSettling::answered(const Row& row, SteadyTime now, std::vector<journal::EntryId> orders) {
+    turns_[row] = {now, std::move(orders)};
+}
+
+void CounterSettling::unanswered(const Row& row, SteadyTime now) {
+    turns_[row] = {now, {}};
+}
+
+}  // namespace penumbra::sync
