@@ -22,7 +22,7 @@ using testing::cut_power;
 using testing::Keeps;
 using testing::TempDirectory;
 
-constexpr std::uint64_t kSteps = 12;
+constexpr std::uint64_t kSteps = 6;
 
 Migration migration_of(std::uint64_t step) {
     Migration migration;
