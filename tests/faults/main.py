@@ -52,7 +52,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=6.0, metavar="S", help="longest workload of a round (6)")
     parser.add_argument("--clients", type=int, default=6, metavar="N")
     parser.add_argument("--count", type=int, default=0, metavar="N", help="only counters are written, by random amounts: each round counts exactly to N on both clusters")
-    parser.add_argument("--no-lists", action="store_true", help="no writes to lists (docs/faults.md, Found and not fixed yet)")
+    parser.add_argument("--no-lists", action="store_true", help="no writes to lists")
     parser.add_argument("--node-kills", type=float, default=0.06, metavar="SHARE", help="of rounds that kill a Cassandra node, which takes long (0.06)")
     parser.add_argument("--failures", type=Path, default=Path("fault-failures"), metavar="DIR", help="where rounds that failed are written down")
     parser.add_argument("--keep", action="store_true", help="leave our own clusters up")
