@@ -55,6 +55,11 @@ bool Exchange::evaluate_volatiles() {
     if (!changed) return true;
     Bytes ours;
     edit.append_to(ours);
+    if (ours.size() > frame_.size()) {
+        const auto grown = cost_of(ours.size()) - cost_of(frame_.size());
+        shard_.memory().take(grown);
+        memory_ += grown;
+    }
     frame_ = std::move(ours);
     view_ = cql::view_frame(frame_, cql::Direction::request).value();
     pieces_.clear();

@@ -6,6 +6,7 @@
 
 #include "cql/types/scalars.h"
 #include "cql/types/value.h"
+#include "sync/counter_changer.h"
 #include "sync/list_changer.h"
 
 namespace penumbra::sync {
@@ -432,10 +433,9 @@ Task<Status> Equalizer::force_counters(ShapePtr shape, const Suspect* suspect) {
         if (primary != shadow || other == nullptr) changes.push_back({counter.column, primary - shadow});
     }
     if (!changes.empty()) {
-        auto write = plan_counter_change(*shape, key, changes);
-        auto done = co_await work_.to.write_once(std::move(write));
+        auto done = co_await add_to_counters(&work_, shape, &key, &changes);
         if (!done) {
-            if (!fate_unknown(done.error())) co_return done;
+            if (!fate_unknown(done.error()) || surely_not_done(done.error())) co_return done;
             ++work_.report.unknown_fate;
             Difference sample{shape->cql_name(), shape->key_text(key), "", DifferenceKind::value, "", ""};
             (work_.pair.primary == routing::Side::source ? sample.target : sample.source) =

@@ -1,6 +1,7 @@
 #include "sync/row_writes.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include <fmt/format.h>
@@ -243,6 +244,36 @@ Write plan_column_delete(const TableShape& shape, const RowKey& key, std::size_t
         fmt::format("DELETE {} FROM {}{}", quoted(shape.column(column)), shape.cql_name(), shape.where(key.is_static));
     append_key(shape, key, write.values);
     write.timestamp = timestamp;
+    return write;
+}
+
+Write plan_counter_shards(const TableShape& shape, const RowKey& key, const std::vector<CounterChange>& changes,
+                          const cql::Uuid& shard) {
+    // A global shard: neither a node's own, nor one of the form before Cassandra 2.1.
+    constexpr std::int32_t kGlobal = 'g';
+    constexpr std::int64_t kClock = 1;
+    Write write;
+    std::string set;
+    for (const auto& change : changes) {
+        set += fmt::format("{}{} = SCYLLA_COUNTER_SHARD_LIST(?)", set.empty() ? "" : ", ",
+                           quoted(shape.column(change.column)));
+        // list<tuple<int, uuid, bigint, bigint>>: type of the shard, its id, its clock, its value
+        Bytes value;
+        Writer out(value);
+        out.u32(1);
+        const std::array<Bytes, 4> fields{cql::encode_int(kGlobal), Bytes(shard.view().begin(), shard.view().end()),
+                                          cql::encode_bigint(kClock), cql::encode_bigint(change.delta)};
+        std::uint32_t size = 0;
+        for (const auto& field : fields) size += 4 + static_cast<std::uint32_t>(field.size());
+        out.u32(size);
+        for (const auto& field : fields) {
+            out.u32(static_cast<std::uint32_t>(field.size()));
+            out.raw(field);
+        }
+        write.values.emplace_back(std::move(value));
+    }
+    append_key(shape, key, write.values);
+    write.text = fmt::format("UPDATE {} SET {}{}", shape.cql_name(), set, shape.where(key.is_static));
     return write;
 }
 

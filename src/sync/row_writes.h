@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cql/types/cell.h"
+#include "cql/types/uuid.h"
 #include "sync/table_shape.h"
 
 namespace penumbra::sync {
@@ -78,6 +79,11 @@ struct CounterChange {
     std::size_t column = 0;
     std::int64_t delta = 0;
 };
+/// The same as ScyllaDB keeps counters: as a sum of shards, each with an id. One more of an id that nobody has used
+/// holds the difference (`SCYLLA_COUNTER_SHARD_LIST`: docs/dev/cql-extensions.md of ScyllaDB). May be repeated with the
+/// same id: a shard that is there is written again as it is.
+Write plan_counter_shards(const TableShape& shape, const RowKey& key, const std::vector<CounterChange>& changes,
+                          const cql::Uuid& shard);
 /// Not to be repeated.
 Write plan_counter_change(const TableShape& shape, const RowKey& key, const std::vector<CounterChange>& changes);
 

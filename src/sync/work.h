@@ -24,6 +24,7 @@ class Work {
     Report report;
     Requester from, to;
     ElementTimes from_times, to_times;
+    bool knows_counter_shards = true;  ///< until a server refuses the text: see plan_counter_shards()
 
     std::int64_t wall_micros() const { return Shard::here().clock().wall_micros(); }
     std::int64_t wall_seconds() const { return wall_micros() / 1'000'000; }

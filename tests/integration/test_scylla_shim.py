@@ -6,6 +6,7 @@ import asyncio
 import re
 import sys
 import tarfile
+import uuid
 from pathlib import Path
 
 import pytest
@@ -76,5 +77,22 @@ def test_short_pages_empty_pages_and_any_order(source: CassandraCluster, keyspac
                 result.fetch_next_page()
             assert sorted(c for page in pages for c in page) == list(range(50))
             assert max(map(len, pages)) == 3 and [] in pages[:-1]
+        finally:
+            session.cluster.shutdown()
+
+
+def test_a_counter_shard_counts_once(source: CassandraCluster, keyspace: str) -> None:
+    with support.scylla_shim(source, support.SPARE_SHIM_ADDRESS) as shown:
+        session = support.connect(shown.contact_point)
+        try:
+            session.execute(f"CREATE KEYSPACE {keyspace} WITH replication = "
+                            "{'class': 'SimpleStrategy', 'replication_factor': 1}", timeout=60)
+            session.execute(f"CREATE TABLE {keyspace}.visits (id int PRIMARY KEY, n counter)", timeout=60)
+            session.execute(f"UPDATE {keyspace}.visits SET n = n + 2 WHERE id = 1")
+            add = session.prepare(f"UPDATE {keyspace}.visits SET n = SCYLLA_COUNTER_SHARD_LIST(?) WHERE id = ?")
+            first, second = uuid.uuid4(), uuid.uuid4()
+            for shard, value in ((first, 5), (first, 5), (second, -1)):
+                session.execute(add, ([(ord("g"), shard, 1, value)], 1))
+            assert session.execute(f"SELECT n FROM {keyspace}.visits WHERE id = 1").one().n == 2 + 5 - 1
         finally:
             session.cluster.shutdown()

@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from . import ddl, lwt, system, wire
+from . import counters, ddl, lwt, system, wire
 from .backend import Answer, Backend
 from .cql import Mutation, Statement, Term, Token, parse
 from .wire import (BATCH, EXECUTE, INVALID, PREPARE, PROTOCOL_ERROR, QUERY, RESULT, SERVER_ERROR, SYNTAX_ERROR, UNPREPARED,
@@ -45,6 +45,7 @@ class Prepared:
     lwt: lwt.Plan | None = None
     system: system.SystemSelect | None = None
     names: list[str] = field(default_factory=list)
+    shards: list[int] = field(default_factory=list)
 
     @property
     def plain_slots(self) -> bool:
@@ -335,6 +336,7 @@ class Session:
         if shown is not None:
             behind = shown.text
         plan = await self._lwt_plan(statement, keyspace) if statement.conditional else None
+        behind, shards = counters.behind(behind)
         answer = await self._backend.ask(PREPARE, wire.long_string(behind))
         if answer.error is not None:
             read = In(answer.message)
@@ -342,6 +344,8 @@ class Session:
         got = PreparedAnswer.read(answer.message)
         id_behind = got.id
         binds = list(got.binds)
+        for marker in shards:
+            binds[marker] = Column(binds[marker].keyspace, binds[marker].table, binds[marker].name, counters.SHARD_LIST)
         if statement.timeout_marker is not None:
             where = binds[0] if binds else Column(keyspace or "", statement.table, "", b"")
             binds.insert(statement.timeout_marker, Column(where.keyspace, where.table, "[timeout]", b"\0\x15"))
@@ -356,7 +360,7 @@ class Session:
         got.binds = [_named(c) for c in binds]
         got.result = shown.columns if shown is not None else plan.columns if plan is not None else got.result
         got.id = hashlib.md5(((keyspace or "") + text).encode()).digest()
-        made = Prepared(got.id, statement, keyspace, id_behind, got, slots, plan, shown, [c.name for c in got.binds])
+        made = Prepared(got.id, statement, keyspace, id_behind, got, slots, plan, shown, [c.name for c in got.binds], shards)
         self._shim.remember(made)
         return made
 
@@ -391,6 +395,9 @@ class Session:
         values = self._by_name(options, one.names)
         options.names = None
         options.values = self._spread(one, values)
+        fresh: set[counters.Shard] = set()
+        if one.shards:
+            options.values, fresh = counters.increments(one.statement.text, one.shards, options.values, self._shim.shards)
         if one.statement.verb == "select":
             if options.consistency == _EACH_QUORUM:
                 raise Refused(INVALID, "EACH_QUORUM ConsistencyLevel is only supported for writes")
@@ -405,6 +412,8 @@ class Session:
         else:
             answer = await self._paged(one.statement, options, one.system, one.answer.result, ask)
         self._gone(one, answer)
+        if answer.error is None:
+            self._shim.shards |= fresh
         return answer
 
     # --- BATCH ---

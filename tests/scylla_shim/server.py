@@ -46,6 +46,7 @@ class Shim:
         self.partitions: dict[tuple[object, ...], asyncio.Lock] = {}
         self.random = random.Random(manners.seed)
         self.pages = 0
+        self.shards: set[tuple[str, int, bytes]] = set()  # of counters, that are there
         self._servers: list[asyncio.Server] = []
         self._clients: set[Client] = set()
         self._accepted = 0

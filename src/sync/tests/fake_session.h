@@ -15,13 +15,16 @@ class FakeSession final : public cluster::Session {
     struct Asked {
         std::string text;
         cql::Consistency consistency;
+        std::vector<cql::Cell> values;
     };
     std::vector<Asked> asked;
+    bool scylla = false;
     std::function<Result<cql::Rows>(const Asked&)> answer = [](const Asked&) { return Result<cql::Rows>(cql::Rows()); };
     std::function<cql::SchemaPtr()> schema_now = [] { return std::make_shared<cql::Schema>(); };
 
-    Task<Result<cql::Rows>> execute(std::string text, std::vector<cql::Cell>, cluster::QueryOptions options) override {
-        asked.push_back({std::move(text), options.consistency});
+    Task<Result<cql::Rows>> execute(std::string text, std::vector<cql::Cell> values,
+                                    cluster::QueryOptions options) override {
+        asked.push_back({std::move(text), options.consistency, std::move(values)});
         co_return answer(asked.back());
     }
     Task<Result<Bytes>> send(Bytes, std::string, Deadline) override { co_return Bytes(); }
@@ -30,7 +33,7 @@ class FakeSession final : public cluster::Session {
     Task<Result<cql::SchemaPtr>> schema_as_of(SteadyTime, Deadline) override { co_return schema_now(); }
     std::vector<cql::Token> ring() const override { return {}; }
     std::string release_version() const override { return "4.1.9"; }
-    bool is_scylla() const override { return false; }
+    bool is_scylla() const override { return scylla; }
 };
 
 /// What a server answers to a statement that it refuses or cannot do now.
