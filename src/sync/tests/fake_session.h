@@ -1,11 +1,13 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "cluster/session.h"
+#include "runtime/async.h"
 
 namespace penumbra::sync::testing {
 
@@ -19,6 +21,11 @@ class FakeSession final : public cluster::Session {
     };
     std::vector<Asked> asked;
     bool scylla = false;
+    // Of send().
+    Bytes reply;
+    Nanos takes{0};
+    std::vector<SteadyTime> sent_at;
+    std::size_t most_at_once = 0;
     std::function<Result<cql::Rows>(const Asked&)> answer = [](const Asked&) { return Result<cql::Rows>(cql::Rows()); };
     std::function<cql::SchemaPtr()> schema_now = [] { return std::make_shared<cql::Schema>(); };
 
@@ -27,13 +34,22 @@ class FakeSession final : public cluster::Session {
         asked.push_back({std::move(text), options.consistency, std::move(values)});
         co_return answer(asked.back());
     }
-    Task<Result<Bytes>> send(Bytes, std::string, Deadline) override { co_return Bytes(); }
+    Task<Result<Bytes>> send(Bytes, std::string, Deadline) override {
+        sent_at.push_back(Shard::here().clock().now());
+        most_at_once = std::max(most_at_once, ++at_once_);
+        if (takes > Nanos(0)) co_await sleep(takes);
+        --at_once_;
+        co_return reply;
+    }
     Task<Result<Bytes>> prepare(std::string, std::string, Deadline) override { co_return Bytes(); }
     cql::SchemaPtr schema() const override { return schema_now(); }
     Task<Result<cql::SchemaPtr>> schema_as_of(SteadyTime, Deadline) override { co_return schema_now(); }
     std::vector<cql::Token> ring() const override { return {}; }
     std::string release_version() const override { return "4.1.9"; }
     bool is_scylla() const override { return scylla; }
+
+  private:
+    std::size_t at_once_ = 0;
 };
 
 /// What a server answers to a statement that it refuses or cannot do now.

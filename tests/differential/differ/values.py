@@ -79,8 +79,20 @@ def _varint(rng: Random) -> Value:
 def _decimal(rng: Random) -> Value:
     unscaled = rng.choice([0, 1, -1, 100, 12345, -10 ** 20, rng.randrange(-10 ** 9, 10 ** 9)])
     scale = rng.choice([0, 0, 1, 2, 5, -2])
+    return _decimal_of(unscaled, scale)
+
+
+def _decimal_of(unscaled: int, scale: int) -> Value:
     number = str(Decimal((unscaled < 0, tuple(int(digit) for digit in str(abs(unscaled))), -scale)))
     return Value(struct.pack(">i", scale) + varint(unscaled), number, number)
+
+
+def _only_decimal(rng: Random) -> Value:
+    """No other one here is equal to it and written with another scale."""
+    scale = rng.choice([0, 0, 1, 2, 5, -2])
+    if scale == 0:
+        return _decimal_of(rng.choice([0, 1, -1, 99, 12345]), 0)
+    return _decimal_of(rng.randrange(-10 ** 8, 10 ** 8) * 10 + rng.randrange(1, 10), scale)
 
 
 def _real(code: str):
@@ -209,7 +221,7 @@ class Type:
 
     def make(self, rng: Random, small: bool = False) -> Value:
         if not self.parts:
-            return _SCALARS[self.name](rng)
+            return _only_decimal(rng) if small and self.name == "decimal" else _SCALARS[self.name](rng)
         count = rng.randrange(0, 2 if small else 4)
         if self.name == "list":
             items = [self.parts[0].make(rng, True) for _ in range(count)]

@@ -77,6 +77,7 @@ class Round:
         self._unacknowledged = 0
         self._immortal = 0
         self._forgets = False
+        self._intent = random.Random(f"{seed} durability").random() < 0.25
         self.problems: list[str] = []
         self.load: Load | None = None
         self.process: Process | None = None
@@ -100,7 +101,7 @@ class Round:
             self.load.start()
             self._move_to(phase)
             phases.append(phase)
-            told = self._disturb(faults)
+            told = self._disturb(faults) + (["by intent"] if self._intent else [])
             self.load.stop(within=30)
             self._heal()
             if self._settings.count_to:
@@ -143,6 +144,10 @@ class Round:
         flags = ("--request-timeout", "3s", "--shadow-timeout", rng.choice(("100ms", "300ms", "1s", "2s")),
                  "--shards", rng.choice(("1", "2", "3")), "--connections", rng.choice(("1", "1", "2")),
                  "--start-timeout", "20s", "--journal.quota", "1MiB" if small else "16MiB" if self._disk else "1GiB")
+        if self._intent:
+            flags += ("--durability", "intent")
+            # Past the quota there are no intents.
+            self._intent = not small and not self._disk
         clock = ClockShift(self._home) if any(fault.needs_clock for fault in faults) else None
         self.process = Process(self._home, self._stage, flags, clock)
         self.process.start()
@@ -362,7 +367,7 @@ class Round:
             # a row that lives by its cells was ever INSERTed: src/sync/README.md, "Row markers".)
             if each["text"].endswith(": no columns"):
                 self._bare_rows += 1
-            elif self._cut_short(each["table"], each["key"]):
+            elif not self._intent and self._cut_short(each["table"], each["key"]):
                 self._unacknowledged += 1
             elif self._mortal_elements(each["table"], each["key"], each["column"]):
                 self._immortal += 1
