@@ -296,7 +296,7 @@ Task<Unit> Replayer::State::lane(State* self, std::shared_ptr<Batch> batch) {
         co_await self->pace.take(job.entries.size(), &self->stop);
         const auto began = Shard::here().clock().now();
         const auto outcome = co_await self->run(&job);
-        if (std::holds_alternative<OwedStatement>(job.work)) {
+        if (std::holds_alternative<OwedStatement>(job.work) && job.lists.empty()) {  // a resync reads, and may hold
             batch->took += Shard::here().clock().now() - began;
             ++batch->sent;
         }
