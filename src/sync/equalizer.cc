@@ -139,6 +139,22 @@ Task<Status> Equalizer::look(ShapePtr shape, Suspects suspects) {
     co_return last;
 }
 
+Task<Result<std::vector<std::optional<RowImage>>>> Equalizer::primary_again(ShapePtr shape, Suspects suspects) {
+    std::vector<std::optional<RowImage>> images(suspects->size());
+    std::vector<Task<Status>> tasks;
+    for (std::size_t i = 0; i < suspects->size(); ++i)
+        tasks.push_back(read_one(this, shape, &work_.from, work_.from_times, &(*suspects)[i].key, &images[i]));
+    auto results = co_await when_all(std::move(tasks));
+    auto failed = first_failure(std::move(results));
+    if (!failed) co_return fail(std::move(failed.error()));
+    co_return images;
+}
+
+bool Equalizer::same(const TableShape& shape, const std::optional<RowImage>& one,
+                     const std::optional<RowImage>& other) const {
+    return compare_rows(shape, one ? &*one : nullptr, other ? &*other : nullptr, limits()).empty();
+}
+
 // ---- examining
 
 Task<Status> Equalizer::examine(ShapePtr shape, std::vector<RowKey> keys) {
@@ -150,16 +166,20 @@ Task<Status> Equalizer::examine(ShapePtr shape, std::vector<RowKey> keys) {
         auto looked = co_await look(shape, pending);
         CO_TRY(std::move(looked));
         auto moving = std::make_shared<std::vector<Suspect>>();
+        auto still = std::make_shared<std::vector<Suspect>>();
         for (auto& suspect : *pending) {
-            const auto differences = differences_of(*shape, suspect);
-            if (differences.empty()) {
+            if (differences_of(*shape, suspect).empty()) {
                 ++work_.report.moving;
-                continue;
+            } else {
+                (same(*shape, suspect.earlier, suspect.shadow) ? still : moving)->push_back(std::move(suspect));
             }
-            const auto* earlier = suspect.earlier ? &*suspect.earlier : nullptr;
-            const auto* now = suspect.shadow ? &*suspect.shadow : nullptr;
-            if (compare_rows(*shape, earlier, now, limits()).empty()) {
-                report(*shape, suspect, differences);
+        }
+        auto again = co_await primary_again(shape, still);
+        CO_TRY(const auto primaries, std::move(again));
+        for (std::size_t i = 0; i < still->size(); ++i) {
+            auto& suspect = (*still)[i];
+            if (same(*shape, suspect.primary, primaries[i])) {
+                report(*shape, suspect, differences_of(*shape, suspect));
                 confirmed->push_back(std::move(suspect));
             } else {
                 moving->push_back(std::move(suspect));

@@ -17,8 +17,9 @@ enum class Fix : std::uint8_t { report, repair };
 /// what only the shadow has is known to be surplus only when the primary was read after a settle() that came after the
 /// shadow was read. A write may also be on the primary and not yet on the shadow: what only the primary has is known to
 /// be missing only when the shadow was read after a settle() that came after the primary was. Hence: shadow, settle,
-/// primary, settle, shadow; and when the two looks at the shadow agree, nothing moved and the difference is real.
-/// Deleting on any weaker ground would delete a client's write.
+/// primary, settle, shadow, and the primary once more. When the two looks at either agree, nothing moved and the
+/// difference is real: a row that came and went between two looks at the shadow was another one, or gone, at one of the
+/// two at the primary. Deleting on any weaker ground would delete a client's write.
 class Equalizer {
   public:
     Equalizer(Work& work, Seconds tolerance, Fix fix) : work_(work), tolerance_(tolerance.count()), fix_(fix) {}
@@ -31,7 +32,7 @@ class Equalizer {
   private:
     struct Suspect {
         RowKey key;
-        std::optional<RowImage> primary, shadow, earlier;
+        std::optional<RowImage> primary, shadow, earlier;  ///< the shadow at the first look
         std::uint64_t reported = 0;
     };
     using Suspects = std::shared_ptr<std::vector<Suspect>>;
@@ -46,6 +47,10 @@ class Equalizer {
     Task<Status> read_primary(ShapePtr shape, Suspects suspects);
     Task<Status> read_shadow(ShapePtr shape, Suspects suspects);
     Task<Status> look(ShapePtr shape, Suspects suspects);
+    /// What the primary has of each after a look.
+    Task<Result<std::vector<std::optional<RowImage>>>> primary_again(ShapePtr shape, Suspects suspects);
+    /// Of one cluster at two moments.
+    bool same(const TableShape& shape, const std::optional<RowImage>& one, const std::optional<RowImage>& other) const;
 
     /// Writes at the primary's times and deletes at the shadow's: safe while clients write.
     Task<Status> repair_gently(ShapePtr shape, Suspects suspects);
