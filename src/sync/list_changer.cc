@@ -49,7 +49,7 @@ Task<Status> ListChanger::send(Write write) {
 }
 
 std::vector<ListChanger::Times> ListChanger::times_of(const std::vector<BytesView>& elements, std::size_t first,
-                                                      const WholeImage* there) const {
+                                                      const WholeImage* there) {
     const auto& type = *shape_->column(column_).type;
     std::vector<BytesView> gone;
     if (there != nullptr && !there->times.empty()) {
@@ -64,15 +64,24 @@ std::vector<ListChanger::Times> ListChanger::times_of(const std::vector<BytesVie
         }
         const auto same = std::ranges::find_if(
             gone, [&](BytesView one) { return cql::equal_values(*type.elements[0], one, elements[i]); });
-        if (const auto known = work_.options.list_times.of(elements[i])) {
+        if (const auto known = time_of_write(elements[i])) {
             times.push_back({*known, 0});
         } else if (same != gone.end()) {
             times.push_back(there->times[static_cast<std::size_t>(same - gone.begin())]);
         } else {
-            times.push_back({work_.pair.unknown_timestamp, 0});
+            const auto here = work_.options.list_times.otherwise();
+            const auto elsewhere = further_ ? further_->otherwise() : std::nullopt;
+            times.push_back({std::max(here, elsewhere).value_or(work_.pair.unknown_timestamp), 0});
         }
     }
     return times;
+}
+
+std::optional<std::int64_t> ListChanger::time_of_write(BytesView element) {
+    if (const auto known = work_.options.list_times.of(element)) return known;
+    if (!work_.options.further_list_times) return std::nullopt;
+    if (!further_) further_ = work_.options.further_list_times();
+    return further_->of(element);
 }
 
 std::int64_t ListChanger::time_of_deletion(const WholeImage& there) const {

@@ -22,8 +22,10 @@ ListSteps list_steps(const cql::DataType& element_type, const std::vector<BytesV
                      const std::vector<BytesView>& there);
 
 /// Makes one list of the shadow equal to the primary's, under a hold. Elements that are added get their own times:
-/// the primary's where it shows them, else those of the writes that are known (WorkOptions::list_times), else what the
-/// shadow shows of an equal element that had to go, else Pair::unknown_timestamp.
+/// the primary's where it shows them, else those of the writes that are owed (WorkOptions::list_times, then
+/// further_list_times), else what the shadow shows of an equal element that had to go, else ListTimes::otherwise, else
+/// Pair::unknown_timestamp. An element with a time that is too early would be lost to an older deletion that comes
+/// late.
 class ListChanger {
   public:
     /// `primary` null: there shall be none.
@@ -39,8 +41,8 @@ class ListChanger {
     using Times = WholeImage::Times;
     Task<Status> send(Write write);
     Task<Status> add(std::vector<BytesView> elements, std::vector<Times> times, ListWrite how);
-    std::vector<Times> times_of(const std::vector<BytesView>& elements, std::size_t first,
-                                const WholeImage* there) const;
+    std::vector<Times> times_of(const std::vector<BytesView>& elements, std::size_t first, const WholeImage* there);
+    std::optional<std::int64_t> time_of_write(BytesView element);
     std::int64_t time_of_deletion(const WholeImage& there) const;
 
     Work& work_;
@@ -48,6 +50,7 @@ class ListChanger {
     RowKey key_;
     std::size_t column_;
     const WholeImage* primary_;
+    std::optional<ListTimes> further_;
     int tries_ = 0;
     bool in_doubt_ = false;
     std::int64_t newest_sent_ = 0;

@@ -65,6 +65,8 @@ struct WorkOptions {
     /// difference. Not for who pays what is owed: it would wait for itself.
     std::function<std::int64_t()> oldest_owed;
     ListTimes list_times;  ///< of elements whose times the primary does not show
+    /// Asked under the hold for what `list_times` does not know. May be empty.
+    std::function<ListTimes()> further_list_times;
     cql::Consistency read_consistency = cql::Consistency::local_quorum;
     cql::Consistency write_consistency = cql::Consistency::local_quorum;
 };

@@ -26,7 +26,7 @@ void ListTimes::merge(const ListTimes& other) {
 
 std::optional<std::int64_t> ListTimes::of(BytesView element) const {
     const auto found = written_.find(Bytes(element.begin(), element.end()));
-    return found == written_.end() ? otherwise_ : found->second;
+    return found == written_.end() ? std::nullopt : std::optional(found->second);
 }
 
 namespace {

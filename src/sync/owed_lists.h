@@ -17,11 +17,12 @@ namespace penumbra::sync {
 class ListTimes {
   public:
     void add(BytesView element, std::int64_t written);
-    /// For elements that no write is known of; nothing: whoever asks has to know what to do.
+    /// For elements that no write is known of.
     void otherwise(std::int64_t written) { otherwise_ = std::max(otherwise_.value_or(written), written); }
     void merge(const ListTimes& other);
     /// Elements of equal value may come from several writes: the newest of these.
     std::optional<std::int64_t> of(BytesView element) const;
+    std::optional<std::int64_t> otherwise() const { return otherwise_; }
 
   private:
     std::map<Bytes, std::int64_t> written_;

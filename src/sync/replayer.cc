@@ -29,6 +29,8 @@ namespace {
 constexpr Nanos kFirstPause = Millis(50);
 /// Entries that wait are read again with every batch, so that others come through.
 constexpr std::size_t kMostWaiting = 4096;
+/// For times of list elements, while clients are held: some milliseconds.
+constexpr std::size_t kMostLookedThrough = 4096;
 
 /// What became of one entry.
 enum class Outcome : std::uint8_t {
@@ -133,6 +135,9 @@ struct Replayer::State {
     /// A statement that the cluster answered with an error: what it refuses for good it gets by reading.
     Task<Outcome> not_taken(const Job* job, const OwedStatement* statement, Error error);
     Task<Outcome> resync(const Job* job, const OwedResync* order, ListTimes list_times);
+    /// Of the elements of one partition, as far as anything that is owed tells. Under a hold that is everything: what
+    /// was under way is owed by then, or was compared when it was paid.
+    ListTimes list_times_owed(routing::ScopeId scope, const OwedResync& partition) const;
     bool is_counter(const OwedResync& order) const;
     /// Whether no counter update of unknown fate can come any more; settled: now.
     Task<Outcome> quiet(const Job* job, const OwedResync* order, const ReplayScope* scope);
@@ -497,6 +502,32 @@ Task<Outcome> Replayer::State::quiet(const Job* job, const OwedResync* order, co
     co_return Outcome::waits;
 }
 
+ListTimes Replayer::State::list_times_owed(routing::ScopeId scope, const OwedResync& partition) const {
+    const auto is_about_it = [&](const OwedResync& row) {
+        return row.keyspace == partition.keyspace && row.table == partition.table &&
+               (row.partition_key.empty() || row.partition_key == partition.partition_key);
+    };
+    const auto schema = owed.schema();
+    ListTimes times;
+    for (const auto& entry : journal.owed(options.stream, kMostLookedThrough)) {
+        if (entry.scope != scope.value()) continue;
+        auto payload = journal.read(entry.id);
+        if (!payload) continue;  // settled meanwhile; damage is told of when its turn comes
+        auto work = decode_owed(payload.value());
+        if (!work) continue;
+        if (const auto* order = std::get_if<OwedResync>(&work.value())) {
+            if (is_about_it(*order)) times.otherwise(entry.appended_at);
+            continue;
+        }
+        auto& statement = std::get<OwedStatement>(work.value());
+        if (!statement.adds_to_lists || std::ranges::none_of(statement.rows, is_about_it)) continue;
+        times.otherwise(entry.appended_at);
+        if (const auto emptied = without_list_elements(std::move(statement), schema.get()))
+            times.merge(emptied.value().times);
+    }
+    return times;
+}
+
 Task<Outcome> Replayer::State::resync(const Job* job, const OwedResync* order, ListTimes list_times) {
     const auto scope = options.scope_of ? options.scope_of(job->scope) : std::nullopt;
     if (!scope) {
@@ -530,6 +561,9 @@ Task<Outcome> Replayer::State::resync(const Job* job, const OwedResync* order, L
     work.attempts = 3;
     work.parallelism = 2;
     work.list_times = std::move(list_times);
+    if (!order->partition_key.empty()) {
+        work.further_list_times = [this, scope = job->scope, order = *order] { return list_times_owed(scope, order); };
+    }
     if (counts) work.read_consistency = cql::Consistency::all;
     work.request_timeout = options.request_timeout;
     Resync one(std::move(pair), std::move(work));

@@ -115,7 +115,8 @@ TEST(ListTimes, TheNewestOfEqualElementsAndWhatElseIsKnown) {
     more.otherwise(100);
     times.merge(more);
     EXPECT_EQ(times.of(two), 8);
-    EXPECT_EQ(times.of(cql::encode_int(3)), 100);
+    EXPECT_EQ(times.of(cql::encode_int(3)), std::nullopt);
+    EXPECT_EQ(times.otherwise(), 100);
 }
 
 }  // namespace
