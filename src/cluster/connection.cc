@@ -11,6 +11,11 @@ namespace penumbra::cluster {
 
 using namespace std::chrono_literals;
 
+namespace {
+/// What is written for a node that takes nothing grows by steps of its queue's, not by doubling.
+constexpr std::size_t kRoomOfBlocked = 32 * 1024;
+}  // namespace
+
 Connection::Connection(std::unique_ptr<Stream> stream, ConnectionOptions options, Owner* owner)
     : stream_(std::move(stream)),
       node_(stream_->peer()),
@@ -20,6 +25,7 @@ Connection::Connection(std::unique_ptr<Stream> stream, ConnectionOptions options
     last_heard_ = Shard::here().now();
     waiting_since_ = last_heard_;
     reader_.ask(this);
+    stream_->charge(Shard::here().memory());
     stream_->start(*this);
     silence_timer_ = Shard::here().call_in(options_.dead_after / 4, [this] { check_silence(); });
 }
@@ -45,6 +51,7 @@ bool Connection::take_id_and_write(Request& request) {
     request.connection_ = this;
     request.stream_ = *id;
     request.node_ = node_;
+    if (stream_->blocked()) stream_->make_room(kRoomOfBlocked, Stream::Refusal::never);
     request.write_to(stream_->out(), *id);
     stream_->flush_soon();
     return true;
@@ -77,8 +84,10 @@ std::size_t Connection::on_data(MutableBytes data) {
 }
 
 bool Connection::admit(const cql::FrameHeader&, std::size_t total) {
-    // Here, and where it is copied to.
-    return arriving_.try_add(2 * total);
+    // Here, and where it is copied to. The stream counts what arrives in it by itself.
+    if (!arriving_.try_add(2 * total)) return false;
+    if (!reader_.keeps_pieces()) arriving_.set(total);
+    return true;
 }
 
 bool Connection::no_memory_for(const cql::FrameScan& scan) {

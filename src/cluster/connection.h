@@ -114,7 +114,7 @@ class Connection final : Stream::Handler, cql::WireReader::Admission {
     Endpoint node_;
     ConnectionOptions options_;
     Owner* owner_;
-    MemoryHold arriving_{Shard::here().memory()};  ///< of a long answer that is not all there
+    MemoryHold arriving_{Shard::here().memory()};  ///< for a long answer that is not all there
     cql::WireReader reader_{cql::Direction::response};
     cql::WireWriter writer_;
     Log log_{"cluster"};

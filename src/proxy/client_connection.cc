@@ -19,10 +19,8 @@
 namespace penumbra::proxy {
 
 namespace {
-/// Of answers that are not read: what any connection may cost.
-constexpr std::size_t kFreeUnsent = 64 * 1024;
-/// An answer that is no longer than an error would be.
-constexpr std::size_t kSmallAnswer = 512;
+/// Of answers that are not read: what any client may let wait while memory is short.
+constexpr std::size_t kUnsentWhenTight = 4 * 1024;
 constexpr std::uint8_t kTlsHandshake = 0x16;  ///< the first byte of a TLS client, RFC 8446 5.1; no version of CQL
 }  // namespace
 
@@ -31,11 +29,11 @@ ClientConnection::ClientConnection(ProxyShard& shard, int fd, const Endpoint& pe
       stream_(std::make_unique<Stream>(fd, peer, shard.context().tls)),
       arriving_(shard.memory()),
       kept_(shard.memory()),
-      unsent_(shard.memory()),
       reader_(cql::Direction::request, shard.options().max_frame_bytes) {
     ++references_;  // its own, while the socket is open
     reader_.ask(this);
     shard_.client_opened(*this);
+    stream_->charge(shard.memory());
     stream_->start(*this);
 }
 
@@ -56,7 +54,6 @@ void ClientConnection::close() {
 void ClientConnection::forget_memory() {
     arriving_.clear();
     kept_.clear();
-    unsent_.clear();
 }
 
 void ClientConnection::on_closed(const Error& why) {
@@ -68,45 +65,42 @@ void ClientConnection::on_closed(const Error& why) {
 
 bool ClientConnection::is_behind() const {
     const auto unsent = stream_->unsent();
-    return unsent > kFreeUnsent && (unsent >= shard_.options().max_unsent_per_client || shard_.memory().is_exhausted());
+    return unsent >= shard_.options().max_unsent_per_client ||
+           (unsent > kUnsentWhenTight && shard_.memory().is_tight());
 }
 
 void ClientConnection::on_drained() {
-    const auto unsent = stream_->unsent();
-    unsent_.set(unsent > kFreeUnsent ? unsent : 0);
-    if (unsent > kFreeUnsent) stream_->tell_when_below(std::max(unsent / 2, kFreeUnsent));
-    if (stream_->paused() && !is_behind() && in_flight_ < shard_.options().max_in_flight_per_client) stream_->resume();
+    read_on_if_ready();
 }
 
 void ClientConnection::exchange_ended() {
     --in_flight_;
-    if (is_open() && stream_->paused() && in_flight_ <= shard_.options().max_in_flight_per_client / 2 && !is_behind())
-        stream_->resume();
+    if (is_open() && stream_->paused()) read_on_if_ready();
 }
 
 void ClientConnection::hold_back_if_busy() {
-    // A client that does not read its answers, or asks faster than the clusters answer, waits in its own socket. Of one
-    // that is behind on_drained() hears: make_room() asked for that.
-    if (in_flight_ >= shard_.options().max_in_flight_per_client || is_behind()) stream_->pause();
+    // A client that does not read its answers, or asks faster than the clusters answer, waits in its own socket.
+    if (in_flight_ < shard_.options().max_in_flight_per_client && !is_behind()) return;
+    stream_->pause();
+    stream_->tell_when_below(stream_->unsent() / 2);
 }
 
-bool ClientConnection::make_room(std::size_t bytes) {
-    const auto unsent = stream_->unsent() + bytes;
-    if (unsent <= kFreeUnsent) return true;
-    // What is small goes out in any case: it is no more than the refusal would be.
-    const auto more = unsent > unsent_.bytes() ? unsent - unsent_.bytes() : 0;
-    if (bytes > kSmallAnswer) {
-        if (!unsent_.try_add(more)) return false;
-    } else {
-        unsent_.add(more);
+void ClientConnection::read_on_if_ready() {
+    if (!stream_->paused()) return;
+    // The last of its answers, or its own reading, brings us here again.
+    if (is_behind()) {
+        stream_->tell_when_below(stream_->unsent() / 2);
+    } else if (in_flight_ <= shard_.options().max_in_flight_per_client / 2) {
+        stream_->resume();
     }
-    stream_->tell_when_below(std::max(stream_->unsent() / 2, kFreeUnsent));
-    return true;
 }
 
 bool ClientConnection::admit(const cql::FrameHeader&, std::size_t total) {
-    // Where it arrives, and what its exchange will take.
-    return arriving_.try_add(total + Exchange::cost_of(total));
+    // Where it arrives, and what its exchange will take. The stream counts what arrives in it by itself.
+    const auto exchange = Exchange::cost_of(total);
+    if (!arriving_.try_add(total + exchange)) return false;
+    if (!reader_.keeps_pieces()) arriving_.set(exchange);
+    return true;
 }
 
 void ClientConnection::refuse_overload(std::int16_t stream, std::size_t bytes) {
@@ -117,8 +111,9 @@ void ClientConnection::refuse_overload(std::int16_t stream, std::size_t bytes) {
 }
 
 std::size_t ClientConnection::on_data(MutableBytes data) {
+    hold_back_if_busy();
     const auto dealt = read(data);
-    if (is_open()) kept_.set(arriving_.bytes() > 0 ? 0 : data.size() - dealt);
+    if (is_open()) kept_.set(arriving_.bytes() > 0 ? 0 : reader_.held());
     return dealt;
 }
 
@@ -458,7 +453,9 @@ Task<void> ClientConnection::use(Ptr self, std::int16_t stream, std::string keys
 
 void ClientConnection::reply(std::int16_t stream, const cql::FrameView& frame, routing::Side side) {
     if (!is_open()) return;
-    if (!make_room(frame.whole.size())) {
+    // What is small goes out in any case: it is no more than the refusal would be.
+    const auto refusal = frame.whole.size() > kSmallAnswer ? Stream::Refusal::allowed : Stream::Refusal::never;
+    if (!stream_->make_room(frame.whole.size() + kPagingTagSize, refusal)) {
         ++shard_.counters().overloaded;
         ++shard_.counters().errors;
         reply_error(stream, cql::ErrorCode::overloaded,

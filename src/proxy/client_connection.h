@@ -28,9 +28,9 @@ class ProxyShard;
 /// One application's connection: STARTUP, its keyspace, its events; everything else becomes an Exchange. Lives on the
 /// shard that accepted it, and stays in memory (closed) until the last of its exchanges has ended.
 ///
-/// Its memory is the shard's budget's (MemoryBudget), past 64 KiB in and out that any connection may cost: a long
-/// request is paid for when its header is read, answers while they wait for the client to read them. What cannot be
-/// paid for is answered with OVERLOADED, and a client that does not read its answers is not read from.
+/// Its memory is the shard's budget's (MemoryBudget): what its stream's buffers hold, and a long request when its
+/// header is read. What cannot be paid for is answered with OVERLOADED, and a client that does not read its answers is
+/// not read from.
 class ClientConnection final : Stream::Handler, cql::WireReader::Admission {
   public:
     ClientConnection(ProxyShard& shard, int fd, const Endpoint& peer);
@@ -52,8 +52,9 @@ class ClientConnection final : Stream::Handler, cql::WireReader::Admission {
         cql::ResponseHead head;
         head.version = version_;
         head.stream = stream;
+        // Goes out in any case: a refusal would be no less.
+        stream_->make_room(kSmallAnswer, Stream::Refusal::never);
         encode(stream_->out(), head);
-        make_room(0);
         stream_->flush_soon();
     }
     void reply_rows(std::int16_t stream, const cql::RowsView& rows, std::optional<cql::Uuid> tracing_id = {},
@@ -72,6 +73,9 @@ class ClientConnection final : Stream::Handler, cql::WireReader::Admission {
     void close();
 
   private:
+    /// An answer that is no longer than an error would be.
+    static constexpr std::size_t kSmallAnswer = 512;
+
     friend void intrusive_ptr_add_ref(ClientConnection* client) { ++client->references_; }
     friend void intrusive_ptr_release(ClientConnection* client);
     using Ptr = boost::intrusive_ptr<ClientConnection>;
@@ -84,9 +88,8 @@ class ClientConnection final : Stream::Handler, cql::WireReader::Admission {
     std::size_t read(MutableBytes data);
     void forget_memory();
     void refuse_overload(std::int16_t stream, std::size_t bytes);
-    /// Whether an answer of that size may be kept for the client; it is paid for then.
-    bool make_room(std::size_t bytes);
     bool is_behind() const;
+    void read_on_if_ready();
     /// False when the connection is to be left alone from now on.
     bool handle(const cql::FrameView& frame);
     /// Answers a frame of a version that we do not speak; true when it will be passed over. Not closed and false: more
@@ -124,9 +127,8 @@ class ClientConnection final : Stream::Handler, cql::WireReader::Admission {
     bool wants_schema_events_ = false;
     bool wants_status_events_ = false;
     std::size_t in_flight_ = 0;
-    MemoryHold arriving_;  ///< of a long request that is not all there
-    MemoryHold kept_;      ///< what was read and not dealt with
-    MemoryHold unsent_;    ///< answers that wait to be read
+    MemoryHold arriving_;  ///< for a long request that is not all there
+    MemoryHold kept_;      ///< of pieces of a short one that the reader holds
     cql::WireReader reader_;
     cql::WireWriter writer_;
     bool in_segments_ = false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 
 namespace penumbra {
@@ -11,9 +12,12 @@ namespace penumbra {
 ///
 /// try_take() is for what can be refused, and comes first. take() is for what is there already and must be counted: it
 /// may go past the limit, and then everything that asks is refused until enough came back.
+///
+/// What waits for peers that do not read may have all but the last quarter: that one is for the requests of the others.
 class MemoryBudget {
   public:
     static constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
+    enum class For : std::uint8_t { request, waiting };
 
     void set_limit(std::size_t bytes) { limit_ = bytes; }
     std::size_t limit() const { return limit_; }
@@ -21,9 +25,12 @@ class MemoryBudget {
     /// The most that was ever used at once.
     std::size_t peak() const { return peak_; }
     bool is_exhausted() const { return used_ >= limit_; }
+    /// Nothing is left for what waits.
+    bool is_tight() const { return used_ >= limit_of(For::waiting); }
 
-    bool try_take(std::size_t bytes) {
-        if (used_ > limit_ || bytes > limit_ - used_) return false;
+    bool try_take(std::size_t bytes, For whom = For::request) {
+        const auto limit = limit_of(whom);
+        if (used_ > limit || bytes > limit - used_) return false;
         take(bytes);
         return true;
     }
@@ -33,10 +40,22 @@ class MemoryBudget {
     }
     void give_back(std::size_t bytes) { used_ -= std::min(bytes, used_); }
 
+    /// Empty buffers that connections keep for their next use are of what is used, and all together no more than an
+    /// eighth of the limit. Whether one who keeps `before` may keep `bytes` instead; less is always allowed.
+    bool try_keep(std::size_t bytes, std::size_t before) {
+        const auto kept = kept_ - before + bytes;
+        if (bytes > before && kept > limit_ / 8) return false;
+        kept_ = kept;
+        return true;
+    }
+
   private:
+    std::size_t limit_of(For whom) const { return whom == For::waiting ? limit_ - limit_ / 4 : limit_; }
+
     std::size_t limit_ = kNoLimit;
     std::size_t used_ = 0;
     std::size_t peak_ = 0;
+    std::size_t kept_ = 0;
 };
 
 /// What one holder has taken of a budget; given back when it ends, however it ends.

@@ -23,7 +23,9 @@ constexpr std::size_t kKeptCapacity = 64 * 1024;
 // Reads of one stream in one turn, so that a fast peer cannot hold the loop.
 constexpr int kReadsPerTurn = 8;
 // The most read at once while the shard has no memory left.
-constexpr std::size_t kReadWhenExhausted = 16 * 1024;
+constexpr std::size_t kReadWhenExhausted = 4 * 1024;
+// The least room for the rest of a message whose front is there.
+constexpr std::size_t kReadBehind = 16 * 1024;
 
 // With TLS the shard's read buffer holds what came, and behind it what that becomes.
 constexpr std::size_t kCipherRoom = 108 * 1024;
@@ -44,6 +46,7 @@ Stream::Stream(int fd, Endpoint peer, const TlsContextPtr& tls) : fd_(fd), peer_
 
 Stream::~Stream() {
     close();
+    drop_buffers();
 }
 
 void Stream::start(Handler& handler) {
@@ -64,8 +67,69 @@ void Stream::start(Handler& handler) {
     Shard::here().defer(*this);
 }
 
-std::size_t Stream::buffered() const {
-    return in_.capacity() + out_.capacity() + (tls_ ? tls_->outgoing().capacity() : 0);
+// ---- memory
+
+bool Stream::grow(std::size_t bytes, Refusal refusal) {
+    if (sent_ > out_.size() / 4) drop_sent();
+    const auto had = out_.capacity();
+    const auto needed = out_.size() + bytes;
+    if (needed <= had) return true;
+    // Twofold within a turn. What waits longer grows in smaller steps, since what it does not use is counted as well.
+    auto size = std::max(needed, writable_ ? 2 * had : had + had / 4);
+    if (budget_) {
+        const auto whom = writable_ ? MemoryBudget::For::request : MemoryBudget::For::waiting;
+        if (!budget_->try_take(size - had, whom)) {
+            size = needed;
+            if (!budget_->try_take(size - had, whom)) {
+                if (refusal == Refusal::allowed) return false;
+                size += had / 16;  // or each of many small ones would move all the others
+                budget_->take(size - had);
+            }
+        }
+        charged_ += size - had;
+    }
+    out_.reserve(size);
+    return true;
+}
+
+void Stream::drop_sent() {
+    out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(sent_));
+    sealed_ -= sent_;
+    sent_ = 0;
+}
+
+void Stream::drop_buffers() {
+    if (!in_handler_) Bytes().swap(in_);  // otherwise when the handler has seen it
+    Bytes().swap(out_);
+    if (tls_) Bytes().swap(tls_->outgoing());
+    sent_ = sealed_ = cipher_sent_ = expected_ = 0;
+    settle_memory();
+}
+
+void Stream::settle_memory() {
+    if (!budget_) return;
+    const auto held = [this] {
+        return std::max(in_.capacity(), expected_) + out_.capacity() + (tls_ ? tls_->outgoing().capacity() : 0);
+    };
+    auto now = held();
+    const bool empty = in_.empty() && out_.empty() && expected_ == 0 && cipher_unsent() == 0;
+    if (now == charged_ && (!empty || now == kept_)) return;
+    if (empty) {
+        if (!budget_->try_keep(now, kept_)) {
+            Bytes().swap(in_);
+            Bytes().swap(out_);
+            if (tls_) Bytes().swap(tls_->outgoing());
+            now = held();
+            budget_->try_keep(now, kept_);
+        }
+        kept_ = now;
+    }
+    if (now > charged_) {
+        budget_->take(now - charged_);
+    } else {
+        budget_->give_back(charged_ - now);
+    }
+    charged_ = now;
 }
 
 std::size_t Stream::cipher_unsent() const {
@@ -99,18 +163,25 @@ void Stream::resume() {
 }
 
 bool Stream::show(MutableBytes data, std::size_t& dealt) {
+    expected_ = 0;
     in_handler_ = true;
     dealt = handler_->on_data(data);
     in_handler_ = false;
     ASSERT(dealt <= data.size());
-    return fd_ >= 0;
+    if (fd_ >= 0) return true;
+    drop_buffers();
+    return false;
 }
 
 bool Stream::show_kept() {
     std::size_t dealt = 0;
     if (!show(in_, dealt)) return false;
     in_.erase(in_.begin(), in_.begin() + static_cast<std::ptrdiff_t>(dealt));
-    if (in_.empty()) shrink_if_large(in_);
+    if (in_.empty()) {
+        expected_ = 0;
+        shrink_if_large(in_);
+    }
+    settle_memory();
     return true;
 }
 
@@ -121,6 +192,9 @@ bool Stream::show_fresh(MutableBytes data) {
         const auto rest = data.subspan(dealt);
         in_.reserve(std::max(expected_, rest.size()));
         in_.assign(rest.begin(), rest.end());
+        settle_memory();
+    } else {
+        expected_ = 0;
     }
     return true;
 }
@@ -164,10 +238,14 @@ void Stream::read_some() {
         const std::size_t kept = in_.size();
         MutableBytes space = tls_ ? shared.first(kCipherRoom) : shared;
         // What a handler leaves is kept: of a thousand that are held back, a little each.
-        if (Shard::here().memory().is_exhausted()) space = space.first(kReadWhenExhausted);
+        const bool exhausted = Shard::here().memory().is_exhausted();
+        if (exhausted) space = space.first(kReadWhenExhausted);
         if (kept > 0 && !tls_) {
             // The front of a message is here: read its rest straight behind it.
-            const std::size_t want = std::max<std::size_t>(expected_ > kept ? expected_ - kept : 0, 16 * 1024);
+            const std::size_t rest = expected_ > kept ? expected_ - kept : 0;
+            const std::size_t least = exhausted ? kReadWhenExhausted : kReadBehind;
+            // Of a long one no more: what comes behind it would make the buffer twice as large.
+            const std::size_t want = expected_ > kKeptCapacity && rest > 0 ? rest : std::max(rest, least);
             in_.resize(kept + std::min<std::size_t>(want, 1024 * 1024));
             space = MutableBytes(in_).subspan(kept);
         }
@@ -178,6 +256,7 @@ void Stream::read_some() {
             if (got < 0 && error == EINTR) continue;
             if (got < 0 && (error == EAGAIN || error == EWOULDBLOCK) && !send_failed_) {
                 readable_ = false;
+                settle_memory();
                 return;
             }
             fail_with(send_failed_ ? std::move(*send_failed_) : got == 0 ? lost() : broken(error));
@@ -195,7 +274,6 @@ void Stream::read_some() {
         } else if (!show_fresh(data)) {
             return;
         }
-        if (in_.empty()) expected_ = 0;
     }
     if (readable_ && !paused_) Shard::here().defer(*this);
 }
@@ -275,7 +353,13 @@ void Stream::flush() {
             readable_ = true;
             ended_ = true;
             Shard::here().defer(*this);
-            return;
+            if (!paused_) return;
+            // Who reads on when this has drained would wait for ever: nothing of it waits any more.
+            out_.clear();
+            sent_ = sealed_ = 0;
+            if (tls_) tls_->outgoing().clear();
+            cipher_sent_ = 0;
+            break;
         }
         (tls_ ? cipher_sent_ : sent_) += static_cast<std::size_t>(sent);
         if (tls_ && cipher_unsent() == 0) {
@@ -290,10 +374,9 @@ void Stream::flush() {
         sealed_ = 0;
         shrink_if_large(out_);
     } else if (sent_ > out_.size() / 2) {
-        out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(sent_));
-        sealed_ -= sent_;
-        sent_ = 0;
+        drop_sent();
     }
+    settle_memory();
     if (closing_ && unsent() == 0) {
         Shard::here().defer(*this);
         return;
@@ -331,6 +414,7 @@ void Stream::close() {
     if (in_deferred_queue) Shard::here().forget(*this);
     ::close(fd_);
     fd_ = -1;
+    drop_buffers();
 }
 
 namespace {

