@@ -11,6 +11,7 @@
 #include <signal.h>
 
 #include "app/login_map.h"
+#include "app/shard_memory.h"
 #include "cql/ddl/datacenter_names.h"
 
 namespace penumbra::app {
@@ -32,19 +33,6 @@ Result<std::vector<HostPort>> contact_points(const std::vector<std::string>& tex
         return fail(Errc::invalid_argument,
                     fmt::format("--{} names nobody; give HOST:PORT of one or more nodes", flag));
     return contacts;
-}
-
-constexpr std::size_t kMemoryPerShard = std::size_t{256} << 20;
-
-/// What the longest request may take while it is under way: where it arrives, and what its exchange is charged.
-std::size_t memory_of_longest(const Settings& settings) {
-    const auto frame = settings.max_frame().bytes;
-    return frame + proxy::Exchange::cost_of(frame);
-}
-
-std::size_t memory_per_shard(const Settings& settings, std::size_t shards) {
-    const auto budget = settings.memory_budget().bytes;
-    return budget > 0 ? budget / shards : std::max(kMemoryPerShard, 2 * memory_of_longest(settings));
 }
 
 /// None for what is no level's name: "client".
@@ -109,17 +97,6 @@ Server::Server(const Settings& settings, Shard& control, std::string version)
 Server::~Server() {
     background_.stop();
     for (auto& shard : shards_) shard->stop();
-}
-
-Status Server::check_memory() const {
-    const auto each = memory_per_shard(settings_, shards_.size());
-    if (each >= memory_of_longest(settings_)) return ok();
-    return fail(
-        Errc::invalid_argument,
-        fmt::format("--memory-budget {} is {} for each of {} shards, too little for one request of --max-frame {}, "
-                    "which takes five times its size: give more memory, fewer --shards, or a shorter --max-frame",
-                    config::print_size(settings_.memory_budget()), config::print_size(config::Size{each}),
-                    shards_.size(), config::print_size(settings_.max_frame())));
 }
 
 Status Server::open_state() {
@@ -400,7 +377,7 @@ control::OwedWrites& Server::owed() {
 Task<Status> Server::start_replaying() {
     auto certificates = load_certificates();
     if (!certificates) co_return certificates;
-    auto memory = check_memory();
+    auto memory = check_memory(settings_, shards_.size());
     if (!memory) co_return memory;
     auto state = open_state();
     if (!state) co_return state;

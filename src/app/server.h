@@ -43,7 +43,6 @@ class Server {
     }
 
   private:
-    Status check_memory() const;
     Status open_state();
     Task<Status> start_clusters();
     Task<Status> start_workers();

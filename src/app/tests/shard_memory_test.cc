@@ -1,0 +1,48 @@
+#include "app/shard_memory.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace penumbra::app {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr std::size_t kMiB = 1 << 20;
+
+TEST(ShardMemory, IsTheBudgetsPartOrEnough) {
+    Settings settings;
+    EXPECT_EQ(memory_per_shard(settings, 4), 256 * kMiB);
+    settings.memory_budget.set(512_MiB);
+    EXPECT_EQ(memory_per_shard(settings, 4), 128 * kMiB);
+    settings.memory_budget.set(config::Size{0});
+    settings.max_frame.set(256_MiB);
+    EXPECT_GE(memory_per_shard(settings, 4), 2 * 5 * 256 * kMiB);
+    EXPECT_TRUE(check_memory(settings, 4));
+}
+
+TEST(ShardMemory, TooLittleForOneRequestIsRefusedWithWhatIsEnough) {
+    Settings settings;
+    settings.memory_budget.set(128_MiB);
+    EXPECT_TRUE(check_memory(settings, 1));
+
+    const auto refused = check_memory(settings, 4);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::invalid_argument);
+    EXPECT_THAT(refused.error().what,
+                AllOf(HasSubstr("--memory-budget 128MiB is 32MiB for each of 4 shards"),
+                      HasSubstr("one request of --max-frame 16MiB"),
+                      HasSubstr("give 321MiB or more, fewer --shards, or a shorter --max-frame")));
+
+    // Each of the remedies is one.
+    settings.memory_budget.set(321_MiB);
+    EXPECT_TRUE(check_memory(settings, 4));
+    settings.memory_budget.set(320_MiB);
+    EXPECT_FALSE(check_memory(settings, 4));
+    settings.max_frame.set(4_MiB);
+    EXPECT_TRUE(check_memory(settings, 4));
+}
+
+}  // namespace
+}  // namespace penumbra::app
