@@ -84,7 +84,7 @@ Status NodeGroup::submit(Request& request, const Place& place) {
                                                   pool_.options().cluster, to_string(node_)));
     }
     request.waiting_in_ = this;
-    waiting_.push_back(&request);
+    waiting_.push_back(request);
     return ok();
 }
 
@@ -105,7 +105,7 @@ std::size_t NodeGroup::in_flight() const {
 }
 
 void NodeGroup::forget(Request& request) {
-    std::erase(waiting_, &request);
+    waiting_.erase(waiting_.iterator_to(request));
 }
 
 // ---- opening
@@ -288,10 +288,10 @@ void NodeGroup::try_now() {
 
 void NodeGroup::drain_waiting() {
     while (!waiting_.empty()) {
-        auto* request = waiting_.front();
-        request->waiting_in_ = nullptr;
-        if (!send_now(*request, {})) {
-            request->waiting_in_ = this;
+        auto& request = waiting_.front();
+        request.waiting_in_ = nullptr;
+        if (!send_now(request, {})) {
+            request.waiting_in_ = this;
             return;
         }
         waiting_.pop_front();
@@ -302,10 +302,10 @@ void NodeGroup::fail_waiting(const Error& why) {
     // One at a time, those that wait now: what one is told may cancel another, or bring a new one.
     const Error reason = why;
     for (auto left = waiting_.size(); left > 0 && !waiting_.empty(); --left) {
-        auto* request = waiting_.front();
+        auto& request = waiting_.front();
         waiting_.pop_front();
-        request->waiting_in_ = nullptr;
-        pool_.not_sent(*request, key_, reason);
+        request.waiting_in_ = nullptr;
+        pool_.not_sent(request, key_, reason);
     }
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -76,7 +75,7 @@ class NodeGroup final : Connection::Owner {
     std::vector<std::unique_ptr<Connection>> connections_;
     std::size_t opening_ = 0;
     std::size_t next_ = 0;
-    std::deque<Request*> waiting_;
+    Request::WaitingList waiting_;
     unsigned failures_ = 0;
     SteadyTime retry_at_ = SteadyTime::min();
     TimerId retry_timer_ = 0;

@@ -5,6 +5,8 @@
 #include <optional>
 #include <vector>
 
+#include <boost/intrusive/list.hpp>
+
 #include "base/result.h"
 #include "cql/protocol/frame.h"
 #include "runtime/async.h"
@@ -55,6 +57,12 @@ class Request {
     Endpoint node_;
     NodeGroup* waiting_in_ = nullptr;
     std::shared_ptr<TableRoute> learns_;  ///< whose tablets its reply may tell of
+    boost::intrusive::list_member_hook<> waiting_hook_;
+
+  public:
+    /// In the order in which they came. Thousands wait for a node that is stuck, and any may be cancelled.
+    using WaitingList = boost::intrusive::list<
+        Request, boost::intrusive::member_hook<Request, boost::intrusive::list_member_hook<>, &Request::waiting_hook_>>;
 };
 
 /// Hands out CQL stream ids on one connection and remembers whose they are. An id whose request was cancelled stays

@@ -15,6 +15,8 @@ using namespace std::chrono_literals;
 namespace {
 // Deadlines are met to this much: they end what has gone wrong, they do not measure.
 constexpr Nanos kSweepEvery = 20ms;
+// Of a stalled cluster thousands may be due at once: those who are served meanwhile are not to wait for all of them.
+constexpr int kSweptPerTurn = 64;
 constexpr std::size_t kGatesByNumber = 4096;
 // Of an Exchange: those that every request uses.
 constexpr std::size_t kLinesAhead = 12;
@@ -186,18 +188,19 @@ void ProxyShard::run_deferred() {
 
 void ProxyShard::sweep() {
     const auto now = shard_.now();
+    int left = kSweptPerTurn;
     // Out of the list first: what it is told may end it, and the next to come is at the front again.
-    while (!due_shadows_.empty() && due_shadows_.front().shadow_due_ <= now) {
+    for (; left > 0 && !due_shadows_.empty() && due_shadows_.front().shadow_due_ <= now; --left) {
         auto& late = due_shadows_.front();
         due_shadows_.pop_front();
         late.on_shadow_deadline();
     }
-    while (!due_requests_.empty() && due_requests_.front().request_due_ <= now) {
+    for (; left > 0 && !due_requests_.empty() && due_requests_.front().request_due_ <= now; --left) {
         auto& late = due_requests_.front();
         due_requests_.pop_front();
         late.on_request_deadline();
     }
-    sweep_timer_ = shard_.call_in(kSweepEvery, [this] { sweep(); });
+    sweep_timer_ = shard_.call_in(left > 0 ? kSweepEvery : Nanos(0), [this] { sweep(); });
 }
 
 void ProxyShard::client_turned_away(const Error& why) {

@@ -492,6 +492,35 @@ TEST_F(PoolTest, FullConnectionsMakeRequestsWaitAndTooManyAreShed) {
     loop.until([&] { return one.answers + two.answers + waits.answers == 3; });
 }
 
+TEST_F(PoolTest, WhoGivesUpWaitingLeavesTheOthersTheirOrder) {
+    options.connections = 1;
+    options.max_in_flight = 1;
+    start({nodes[0]->endpoint()});
+    Probe warm;
+    ask(warm);
+    nodes[0]->on_request = [](const auto&) {};
+    nodes[0]->asked.clear();
+    Probe first;
+    ASSERT_TRUE(submit(first));
+    loop.until([&] { return nodes[0]->asked.size() == 1; });
+    std::vector<std::unique_ptr<Probe>> waiting;
+    for (int i = 0; i < 6; ++i) {
+        waiting.push_back(std::make_unique<Probe>("SELECT v FROM app.rows WHERE id = " + std::to_string(i)));
+        ASSERT_TRUE(submit(*waiting.back()));
+    }
+    loop.on([&] {
+        for (const std::size_t gives_up : {3, 0, 5}) waiting[gives_up]->cancel();
+        nodes[0]->on_request = [](const auto& asked) { asked.server->acknowledge(asked); };
+        nodes[0]->acknowledge(nodes[0]->asked.at(0));
+    });
+    loop.until([&] { return waiting[1]->answers + waiting[2]->answers + waiting[4]->answers == 3; });
+    ASSERT_EQ(nodes[0]->asked.size(), 4U);
+    for (const auto& [at, number] : {std::pair(1, 1), {2, 2}, {3, 4}})
+        EXPECT_EQ(nodes[0]->asked[static_cast<std::size_t>(at)].text,
+                  waiting[static_cast<std::size_t>(number)]->text());
+    for (const std::size_t gave_up : {3, 0, 5}) EXPECT_EQ(waiting[gave_up]->sent + waiting[gave_up]->answers, 0);
+}
+
 TEST_F(PoolTest, WhoWaitsForAConnectionThatIsNotMadeWasNotSent) {
     nodes[0]->silent_at_startup = true;
     options.connect_timeout = 30ms;

@@ -164,6 +164,22 @@ TEST_F(MergeTest, AsyncAnswersByTheJournalWhileTheShadowIsSilent) {
     EXPECT_EQ(world.journal->owed_of(1, kAcme.value()).entries, 0U);
 }
 
+TEST_F(MergeTest, ManyThatAreLateAtOnceAreAllOwed) {
+    constexpr std::size_t kMany = 500;  // more than are swept in a turn
+    for (const auto phase : {Phase::shadow_async, Phase::shadow_sync}) {
+        world.set_phase(phase);
+        world.target->on_request = [](const auto&) {};
+        auto client = world.client();
+        const auto before = world.owed(Side::target).size();
+        std::vector<std::int16_t> sent;
+        for (std::size_t i = 0; i < kMany; ++i)
+            sent.push_back(client->query("INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, 'x')"));
+        for (const auto stream : sent) EXPECT_TRUE(Client::is_result(client->wait(stream)));
+        world.settle();
+        EXPECT_EQ(world.owed(Side::target).size(), before + kMany) << routing::to_string(phase);
+    }
+}
+
 TEST_F(MergeTest, AsyncAsksNoDiskWhereTheShadowAnsweredInTheSameTurn) {
     world.set_phase(Phase::shadow_async);
     auto client = world.client();
