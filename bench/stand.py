@@ -1,5 +1,6 @@
 """The processes under measurement: two null servers, nginx before one of them, Penumbra before both; and the load."""
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -44,15 +45,58 @@ class Pinning:
 class Processes:
     """What was started here; ended in reverse order, by its id."""
 
+    PRIORITY = 10  # of SCHED_FIFO, the same for all
+
     def __init__(self, pinning: Pinning, directory: Path) -> None:
         self.pinning = pinning
         self.directory = directory
         self.running: list[subprocess.Popen] = []
         self.named: dict[str, subprocess.Popen] = {}
+        self.have_precedence = False
+
+    def command(self, cores: list[int], command: list[str]) -> list[str]:
+        pinned = self.pinning.command(cores, command)
+        return ["chrt", "--fifo", str(self.PRIORITY), *pinned] if self.have_precedence else pinned
+
+    @contextlib.contextmanager
+    def precedence(self):
+        """Everything that runs here, and is started meanwhile, gets its core when it has something to do and keeps it
+        until it waits (SCHED_FIFO, one priority). Several of them share a core, and the fair scheduler lets each wait
+        for the other's slice of some milliseconds: that would be the slowest answers, whoever stands between. Gives
+        what to say of it; where it is not permitted, nothing changes."""
+        try:
+            self._schedule(self.running, os.SCHED_FIFO, self.PRIORITY)
+            self.have_precedence = shutil.which("chrt") is not None
+            if not self.have_precedence:
+                raise PermissionError("no chrt")
+        except PermissionError:
+            self._schedule(self.running, os.SCHED_OTHER, 0)
+            yield "fair scheduling, SCHED_FIFO not being permitted: the slowest answers are the scheduler's"
+            return
+        try:
+            yield f"SCHED_FIFO {self.PRIORITY} for all"
+        finally:
+            self.have_precedence = False
+            self._schedule(self.running, os.SCHED_OTHER, 0)
+
+    def put_behind(self, name: str) -> None:
+        """That process leaves its core to the others while they have something to do, if they have precedence."""
+        if self.have_precedence:
+            self._schedule([self.named[name]], os.SCHED_FIFO, self.PRIORITY - 1)
+
+    @staticmethod
+    def _schedule(processes: list[subprocess.Popen], policy: int, priority: int) -> None:
+        for process in processes:
+            if process.poll() is not None:
+                continue
+            for pid in (process.pid, *children_of(process.pid)):
+                for thread in Path(f"/proc/{pid}/task").iterdir():
+                    with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                        os.sched_setscheduler(int(thread.name), policy, os.sched_param(priority))
 
     def start(self, name: str, command: list[str], cores: list[int]) -> subprocess.Popen:
         log = open(self.log_of(name), "wb")
-        process = subprocess.Popen(self.pinning.command(cores, command), stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(self.command(cores, command), stdout=log, stderr=subprocess.STDOUT)
         log.close()
         self.running.append(process)
         self.named[name] = process
@@ -214,7 +258,7 @@ stream {{
             command += ["--rate", str(int(rate))]
         for pid in pids:
             command += ["--pid", str(pid)]
-        return subprocess.Popen(self.processes.pinning.command(self.processes.pinning.others, command),
+        return subprocess.Popen(self.processes.command(self.processes.pinning.others, command),
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def finish_load(self, load: subprocess.Popen) -> dict:

@@ -17,7 +17,7 @@
 
 namespace penumbra::bench {
 
-/// What a run measured, of the time after the warm-up.
+/// What a run measured, of the time after the warm-up; with a rate also what was due in it and answered later.
 struct Measured {
     Histogram latency;  ///< answered as asked; from when a request was due, or was sent where there is no rate
     std::uint64_t reads = 0;
@@ -66,6 +66,7 @@ class Generator final : Conversation::Owner, Watcher {
     void send_what_is_due();
     void set_timer(SteadyTime at);
     std::uint64_t random();
+    bool was_due_meanwhile(SteadyTime since) const;
     void note_error(const cql::FrameView& frame);
 
     LoadOptions options_;
@@ -75,6 +76,8 @@ class Generator final : Conversation::Owner, Watcher {
     OneShot<Status> wait_;  ///< of the step that run() is in; a failure ends any
     bool sending_ = false;
     bool measuring_ = false;
+    SteadyTime began_;  ///< measuring
+    SteadyTime ended_;
     Measured measured_;
     std::uint64_t random_;
     std::int64_t wall_offset_;  ///< from the steady clock, in microseconds

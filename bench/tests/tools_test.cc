@@ -114,6 +114,7 @@ TEST(LoadTest, ARateIsKeptAndMore) {
     const auto found =
         static_cast<double>(measured.value().requests() + measured.value().not_sent + measured.value().unanswered);
     EXPECT_NEAR(found, due, 100);
+    EXPECT_GE(found, due - 1) << "the slowest, which come after the end, were left out";
 }
 
 TEST(LoadTest, WhatWasDueWhileNoStreamWasFreeIsToldNotForgotten) {
