@@ -43,4 +43,13 @@ std::vector<TokenRange> split_ring(std::vector<cql::Token> ring, std::size_t spl
     return ranges;
 }
 
+std::vector<TokenRange> within(const TokenRange& range, const std::vector<TokenRange>& ranges) {
+    std::vector<TokenRange> parts;
+    for (const auto& one : ranges) {
+        const TokenRange part{std::max(range.start, one.start), std::min(range.end, one.end)};
+        if (part.start < part.end) parts.push_back(part);
+    }
+    return parts;
+}
+
 }  // namespace penumbra::sync

@@ -17,6 +17,7 @@ struct TokenRange {
     cql::Token end = cql::kMaxToken;
 
     bool contains(const TokenRange& other) const { return start <= other.start && other.end <= end; }
+    bool contains(cql::Token token) const { return start < token && token <= end; }
     auto operator<=>(const TokenRange&) const = default;
 };
 
@@ -24,5 +25,7 @@ std::string to_string(const TokenRange& range);
 
 /// The whole ring, cut at the ring's tokens and each piece into `splits` even ones. In ring order.
 std::vector<TokenRange> split_ring(std::vector<cql::Token> ring, std::size_t splits);
+/// The part of these ranges that is in `range`. In their order.
+std::vector<TokenRange> within(const TokenRange& range, const std::vector<TokenRange>& ranges);
 
 }  // namespace penumbra::sync

@@ -43,6 +43,18 @@ TEST(TokenRanges, Containment) {
     const TokenRange whole;
     EXPECT_TRUE(whole.contains({Token(1), Token(2)}));
     EXPECT_FALSE((TokenRange{Token(1), Token(2)}).contains(whole));
+    EXPECT_TRUE((TokenRange{Token(1), Token(2)}).contains(Token(2)));
+    EXPECT_FALSE((TokenRange{Token(1), Token(2)}).contains(Token(1)));
+}
+
+TEST(TokenRanges, WithinARangeIsWhatItSharesWithEach) {
+    const auto ring = split_ring({Token(-100), Token(7), Token(100)}, 1);
+    EXPECT_EQ(within({}, ring), ring);
+    EXPECT_EQ(within({Token(-100), Token(7)}, ring), (std::vector<TokenRange>{{Token(-100), Token(7)}}));
+    EXPECT_EQ(within({Token(-101), Token(8)}, ring),
+              (std::vector<TokenRange>{{Token(-101), Token(-100)}, {Token(-100), Token(7)}, {Token(7), Token(8)}}));
+    EXPECT_EQ(within({Token(20), Token(30)}, ring), (std::vector<TokenRange>{{Token(20), Token(30)}}));
+    EXPECT_EQ(within({Token(20), Token(30)}, {}), std::vector<TokenRange>{});
 }
 
 }  // namespace
