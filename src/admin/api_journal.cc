@@ -30,9 +30,10 @@ void add(journal::Owed& sum, const journal::Owed& more) {
 }
 
 json::object to_json(const sync::ReplayCounts& counts, std::uint64_t waiting) {
-    json::object out{{"paused", counts.paused},   {"settled", counts.settled},      {"statements", counts.statements},
-                     {"resyncs", counts.resyncs}, {"retries", counts.retries},      {"set_aside", counts.set_aside},
-                     {"at_once", counts.at_once}, {"per_second", counts.per_second}};
+    json::object out{
+        {"paused", counts.paused},       {"settled", counts.settled},     {"statements", counts.statements},
+        {"resyncs", counts.resyncs},     {"rows_read", counts.rows_read}, {"retries", counts.retries},
+        {"set_aside", counts.set_aside}, {"at_once", counts.at_once},     {"per_second", counts.per_second}};
     if (waiting == 0) {
         out["seconds_left"] = 0;
     } else if (counts.per_second > 0 && !counts.paused) {

@@ -106,14 +106,15 @@ Status Server::open_state() {
     known_clusters_.emplace(std::move(known));
     journal::Options options;
     options.directory = settings_.state() / "journal";
-    // Beyond the quota there is room for orders to resync whole tables, which are few and small.
+    // Beyond the quota there is room for orders to resync ranges and tables, which are few and small.
     const auto quota = settings_.journal_quota().bytes;
-    options.quota_bytes = quota + std::max(quota / 8, kOrdersRoom);
+    const auto orders_room = std::max(quota / 8, kOrdersRoom);
+    options.quota_bytes = quota + orders_room;
     // The smallest quota that the setting takes is less than one segment of the usual size.
     options.segment_bytes = std::min(options.segment_bytes, quota / 4);
     TRY(auto journal, journal::Journal::open(std::move(options), Clock::system()));
     journal_ = std::move(journal);
-    table_orders_ = std::make_unique<sync::TableOrders>(*journal_);
+    range_orders_ = std::make_unique<sync::RangeOrders>(*journal_, quota + orders_room / 2);
     return ok();
 }
 
@@ -206,7 +207,7 @@ cluster::Cluster& Server::other() const {
 Task<Status> Server::start_workers() {
     source_view_ = std::make_unique<LiveClusterView>(*source_);
     target_view_ = std::make_unique<LiveClusterView>(*target_);
-    owed_ = std::make_unique<control::JournalOwed>(*journal_, *table_orders_);
+    owed_ = std::make_unique<control::JournalOwed>(*journal_, *range_orders_);
     prepared_ = std::make_unique<proxy::PreparedRegistry>(65536);
     context_ = std::make_unique<proxy::ProxyContext>();
     auto listen = Endpoint::parse(settings_.listen(), 9042);
@@ -233,7 +234,7 @@ Task<Status> Server::start_workers() {
     context_->clusters[0] = source_.get();
     context_->clusters[1] = target_.get();
     context_->journal = journal_.get();
-    context_->table_orders = table_orders_.get();
+    context_->range_orders = range_orders_.get();
     context_->options.journal_quota = settings_.journal_quota().bytes;
     context_->tls = tls_.listen;
     context_->prepared = prepared_.get();
@@ -297,17 +298,10 @@ Task<Status> Server::start_workers() {
         replay.per_second = settings_.replay_rate();
         replay.slow = settings_.replay_slow();
         replay.scope_of = [this](routing::ScopeId scope) { return coordinator_->replay_scope(scope); };
-        const auto begins_on = [this](routing::Side side) {
-            return [this, stream = control::stream_of(side)](routing::ScopeId scope, const sync::OwedResync& order,
-                                                             journal::EntryId newest) {
-                table_orders_->begins(stream, scope, order, newest);
-            };
-        };
+        replay.range_orders = range_orders_.get();
         replay.stream = control::stream_of(routing::Side::target);
-        replay.begins = begins_on(routing::Side::target);
         work_->to_target = std::make_unique<sync::Replayer>(*journal_, *work_->target, *work_->source, *proxy_, replay);
         replay.stream = control::stream_of(routing::Side::source);
-        replay.begins = begins_on(routing::Side::source);
         work_->to_source = std::make_unique<sync::Replayer>(*journal_, *work_->source, *work_->target, *proxy_, replay);
         work_->to_target->start();
         work_->to_source->start();
@@ -354,6 +348,10 @@ void Server::collect_replay(metrics::MetricWriter& out) const {
         const auto counts = replay_counts(side);
         const metrics::Labels cluster{{"cluster", routing::to_string(side)}};
         out.counter("penumbra_replay_settled_total", "Owed writes that were paid.", counts.settled, cluster);
+        out.counter("penumbra_replay_resyncs_total", "Orders to resync that were carried out.", counts.resyncs,
+                    cluster);
+        out.counter("penumbra_replay_rows_read_total", "Rows of the primary that resyncs have read.", counts.rows_read,
+                    cluster);
         out.counter("penumbra_replay_retries_total", "Pauses because the cluster did not take owed writes.",
                     counts.retries, cluster);
         out.gauge("penumbra_replay_paused", "1 while the cluster does not take owed writes.", counts.paused ? 1 : 0,
@@ -432,7 +430,7 @@ Task<void> Server::stop() {
     }
     if (certificates_) co_await certificates_->stop();
     proxy_.reset();
-    if (table_orders_) table_orders_->stop();
+    if (range_orders_) range_orders_->stop();
     journal_.reset();
     store_.reset();
 }

@@ -70,7 +70,7 @@ class Server {
     std::optional<control::StateStore> store_;
     std::optional<KnownClusters> known_clusters_;
     std::unique_ptr<journal::Journal> journal_;
-    std::unique_ptr<sync::TableOrders> table_orders_;  ///< goes when the shards have: they are told what it wrote
+    std::unique_ptr<sync::RangeOrders> range_orders_;  ///< goes when the shards have: they are told what it wrote
     std::unique_ptr<cluster::Cluster> source_, target_;
     std::unique_ptr<LiveClusterView> source_view_, target_view_;
     std::unique_ptr<control::JournalOwed> owed_;

@@ -9,19 +9,19 @@ namespace penumbra::control {
 
 journal::Owed JournalOwed::of(routing::Side side, routing::ScopeId scope) const {
     auto owed = journal_.owed_of(stream_of(side), scope.value());
-    owed.entries += tables_.unwritten(stream_of(side), scope);
+    owed.entries += ranges_.unwritten(stream_of(side), scope);
     return owed;
 }
 journal::Owed JournalOwed::total() const {
     auto owed = journal_.owed_total();
-    owed.entries += tables_.unwritten();
+    owed.entries += ranges_.unwritten();
     return owed;
 }
 std::uint64_t JournalOwed::bytes() const {
     return journal_.bytes_on_disk();
 }
 void JournalOwed::forget(routing::ScopeId scope) {
-    tables_.forget(scope);
+    ranges_.forget(scope);
     journal_.forget_scope(scope.value());
 }
 

@@ -15,8 +15,8 @@
 #include "runtime/async.h"
 #include "runtime/task.h"
 #include "sync/options.h"
+#include "sync/range_orders.h"
 #include "sync/report.h"
-#include "sync/table_orders.h"
 
 /// What the workflow asks of the rest of the process, as narrow as it needs it, so that a test can play each of them.
 namespace penumbra::control {
@@ -51,7 +51,7 @@ class OwedWrites {
 
 class JournalOwed final : public OwedWrites {
   public:
-    JournalOwed(journal::Journal& journal, sync::TableOrders& tables) : journal_(journal), tables_(tables) {}
+    JournalOwed(journal::Journal& journal, sync::RangeOrders& ranges) : journal_(journal), ranges_(ranges) {}
     journal::Owed of(routing::Side side, routing::ScopeId scope) const override;
     journal::Owed total() const override;
     std::uint64_t bytes() const override;
@@ -59,7 +59,7 @@ class JournalOwed final : public OwedWrites {
 
   private:
     journal::Journal& journal_;
-    sync::TableOrders& tables_;
+    sync::RangeOrders& ranges_;
 };
 
 /// The number of a side's stream in the journal.

@@ -562,7 +562,7 @@ void Exchange::finish() {
         shadow_hook_.unlink();
         recycle(reply_);
         owing_ = Owing::no;
-        owing_ended_ = turn_ended_ = tables_owed_ = false;
+        owing_ended_ = turn_ended_ = ranges_owed_ = false;
         entries_.clear();
         owe_error_ = {};
         failure_ = {};

@@ -169,8 +169,8 @@ class Exchange {
     /// In the shard's scratch.
     BytesView owed_statement(sync::AddsToLists adds_to_lists);
     void append(routing::ScopeId scope, BytesView payload);
-    /// The journal has no room for what is owed: its tables are resynced instead.
-    void owe_tables();
+    /// The journal has no room for what is owed: the slices of the ring that it touches are resynced instead.
+    void owe_ranges();
     void owing_ended(Status how);
     void settle_or_release();
     void report_strange_pieces();
@@ -258,7 +258,7 @@ class Exchange {
     bool owing_ended_ = false;  ///< settled or released
     std::size_t appends_ = 0;
     std::vector<journal::EntryId> entries_;
-    bool tables_owed_ = false;
+    bool ranges_owed_ = false;
     Error owe_error_;
     std::vector<journal::EntryId> intents_;  ///< on disk before anybody was asked
     std::size_t intents_under_way_ = 0;

@@ -9,7 +9,7 @@ namespace penumbra::proxy {
 
 bool Exchange::append_intents() {
     if (shard_.options().durability != Durability::intent || !touches_rows()) return false;
-    // Past the quota tables stand for writes, and an order for a table may be carried out before this write is sent.
+    // Past the quota ranges stand for writes, and the order for a range may be carried out before this write is sent.
     if (shard_.context().journal->bytes_on_disk() >= shard_.options().journal_quota) return false;
     const auto stream = static_cast<std::uint8_t>(routing::other(routing::primary_of(phase_)));
     const auto scopes = owing_scopes();
@@ -35,7 +35,7 @@ bool Exchange::append_intents() {
 void Exchange::intents_ended() {
     const auto error = std::exchange(intent_error_, {});
     const bool refused = !error.what.empty() && error.code != Errc::overloaded;
-    // No room is no fault: what is owed past the quota is owed by the table, after the fact. Some of the orders are
+    // No room is no fault: what is owed past the quota is owed by ranges, after the fact. Some of the orders are
     // none.
     if (!error.what.empty()) settle_intents();
     if (refused && !answered_) {

@@ -3,10 +3,22 @@
 #include "base/inject.h"
 #include "proxy/exchange.h"
 #include "proxy/proxy_shard.h"
-#include "sync/table_orders.h"
+#include "sync/range_orders.h"
+#include "sync/ring_slice.h"
 
 // What the shadow is owed: the statement, or the order to resync what it touched, in the journal.
 namespace penumbra::proxy {
+
+namespace {
+
+/// What is owed where there is no room for more: a slice of a table, or all of it.
+struct Range {
+    std::string_view keyspace, table;
+    std::optional<sync::RingSlice> slice;
+    auto operator<=>(const Range&) const = default;
+};
+
+}  // namespace
 
 bool Exchange::adds_to_lists() const {
     return mirroring_ == Mirroring::once &&
@@ -28,7 +40,7 @@ void Exchange::owe(Owed what) {
     }
     const bool no_room = shard_.context().journal->bytes_on_disk() >= shard_.options().journal_quota;
     if (no_room && touches_rows()) {
-        owe_tables();
+        owe_ranges();
         return;
     }
     const auto scopes = owing_scopes();
@@ -160,21 +172,24 @@ void Exchange::append(routing::ScopeId scope, BytesView payload) {
     });
 }
 
-void Exchange::owe_tables() {
-    tables_owed_ = true;
-    const auto stream = static_cast<std::uint8_t>(routing::other(primary_.side));
-    std::vector<std::pair<std::string, std::string>> tables;
+void Exchange::owe_ranges() {
+    ranges_owed_ = true;
+    std::vector<Range> ranges;
     for (const auto& piece : pieces_) {
         for (const auto& part : piece.plan->parts) {
-            std::pair table(part.keyspace, part.table);
-            if (std::ranges::find(tables, table) == tables.end()) tables.push_back(std::move(table));
+            const auto token = token_of(part, piece.values, shard_.scratch());
+            ranges.push_back({part.keyspace, part.table, token ? std::optional(sync::slice_of(*token)) : std::nullopt});
         }
     }
+    std::ranges::sort(ranges);
+    const auto repeated = std::ranges::unique(ranges);
+    ranges.erase(repeated.begin(), repeated.end());
+    const auto stream = static_cast<std::uint8_t>(routing::other(primary_.side));
     const auto scopes = owing_scopes();
-    appends_ = scopes.size() * tables.size();
+    appends_ = scopes.size() * ranges.size();
     for (const auto scope : scopes) {
-        for (const auto& [keyspace, table] : tables) {
-            shard_.context().table_orders->order(stream, scope, keyspace, table,
+        for (const auto& range : ranges) {
+            shard_.context().range_orders->order(stream, scope, range.keyspace, range.table, range.slice,
                                                  [this](Status how) { owing_ended(std::move(how)); });
         }
     }
@@ -183,10 +198,10 @@ void Exchange::owe_tables() {
 void Exchange::owing_ended(Status how) {
     if (!how) owe_error_ = how.error();
     if (--appends_ > 0) return;
-    if (!owe_error_.what.empty() && !tables_owed_ && touches_rows()) {
-        // One order for a table may find the room that all these statements have not.
+    if (!owe_error_.what.empty() && !ranges_owed_ && touches_rows()) {
+        // Orders that may stand already, or small ones, may find the room that all these statements have not.
         owe_error_ = {};
-        owe_tables();
+        owe_ranges();
         return;
     }
     if (!owe_error_.what.empty() && !intents_.empty()) {

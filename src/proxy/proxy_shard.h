@@ -27,7 +27,7 @@
 #include "runtime/listener.h"
 
 namespace penumbra::sync {
-class TableOrders;
+class RangeOrders;
 }
 
 namespace penumbra::proxy {
@@ -60,7 +60,7 @@ struct ProxyOptions {
     OnShadowFailure on_shadow_failure = OnShadowFailure::journal;
     std::optional<cql::Consistency> shadow_consistency;  ///< of writes to the shadow; none: as the client says
     ShadowBreaker::Options breaker;
-    /// Past it a write that the shadow is owed becomes an order to resync its table.
+    /// Past it a write that the shadow is owed becomes an order to resync what it touched of the ring.
     std::uint64_t journal_quota = ~std::uint64_t{0};
     std::size_t max_prepared = 65536;
     std::size_t max_cached_texts = 4096;  ///< per shard
@@ -71,7 +71,7 @@ struct ProxyContext {
     ProxyOptions options;
     cluster::Cluster* clusters[2] = {};  ///< by Side
     journal::Journal* journal = nullptr;
-    sync::TableOrders* table_orders = nullptr;
+    sync::RangeOrders* range_orders = nullptr;
     PreparedRegistry* prepared = nullptr;
     TlsContextPtr tls;  ///< of the listener; null: clients speak in clear
     std::shared_ptr<SchemaChanges> schema_changes = std::make_shared<SchemaChanges>();

@@ -6,9 +6,14 @@
 namespace penumbra::sync {
 
 bool CounterSettling::takes_part(const Row& row, journal::EntryId order) const {
+    if (!has_answered(row)) return true;
+    const auto& orders = turns_.at(row).orders;
+    return std::ranges::find(orders, order) != orders.end();
+}
+
+bool CounterSettling::has_answered(const Row& row) const {
     const auto found = turns_.find(row);
-    if (found == turns_.end() || found->second.orders.empty()) return true;
-    return std::ranges::find(found->second.orders, order) != found->second.orders.end();
+    return found != turns_.end() && !found->second.orders.empty();
 }
 
 CounterSettling::Next CounterSettling::next(const Row& row, SteadyTime now) {

@@ -3,6 +3,7 @@
 #include <compare>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "base/clock.h"
 #include "journal/journal.h"
 #include "routing/scope.h"
+#include "sync/token_range.h"
 
 namespace penumbra::sync {
 
@@ -24,7 +26,8 @@ class CounterSettling {
         routing::ScopeId scope;
         std::string keyspace;
         std::string table;
-        Bytes partition_key;  ///< empty: all rows of the scope
+        Bytes partition_key;                             ///< empty: all rows of the scope, or
+        std::optional<TokenRange> range = std::nullopt;  ///< those in it
         auto operator<=>(const Row&) const = default;
     };
     enum class Next : std::uint8_t { probe, wait, count };
@@ -34,6 +37,8 @@ class CounterSettling {
     /// False: the order came after the clusters had answered, and waits until the row was counted.
     bool takes_part(const Row& row, journal::EntryId order) const;
     Next next(const Row& row, SteadyTime now);
+    /// Both clusters have answered: what comes now is not of this turn.
+    bool has_answered(const Row& row) const;
     /// `orders`: those that the count to come will have paid.
     void answered(const Row& row, SteadyTime now, std::vector<journal::EntryId> orders);
     /// A replica did not answer: it is asked again after a while.

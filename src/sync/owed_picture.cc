@@ -179,8 +179,9 @@ const OwedPrepared* prepared_of(const OwedStatement& owed, BytesView id) {
     return found == owed.prepared.end() ? nullptr : &*found;
 }
 
-/// The columns of a partition key; hex where the table is not known or the bytes are not its key.
+/// The columns of a partition key, or the token range; hex where the table is not known or the bytes are not its key.
 std::string key_text(const OwedResync& order, const cql::Schema* schema) {
+    if (order.range) return "tokens " + to_string(*order.range);
     if (order.partition_key.empty()) return {};
     const auto* table = schema ? schema->table(order.keyspace, order.table) : nullptr;
     if (!table) return hex(order.partition_key);

@@ -26,10 +26,11 @@ struct OwedText {
     std::string cql;
 };
 
-/// A row, partition or table that an entry is about.
+/// A row, partition, token range or table that an entry is about.
 struct OwedPlace {
     OwedResync order;
-    std::string key;  ///< column=value, …; 0x… where the table is not known; empty: all rows of the scope
+    /// column=value, …; 0x… where the table is not known; "tokens (a,b]"; empty: all rows of the scope
+    std::string key;
 };
 
 /// What an owed write is, for listings, exports and dumps.

@@ -11,6 +11,7 @@ namespace penumbra::sync {
 //   3 statement: as 1, with u16 count, count * (keyspace, table, partition key) before the frame
 //   4 resync after a serial read: u16 consistency of that, and then as 2
 //   5 statement that adds to lists: as 3
+//   6 resync of a token range: keyspace, table, i64 start (exclusive), i64 end (inclusive)
 // A string or byte run is a u32 length and its bytes. The frame is last and without a length: what is long is copied
 // once.
 
@@ -22,6 +23,7 @@ enum class Kind : std::uint8_t {
     statement = 3,
     serial_resync = 4,
     adds_to_lists = 5,
+    range_resync = 6,
 };
 
 void write_run(Writer& out, BytesView bytes) {
@@ -86,6 +88,18 @@ Result<Owed> decode_resync(Reader& in, Kind kind) {
     return Owed(std::move(owed));
 }
 
+Result<Owed> decode_range_resync(Reader& in) {
+    OwedResync owed;
+    TRY(owed.keyspace, read_text(in));
+    TRY(owed.table, read_text(in));
+    TRY(const auto start, in.i64());
+    TRY(const auto end, in.i64());
+    owed.range = TokenRange{cql::Token(start), cql::Token(end)};
+    if (owed.range->start >= owed.range->end) return fail(Errc::malformed, "an owed resync of an empty token range");
+    if (!in.rest().empty()) return fail(Errc::malformed, "an owed resync of a token range with more behind it");
+    return Owed(std::move(owed));
+}
+
 }  // namespace
 
 void begin_owed_resync(std::string_view keyspace, std::string_view table, std::optional<cql::Consistency> serial,
@@ -98,6 +112,15 @@ void begin_owed_resync(std::string_view keyspace, std::string_view table, std::o
 }
 
 void encode_owed_resync(const OwedResync& order, Bytes& out) {
+    if (order.range) {
+        Writer writer(out);
+        writer.u8(static_cast<std::uint8_t>(Kind::range_resync));
+        write_run(writer, order.keyspace);
+        write_run(writer, order.table);
+        writer.i64(order.range->start.value());
+        writer.i64(order.range->end.value());
+        return;
+    }
     begin_owed_resync(order.keyspace, order.table, order.serial, out);
     out.insert(out.end(), order.partition_key.begin(), order.partition_key.end());
 }
@@ -175,6 +198,8 @@ Result<Owed> decode_owed(BytesView payload) {
         case Kind::resync:
         case Kind::serial_resync:
             return decode_resync(in, static_cast<Kind>(kind));
+        case Kind::range_resync:
+            return decode_range_resync(in);
     }
     return fail(Errc::malformed, "an owed write of unknown kind " + std::to_string(kind));
 }

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "cql/protocol/version.h"
+#include "sync/token_range.h"
 
 namespace penumbra::sync {
 
@@ -25,10 +26,13 @@ struct OwedPrepared {
 struct OwedResync {
     std::string keyspace;
     std::string table;
-    Bytes partition_key;  ///< serialized as for the token; empty: all rows of the entry's scope in this table
+    /// Serialized as for the token; empty: all rows of the entry's scope in this table, or in `range` of it.
+    Bytes partition_key;
     /// Of a conditional write that the primary may have accepted without committing it: this read makes it finish that,
     /// or give it up, before anything is read to be copied. SERIAL or LOCAL_SERIAL, as the client had it.
     std::optional<cql::Consistency> serial = std::nullopt;
+    /// Without a partition key: only the rows whose tokens are in it.
+    std::optional<TokenRange> range = std::nullopt;
     auto operator<=>(const OwedResync&) const = default;
 };
 

@@ -11,6 +11,7 @@
 
 #include "base/inject.h"
 #include "base/log.h"
+#include "cql/types/token.h"
 #include "runtime/async.h"
 #include "runtime/gate.h"
 #include "sync/at_once.h"
@@ -18,6 +19,7 @@
 #include "sync/owed_frame.h"
 #include "sync/owed_ttl.h"
 #include "sync/owed_write.h"
+#include "sync/range_orders.h"
 #include "sync/requester.h"
 #include "sync/resync.h"
 #include "sync/table_shape.h"
@@ -54,7 +56,7 @@ bool is_stopping(const Error& error) {
 }
 
 CounterSettling::Row row_of(routing::ScopeId scope, const OwedResync& order) {
-    return {scope, order.keyspace, order.table, order.partition_key};
+    return {scope, order.keyspace, order.table, order.partition_key, order.range};
 }
 
 }  // namespace
@@ -88,7 +90,7 @@ struct Replayer::State {
 
     CounterSettling settling;
 
-    std::atomic<std::uint64_t> settled{0}, statements{0}, resyncs{0}, retries{0}, set_aside{0};
+    std::atomic<std::uint64_t> settled{0}, statements{0}, resyncs{0}, rows_read{0}, retries{0}, set_aside{0};
     std::atomic<bool> paused{false};
     std::atomic<double> per_second{0};
     Pace pace;
@@ -170,6 +172,7 @@ ReplayCounts Replayer::counts() const {
     counts.settled = state_->settled;
     counts.statements = state_->statements;
     counts.resyncs = state_->resyncs;
+    counts.rows_read = state_->rows_read;
     counts.retries = state_->retries;
     counts.set_aside = state_->set_aside;
     counts.paused = state_->paused;
@@ -334,11 +337,17 @@ Task<Outcome> Replayer::State::run(const Job* job) {
         co_return outcome;
     }
     const auto* order = std::get_if<OwedResync>(&job->work);
-    if (options.begins) options.begins(job->scope, *order, job->entries.back());
-    // An element cannot be newer than the order, but by the clock of a client that is ahead.
+    auto* const standing = options.range_orders;
+    const auto newest = job->entries.back();
+    if (standing) standing->begins(options.stream, job->scope, *order, newest);
+    // An element cannot be newer than the order for its row, but by the clock of a client that is ahead.
     ListTimes list_times;
     list_times.otherwise(job->appended_at);
     const auto outcome = co_await resync(job, order, std::move(list_times));
+    const bool anew = outcome == Outcome::later || outcome == Outcome::again || outcome == Outcome::waits;
+    // Counters are counted as of when the clusters answered.
+    if (standing && anew && !settling.has_answered(row_of(job->scope, *order)))
+        standing->put_off(options.stream, job->scope, *order, newest);
     co_return outcome;
 }
 
@@ -491,9 +500,11 @@ Task<Outcome> Replayer::State::quiet(const Job* job, const OwedResync* order, co
         read.consistency = cql::Consistency::all;
         read.page_size = 1;
         read.by = Deadline::in(Shard::here().clock(), options.request_timeout);
+        const auto range = order->range.value_or(TokenRange{});
         const bool whole = order->partition_key.empty();
-        auto text = whole ? "SELECT * FROM " + shape->cql_name() : shape->select_partition(ElementTimes::hidden);
-        auto values = whole ? std::vector<cql::Cell>() : shape->key_values(order->partition_key, {});
+        auto text = whole ? shape->select_range(range, ElementTimes::hidden, {})
+                          : shape->select_partition(ElementTimes::hidden);
+        auto values = whole ? shape->range_values(range) : shape->key_values(order->partition_key, {});
         auto answered = co_await session->execute(std::move(text), std::move(values), read);
         if (answered) continue;
         if (is_stopping(answered.error()) || classify(answered.error()) != Failure::passing)
@@ -506,9 +517,11 @@ Task<Outcome> Replayer::State::quiet(const Job* job, const OwedResync* order, co
 }
 
 ListTimes Replayer::State::list_times_owed(routing::ScopeId scope, const OwedResync& partition) const {
+    const auto token = cql::murmur3_token(partition.partition_key);
     const auto is_about_it = [&](const OwedResync& row) {
         return row.keyspace == partition.keyspace && row.table == partition.table &&
-               (row.partition_key.empty() || row.partition_key == partition.partition_key);
+               (row.partition_key.empty() ? row.range.value_or(TokenRange{}).contains(token)
+                                          : row.partition_key == partition.partition_key);
     };
     const auto schema = owed.schema();
     ListTimes times;
@@ -519,7 +532,9 @@ ListTimes Replayer::State::list_times_owed(routing::ScopeId scope, const OwedRes
         auto work = decode_owed(payload.value());
         if (!work) continue;
         if (const auto* order = std::get_if<OwedResync>(&work.value())) {
-            if (is_about_it(*order)) times.otherwise(entry.appended_at);
+            // One for a range or table stands for what was written since it was appended, too.
+            const bool stands = order->partition_key.empty();
+            if (is_about_it(*order)) times.otherwise(stands ? Shard::here().clock().wall_micros() : entry.appended_at);
             continue;
         }
         auto& statement = std::get<OwedStatement>(work.value());
@@ -566,6 +581,10 @@ Task<Outcome> Replayer::State::resync(const Job* job, const OwedResync* order, L
     work.list_times = std::move(list_times);
     if (!order->partition_key.empty()) {
         work.further_list_times = [this, scope = job->scope, order = *order] { return list_times_owed(scope, order); };
+    } else {
+        // An order for a range or table stands for writes since it was appended too. Below what they deleted, which may
+        // be owed as statements that are still to be sent, their elements would not live.
+        work.list_times.otherwise(Shard::here().clock().wall_micros());
     }
     if (counts) work.read_consistency = cql::Consistency::all;
     work.request_timeout = options.request_timeout;
@@ -583,7 +602,7 @@ Task<Outcome> Replayer::State::resync(const Job* job, const OwedResync* order, L
     auto shape = std::move(made.value());
     Result<Report> done = fail(Errc::internal, "not run");
     if (order->partition_key.empty()) {
-        done = co_await one.table(std::move(shape), stop);
+        done = co_await one.table(std::move(shape), order->range.value_or(TokenRange{}), stop);
     } else {
         done = co_await one.partition(std::move(shape), order->partition_key, order->serial, stop);
     }
@@ -598,6 +617,7 @@ Task<Outcome> Replayer::State::resync(const Job* job, const OwedResync* order, L
     if (counts) settling.ended(row_of(job->scope, *order));
     if (!done) co_return judge(*job, done.error());
     const auto& report = done.value();
+    rows_read += report.rows;
     // What was added may be there or not. Its order stays, and the counters are read again when it cannot come any
     // more.
     if (report.unknown_fate > 0) co_return Outcome::later;

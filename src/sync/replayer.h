@@ -18,6 +18,8 @@
 
 namespace penumbra::sync {
 
+class RangeOrders;
+
 /// What the replayer has to know of a scope for resync orders.
 struct ReplayScope {
     routing::Scope scope;
@@ -47,8 +49,8 @@ struct ReplayOptions {
     /// How long rows are owed whose table is not the same on both clusters, before they are set aside: longer than a
     /// schema change may take on both.
     Nanos schema_patience = Seconds(150);
-    /// An order to resync a whole table is about to be carried out; `newest`: of the entries that it settles.
-    std::function<void(routing::ScopeId, const OwedResync& order, journal::EntryId newest)> begins;
+    /// Is told when orders to resync tables and ranges are about to be carried out, or were put off. May be null.
+    RangeOrders* range_orders = nullptr;
     /// Nothing: the scope is gone, its entries are forgotten.
     std::function<std::optional<ReplayScope>(routing::ScopeId)> scope_of;
 };
@@ -57,6 +59,7 @@ struct ReplayCounts {
     std::uint64_t settled = 0;     ///< entries; one resync may settle many
     std::uint64_t statements = 0;  ///< sent and acknowledged
     std::uint64_t resyncs = 0;
+    std::uint64_t rows_read = 0;  ///< of the primary, by resyncs
     std::uint64_t retries = 0;
     std::uint64_t set_aside = 0;
     bool paused = false;        ///< the cluster does not take writes at the moment

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cql/types/token.h"
 #include "sync/compare.h"
 #include "sync/equalizer.h"
 
@@ -44,6 +45,8 @@ struct Resync::State {
     static constexpr Seconds kTolerance{5};
 
     static Task<Status> finish_conditional(Work* work, ShapePtr shape, Bytes partition, cql::Consistency serial);
+    /// Of a plan whose portions are tenants: those whose partition is not in the range.
+    static void leave_out_tenants(Plan& plan, const TokenRange& range);
     static Task<Status> portion(Work* work, Equalizer* equalizer, Pace* pace, Plan::Item item, Bytes partition);
 };
 
@@ -78,6 +81,16 @@ Task<Status> Resync::State::finish_conditional(Work* work, ShapePtr shape, Bytes
     co_return ok();
 }
 
+void Resync::State::leave_out_tenants(Plan& plan, const TokenRange& range) {
+    std::erase_if(plan.items, [&range](const Plan::Item& item) {
+        if (item.portion.tenant.empty()) return false;
+        // A tenant that is no value of its column stays: its portion says so.
+        const auto partition = item.shape->partition_of_tenant(item.portion.tenant);
+        return partition && !range.contains(cql::murmur3_token(partition.value()));
+    });
+    plan.total = plan.items.size();
+}
+
 Task<Status> Resync::State::portion(Work* work, Equalizer* equalizer, Pace* pace, Plan::Item item, Bytes partition) {
     const DiffLimits limits{0, kTolerance.count()};
     const auto page = work->options.page_size;
@@ -110,13 +123,14 @@ Task<Result<Report>> Resync::partition(ShapePtr shape, Bytes partition_key, std:
     co_return std::move(work.report);
 }
 
-Task<Result<Report>> Resync::table(ShapePtr shape, StopSignal& stop) {
+Task<Result<Report>> Resync::table(ShapePtr shape, TokenRange range, StopSignal& stop) {
     Work work(state_->pair, state_->options, stop);
     Equalizer equalizer(work, State::kTolerance, Fix::repair);
     Pace pace(work.options.rows_per_second);
     Plan plan;
-    const auto ranges = split_ring(work.pair.from.ring(), work.options.splits);
+    const auto ranges = within(range, split_ring(work.pair.from.ring(), work.options.splits));
     add_portions(shape, ranges, work.options, work.pair.scope, plan);
+    State::leave_out_tenants(plan, range);
     shuffle(plan);
     ProgressMeter meter;
     std::function<Task<Status>(const Plan::Item&)> portion = [&](const Plan::Item& item) {

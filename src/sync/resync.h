@@ -12,6 +12,7 @@
 #include "sync/options.h"
 #include "sync/report.h"
 #include "sync/table_shape.h"
+#include "sync/token_range.h"
 
 namespace penumbra::sync {
 
@@ -42,8 +43,8 @@ class Resync {
     /// primary is made to finish what conditional writes of unknown fate have left there first.
     Task<Result<Report>> partition(ShapePtr shape, Bytes partition_key, std::optional<cql::Consistency> serial,
                                    StopSignal& stop);
-    /// All rows of the scope in one table.
-    Task<Result<Report>> table(ShapePtr shape, StopSignal& stop);
+    /// The rows of the scope in one table whose tokens are in the range. TokenRange{}: all of them.
+    Task<Result<Report>> table(ShapePtr shape, TokenRange range, StopSignal& stop);
 
   private:
     struct State;

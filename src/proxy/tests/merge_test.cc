@@ -1,8 +1,11 @@
 #include <random>
+#include <set>
 
 #include <gtest/gtest.h>
 
+#include "cql/types/token.h"
 #include "proxy/tests/support/world.h"
+#include "sync/ring_slice.h"
 
 namespace penumbra::proxy::testing {
 namespace {
@@ -118,19 +121,60 @@ class MergeTest : public ::testing::Test {
     World world;
 };
 
-TEST(JournalQuota, PastItATableIsOwedAndTheClientIsToldTheTruth) {
-    World world(500ms, 40ms);
-    world.set_journal_quota(0);
-    world.set_phase(Phase::shadow_sync);
-    world.shadow().on_request = [](const auto& asked) { act(Does::times_out, asked); };
-    auto client = world.client();
-    for (const auto* text : {"INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, 'x')",
-                             "INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 2, 'y')"})
-        EXPECT_TRUE(Client::is_result(client->run(text)));
-    world.settle();
-    const auto owed = world.owed(world.shadow_side());
-    ASSERT_EQ(owed.size(), 1U) << "one order for however many writes";
-    EXPECT_EQ(std::get<sync::OwedResync>(owed[0]), (sync::OwedResync{"app", "rows", {}}));
+class JournalQuota : public ::testing::Test {
+  protected:
+    JournalQuota() {
+        world.set_journal_quota(0);
+        world.set_phase(Phase::shadow_sync, Phase::shadow_sync);
+        world.shadow().on_request = [](const auto& asked) {
+            if (asked.text.starts_with("BEGIN BATCH")) return asked.server->error(asked, ErrorCode::write_timeout);
+            act(Does::times_out, asked);
+        };
+    }
+    /// What is owed once the client has got its answers.
+    std::vector<sync::OwedResync> owed_for(std::initializer_list<const char*> texts) {
+        auto client = world.client();
+        for (const auto* text : texts) EXPECT_TRUE(Client::is_result(client->run(text))) << text;
+        world.settle();
+        std::vector<sync::OwedResync> orders;
+        for (const auto& one : world.owed(world.shadow_side())) orders.push_back(std::get<sync::OwedResync>(one));
+        return orders;
+    }
+    static sync::OwedResync slice_with(const char* table, BytesView partition_key) {
+        sync::OwedResync order{"app", table, {}};
+        order.range = sync::range_of(sync::slice_of(cql::murmur3_token(partition_key)));
+        return order;
+    }
+
+    World world{500ms, 40ms};
+};
+
+TEST_F(JournalQuota, PastItASliceOfTheRingIsOwedAndTheClientIsToldTheTruth) {
+    const auto owed = owed_for({"INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, 'x')",
+                                "INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 2, 'y')",
+                                "UPDATE app.hits SET n = n + 1 WHERE tenant = 'acme'"});
+    const auto key = cql::encode_text("acme");
+    EXPECT_EQ(owed, (std::vector{slice_with("rows", key), slice_with("hits", key)}))
+        << "one order for however many writes";
+}
+
+TEST_F(JournalQuota, ABatchOwesTheSliceOfEachPartition) {
+    const auto owed =
+        owed_for({"BEGIN BATCH INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, 'x'); "
+                  "INSERT INTO app.rows (tenant, id, v) VALUES ('other', 1, 'x'); "
+                  "INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 2, 'x'); APPLY BATCH"});
+    for (const auto* tenant : {"acme", "other"})
+        EXPECT_TRUE(std::ranges::count(owed, slice_with("rows", cql::encode_text(tenant)))) << tenant;
+    const auto slices = std::set(owed.begin(), owed.end());
+    EXPECT_EQ(slices.size(), 2U);
+}
+
+TEST_F(JournalQuota, AWriteThatDoesNotSayItsPartitionOwesTheTable) {
+    const auto owed = owed_for({"INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, 'x')",
+                                "DELETE FROM app.rows WHERE tenant IN ('acme', 'other')"});
+    EXPECT_TRUE(std::ranges::count(owed, (sync::OwedResync{"app", "rows", {}})));
+    EXPECT_FALSE(std::ranges::count(owed, slice_with("rows", cql::encode_text("acme"))))
+        << "the order for the table stands for it";
 }
 
 TEST_F(MergeTest, EveryErrorOfThePrimaryReachesTheClientAsItIs) {

@@ -25,6 +25,18 @@ TEST_F(CounterSettlingTest, CountsWhenTheClustersAnsweredAndWereLeftAlone) {
     EXPECT_EQ(settling.next(other, now + Seconds(5)), Next::probe);
 }
 
+TEST_F(CounterSettlingTest, SlicesOfATableTakeTheirTurnsByThemselves) {
+    CounterSettling::Row low{routing::ScopeId(1), "shop", "visits", {}, TokenRange{cql::kMinToken, cql::Token(0)}};
+    CounterSettling::Row high{routing::ScopeId(1), "shop", "visits", {}, TokenRange{cql::Token(0), cql::kMaxToken}};
+    EXPECT_FALSE(settling.has_answered(low));
+    settling.answered(low, now, {order(7)});
+    settling.unanswered(high, now);
+    EXPECT_TRUE(settling.has_answered(low));
+    EXPECT_FALSE(settling.has_answered(high));
+    EXPECT_FALSE(settling.takes_part(low, order(8)));
+    EXPECT_TRUE(settling.takes_part(high, order(8)));
+}
+
 TEST_F(CounterSettlingTest, WhatComesAfterTheAnswerHasATurnOfItsOwn) {
     EXPECT_TRUE(settling.takes_part(row, order(7)));
     settling.answered(row, now, {order(7), order(9)});

@@ -44,7 +44,8 @@ class FakeSession final : public cluster::Session {
     Task<Result<Bytes>> prepare(std::string, std::string, Deadline) override { co_return Bytes(); }
     cql::SchemaPtr schema() const override { return schema_now(); }
     Task<Result<cql::SchemaPtr>> schema_as_of(SteadyTime, Deadline) override { co_return schema_now(); }
-    std::vector<cql::Token> ring() const override { return {}; }
+    std::vector<cql::Token> tokens;
+    std::vector<cql::Token> ring() const override { return tokens; }
     std::string release_version() const override { return "4.1.9"; }
     bool is_scylla() const override { return scylla; }
 

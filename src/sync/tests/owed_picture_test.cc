@@ -126,6 +126,9 @@ TEST(OwedPicture, OrdersSayTheirPartition) {
                     Byte{0}, Byte{0}, Byte{0},   Byte{7}, Byte{0}};
     EXPECT_EQ(picture(OwedResync{"shop", "Orders", key}, &schema).where(), "shop.Orders tenant=a, id=7");
     EXPECT_EQ(picture(OwedResync{"shop", "Orders", {}}, &schema).where(), "shop.Orders (all rows)");
+    OwedResync range{"shop", "Orders", {}};
+    range.range = TokenRange{cql::Token(-8), cql::Token(8)};
+    EXPECT_EQ(picture(range, &schema).where(), "shop.Orders tokens (-8,8]");
     EXPECT_EQ(picture(OwedResync{"shop", "gone", {Byte{1}}}, &schema).where(), "shop.gone 0x01");
     EXPECT_EQ(picture(OwedResync{"shop", "Orders", {Byte{9}}}, &schema).where(), "shop.Orders 0x09");
     EXPECT_THAT(picture(OwedResync{"shop", "Orders", key}, &schema).script(), HasSubstr("a resync of shop.Orders"));

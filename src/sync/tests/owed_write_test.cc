@@ -54,7 +54,9 @@ TEST(OwedWrite, StatementsThatAddToListsSaySo) {
 TEST(OwedWrite, ResyncOrdersComeBack) {
     const OwedResync order{"shop", "orders", {1, 2, 3}}, whole{"shop", "orders", {}},
         serial{"shop", "orders", {1, 2, 3}, cql::Consistency::local_serial};
-    for (const auto& one : {order, whole, serial}) {
+    OwedResync range{"shop", "orders", {}};
+    range.range = TokenRange{cql::Token(-5), cql::kMaxToken};
+    for (const auto& one : {order, whole, serial, range}) {
         Bytes out;
         encode_owed_resync(one, out);
         EXPECT_EQ(std::get<OwedResync>(decode_owed(out).value()), one);
@@ -77,11 +79,32 @@ TEST(OwedWrite, EveryTruncationIsAnError) {
         EXPECT_EQ(owed.error().code, Errc::malformed);
     }
     EXPECT_FALSE(decode_owed(Bytes{6}));
+    EXPECT_FALSE(decode_owed(Bytes{7})) << "of a version to come";
     EXPECT_FALSE(decode_owed(Bytes{4}));
     EXPECT_FALSE(decode_owed(Bytes{5}));
     Bytes not_serial;
     encode_owed_resync({"k", "t", {1}, cql::Consistency::quorum}, not_serial);
     EXPECT_FALSE(decode_owed(not_serial));
+}
+
+TEST(OwedWrite, EveryTruncationOfATokenRangeIsAnError) {
+    OwedResync order{"ks", "t", {}};
+    order.range = TokenRange{cql::kMinToken, cql::Token(77)};
+    Bytes payload;
+    encode_owed_resync(order, payload);
+    EXPECT_EQ(payload[0], 6);
+    EXPECT_EQ(payload.size(), 1U + 4 + 2 + 4 + 1 + 8 + 8);
+    for (std::size_t size = 0; size < payload.size(); ++size) {
+        const auto owed = decode_owed(BytesView(payload).first(size));
+        ASSERT_FALSE(owed) << size;
+        EXPECT_EQ(owed.error().code, Errc::malformed);
+    }
+    payload.push_back(0);
+    EXPECT_FALSE(decode_owed(payload)) << "more behind it";
+    order.range = TokenRange{cql::Token(77), cql::Token(77)};
+    payload.clear();
+    encode_owed_resync(order, payload);
+    EXPECT_FALSE(decode_owed(payload)) << "nothing is in it";
 }
 
 TEST(OwedFrame, OurIdsBecomeTheClusters) {

@@ -1,14 +1,8 @@
 // What is owed while the schema of the clusters changes, and what the primary is asked first.
-#include <filesystem>
-
 #include <gtest/gtest.h>
 
-#include "cluster/tests/support/loop.h"
-#include "cql/protocol/responses.h"
 #include "cql/types/scalars.h"
-#include "journal/journal.h"
-#include "sync/replayer.h"
-#include "sync/tests/fake_session.h"
+#include "sync/tests/replaying.h"
 
 namespace penumbra::sync {
 namespace {
@@ -16,70 +10,14 @@ namespace {
 using namespace std::chrono_literals;
 using cql::ErrorCode;
 using testing::FakeSession;
+using testing::no_tables;
+using testing::Replaying;
+using testing::schema_with;
 using testing::server_says;
 
-/// app.rows (k int PRIMARY KEY, and these int columns)
-cql::SchemaPtr schema_with(std::initializer_list<const char*> columns) {
-    const auto integer = cql::scalar(cql::TypeKind::int_);
-    cql::Table table;
-    table.keyspace = "app";
-    table.name = "rows";
-    table.columns.push_back({"k", integer, cql::ColumnKind::partition_key, 0});
-    for (const auto* name : columns) table.columns.push_back({name, integer, cql::ColumnKind::regular});
-    auto schema = std::make_shared<cql::Schema>();
-    schema->add_keyspace("app", "");
-    schema->add_table(std::move(table));
-    return schema;
-}
-cql::SchemaPtr no_tables() {
-    return std::make_shared<cql::Schema>();
-}
-
-class ReplayerSchemaTest : public ::testing::Test {
+class ReplayerSchemaTest : public Replaying {
   protected:
-    ReplayerSchemaTest() {
-        std::filesystem::remove_all(directory);
-        loop.on([this] { journal = journal::Journal::open({directory}, Clock::system()).value(); });
-        options.stream = 1;
-        options.poll = 1ms;
-        options.longest_pause = 2ms;
-        options.scope_of = [](routing::ScopeId) { return std::optional(ReplayScope{routing::Scope{}, "", 1}); };
-    }
-    ~ReplayerSchemaTest() override {
-        if (replayer) loop.run_void([this] { return replayer->stop(); });
-        loop.on([this] {
-            replayer.reset();
-            journal.reset();
-        });
-        std::filesystem::remove_all(directory);
-    }
-    void both_have(const cql::SchemaPtr& schema) {
-        source.schema_now = target.schema_now = [schema] { return schema; };
-    }
-    void owe(const OwedResync& owed) {
-        loop.on([&] {
-            Bytes payload;
-            encode_owed_resync(owed, payload);
-            journal->append(1, kScope, payload, [this](auto id) { journal->release(id.value()); });
-        });
-    }
-    void start() {
-        loop.on([this] {
-            replayer = std::make_unique<Replayer>(*journal, target, source, traffic, options);
-            replayer->start();
-        });
-    }
-    bool paid() const { return journal->owed_of(1, kScope).entries == 0; }
-
-    static constexpr std::uint32_t kScope = 7;
     const OwedResync order{"app", "rows", cql::encode_int(3)};
-    cluster::testing::Loop loop;
-    std::filesystem::path directory = std::filesystem::path(::testing::TempDir()) / "replayer_schema_test";
-    std::unique_ptr<journal::Journal> journal;
-    FakeSession source, target;
-    NoTraffic traffic;
-    ReplayOptions options;
-    std::unique_ptr<Replayer> replayer;
 };
 
 TEST_F(ReplayerSchemaTest, RowsWaitForAColumnThatTheShadowWillHave) {

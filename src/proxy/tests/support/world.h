@@ -17,7 +17,7 @@
 #include "proxy/tests/support/client.h"
 #include "routing/router.h"
 #include "sync/owed_write.h"
-#include "sync/table_orders.h"
+#include "sync/range_orders.h"
 
 namespace penumbra::proxy::testing {
 
@@ -58,9 +58,9 @@ class World {
         context_.options.logins = std::move(logins);
         context_.options.shadow_timeout = shadow_timeout;
         context_.options.max_frame_bytes = 64 * 1024;
-        table_orders = std::make_unique<sync::TableOrders>(*journal);
+        range_orders = std::make_unique<sync::RangeOrders>(*journal, ~std::uint64_t{0});
         context_.journal = journal.get();
-        context_.table_orders = table_orders.get();
+        context_.range_orders = range_orders.get();
         context_.prepared = &prepared_;
         context_.refresh_schema = [this] {
             ++refreshes;
@@ -162,7 +162,7 @@ class World {
     std::unique_ptr<LyingServer> source;
     std::unique_ptr<LyingServer> target;
     std::unique_ptr<journal::Journal> journal;
-    std::unique_ptr<sync::TableOrders> table_orders;
+    std::unique_ptr<sync::RangeOrders> range_orders;
     std::unique_ptr<Proxy> proxy;
     Endpoint address;
     int refreshes = 0;
