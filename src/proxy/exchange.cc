@@ -387,8 +387,12 @@ void Exchange::primary_ended(const cql::FrameView* frame, const Error* error) {
 
 void Exchange::shadow_ended(const cql::FrameView* frame, const Error* error) {
     auto& breaker = shard_.breaker(shadow_.side);
-    const auto code = frame ? cql::peek_error_code(*frame) : Result<cql::ErrorCode>(fail(Errc::closed, "no answer"));
-    if (shadow_.outcome == Outcome::ok || (code && is_about_the_statement(code.value()))) {
+    bool answered = shadow_.outcome == Outcome::ok;
+    if (!answered && frame) {
+        const auto code = cql::peek_error_code(*frame);
+        answered = code && is_about_the_statement(code.value());
+    }
+    if (answered) {
         breaker.answered();
     } else {
         breaker.failed(Shard::here().now());

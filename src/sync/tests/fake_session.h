@@ -18,6 +18,7 @@ class FakeSession final : public cluster::Session {
         std::string text;
         cql::Consistency consistency;
         std::vector<cql::Cell> values;
+        std::optional<std::int64_t> timestamp;
     };
     std::vector<Asked> asked;
     bool scylla = false;
@@ -31,7 +32,7 @@ class FakeSession final : public cluster::Session {
 
     Task<Result<cql::Rows>> execute(std::string text, std::vector<cql::Cell> values,
                                     cluster::QueryOptions options) override {
-        asked.push_back({std::move(text), options.consistency, std::move(values)});
+        asked.push_back({std::move(text), options.consistency, std::move(values), options.timestamp});
         co_return answer(asked.back());
     }
     Task<Result<Bytes>> send(Bytes, std::string, Deadline) override {
