@@ -186,6 +186,7 @@ std::shared_ptr<const Volatiles> Volatiles::make(const cql::Statement& statement
     std::vector<std::size_t> indexes;
     for (const auto& one : found) indexes.push_back(one.index);
     auto made = std::make_shared<Volatiles>();
+    made->markers_ = statement.marker_count;
     auto marked = cql::with_markers(statement, indexes);
     std::vector<std::string> markers;
     std::vector<cql::Replacement> replacements;
@@ -216,6 +217,7 @@ std::string Volatiles::with_literals(std::string_view text, VolatileValues& valu
 }
 
 bool Volatiles::can_add_to(const cql::ValuesView& values) const {
+    if (values.size() != markers_) return false;
     return !values.named() || std::ranges::none_of(calls_, [](const auto& call) { return call.marker_name.empty(); });
 }
 

@@ -61,7 +61,8 @@ class Volatiles {
     std::string with_literals(std::string_view text, VolatileValues& values) const;
 
     /// The text with markers in the place of calls, as a statement that was prepared like any other.
-    /// Whether values may be added to these: by a name that the text has not they could not.
+    /// Whether values may be added to these: by a name that the text has not they could not, and of too many or too few
+    /// the server tells in numbers, which are to be those of the application's own text.
     bool can_add_to(const cql::ValuesView& values) const;
     const std::shared_ptr<const PreparedText>& prepared(const PreparedText& original) const;
     /// What a request that executes the original has to bind besides; `bytes` keeps the values.
@@ -87,6 +88,7 @@ class Volatiles {
         std::string cast;
     };
     std::vector<Call> calls_;  ///< in text order
+    std::size_t markers_ = 0;  ///< of the text as it is
     std::string with_markers_;
     mutable std::shared_ptr<const PreparedText> prepared_;
 };

@@ -189,6 +189,20 @@ TEST(VolatilesInAWorld, APreparedOneIsExecutedWithValuesOfOurs) {
     EXPECT_THAT(statement.prepared.at(0).text, HasSubstr("(timeuuid)?"));
 }
 
+TEST(VolatilesInAWorld, TooFewValuesAreRefusedInTheWordsOfTheApplicationsText) {
+    World world;
+    world.set_phase(Phase::shadow_sync);
+    auto client = world.client();
+    const std::string text = "INSERT INTO app.rows (tenant, id, v) VALUES (?, ?, toJson(now()))";
+    const auto id = client->prepare(text);
+    client->wait(client->execute(id, std::vector<Bytes>{cql::encode_text("acme")}));
+    world.settle();
+    // A server says how many markers there are and how many values: not those of a text that the application never saw.
+    ASSERT_EQ(world.source->applied.size(), 1U);
+    EXPECT_EQ(world.source->applied[0].text, text);
+    EXPECT_EQ(world.source->applied[0].values.size(), 1U);
+}
+
 TEST(VolatilesInAWorld, ABatchMixesThem) {
     World world;
     world.set_phase(Phase::shadow_sync);
