@@ -1,40 +1,18 @@
 // How fast owed statements are sent: never above the bound, one at a time to a cluster that is slow.
-#include <algorithm>
-#include <filesystem>
-
 #include <gtest/gtest.h>
 
-#include "cluster/tests/support/loop.h"
 #include "cql/protocol/requests.h"
 #include "cql/protocol/responses.h"
-#include "journal/journal.h"
-#include "sync/replayer.h"
-#include "sync/tests/fake_session.h"
+#include "sync/tests/replaying.h"
 
 namespace penumbra::sync {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::FakeSession;
 
-class ReplayPace : public ::testing::Test {
+class ReplayPace : public testing::Replaying {
   protected:
-    ReplayPace() {
-        std::filesystem::remove_all(directory);
-        loop.on([this] { journal = journal::Journal::open({directory}, Clock::system()).value(); });
-        options.stream = 1;
-        options.poll = 1ms;
-        options.scope_of = [](routing::ScopeId) { return std::optional(ReplayScope{routing::Scope{}, "", 1}); };
-        cql::encode_void(target.reply, {});
-    }
-    ~ReplayPace() override {
-        if (replayer) loop.run_void([this] { return replayer->stop(); });
-        loop.on([this] {
-            replayer.reset();
-            journal.reset();
-        });
-        std::filesystem::remove_all(directory);
-    }
+    ReplayPace() { cql::encode_void(target.reply, {}); }
     void owe(int statements) {
         Bytes frame, payload;
         cql::encode_query(frame, {}, "INSERT INTO app.rows (k) VALUES (1)", {});
@@ -46,21 +24,9 @@ class ReplayPace : public ::testing::Test {
         loop.until([&] { return journal->owed(1, 1'000'000).size() == static_cast<std::size_t>(statements); });
     }
     void pay() {
-        loop.on([this] {
-            replayer = std::make_unique<Replayer>(*journal, target, source, traffic, options);
-            replayer->start();
-        });
-        loop.until([this] { return journal->owed_of(1, kScope).entries == 0; });
+        start();
+        loop.until([this] { return paid(); });
     }
-
-    static constexpr std::uint32_t kScope = 7;
-    cluster::testing::Loop loop;
-    std::filesystem::path directory = std::filesystem::path(::testing::TempDir()) / "replay_pace_test";
-    std::unique_ptr<journal::Journal> journal;
-    FakeSession source, target;
-    NoTraffic traffic;
-    ReplayOptions options;
-    std::unique_ptr<Replayer> replayer;
 };
 
 TEST_F(ReplayPace, NeverFasterThanAllowed) {
