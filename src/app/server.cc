@@ -461,7 +461,7 @@ Task<int> replay_all(Server* server, StopSignal* stop) {
             std::fprintf(stderr, "%llu writes are owed\n",
                          static_cast<unsigned long long>(owed.entries - owed.set_aside));
         }
-        co_await sleep(1s, stop);
+        co_await sleep(1s, stop);  // between two looks that an operator reads
     }
     std::fprintf(stderr, "penumbra: stopped; what is left stays owed\n");
     co_return 1;

@@ -75,7 +75,7 @@ void ClockWatch::judge(Side side) {
 Task<void> ClockWatch::run(ClockWatch* self) {
     while (!self->stop_.requested()) {
         co_await self->measure();
-        co_await sleep(self->options_.every, &self->stop_);
+        co_await sleep(self->options_.every, &self->stop_);  // a clock drifts, and nobody tells
     }
 }
 

@@ -286,6 +286,7 @@ Task<void> Replayer::State::loop(State* self) {
         self->paused = batch->later;
         if (!batch->later && !batch->again) {
             pause = kFirstPause;
+            // All that is owed waits for its time: nothing tells of that but the clock.
             if (!batch->progress) co_await sleep(self->options.poll * 5, &self->stop);
             continue;
         }

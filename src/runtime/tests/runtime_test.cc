@@ -306,6 +306,7 @@ TEST(Stream, WhoIsPausedUntilItHasDrainedHearsOfAPeerThatIsGone) {
         writer.stream->pause();
         writer.stream->tell_when_below(writer.stream->unsent() / 2);
         sockets.hang_up();
+        // Here and below: a turn of the loop at a time, until it is so; the bound ends a test that would fail.
         for (int i = 0; i < 5000 && writer.drained_at.empty(); ++i) co_await sleep(100us);
         EXPECT_EQ(writer.drained_at, std::vector<std::size_t>{0});
         EXPECT_FALSE(writer.why.has_value()) << "not before it reads on";

@@ -149,6 +149,7 @@ TEST(StreamMemory, WhatArrivesIsCountedWhenItIsExpected) {
         Charged one;
         one.message = 500'000;
         EXPECT_EQ(::write(one.other, "front", 5), 5);
+        // Here and below: a turn of the loop at a time, until it is so; the bound ends a test that would fail.
         for (int i = 0; i < 1000 && one.budget.used() == 0; ++i) co_await sleep(100us);
         EXPECT_EQ(one.budget.used(), 500'000U);
         const std::string more(1000, 'x');
