@@ -36,6 +36,9 @@ class Pinning:
             return command
         return ["taskset", "--cpu-list", ",".join(map(str, cores)), *command]
 
+    def cores(self) -> list[int]:
+        return [*self.proxy, *self.others]
+
     def __str__(self) -> str:
         if not self.proxy:
             return "one core for everything"
@@ -256,6 +259,9 @@ stream {{
                    str(duration or self.args.duration)]
         if rate:
             command += ["--rate", str(int(rate))]
+        if rate and self.processes.have_precedence:
+            for core in self.processes.pinning.cores():
+                command += ["--watch-core", str(core)]
         for pid in pids:
             command += ["--pid", str(pid)]
         return subprocess.Popen(self.processes.command(self.processes.pinning.others, command),

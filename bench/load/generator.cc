@@ -71,9 +71,14 @@ Task<Result<Measured>> Generator::run(Generator* self) {
     CO_TRY(std::move(warmed_up));
 
     auto& clock = Shard::here().clock();
+    if (!self->options_.watched_cores.empty()) {
+        self->sliced_.emplace(self->options_.duration);  // its memory is touched before the time is taken
+        CO_TRY(self->core_watch_.start(self->options_.watched_cores));
+    }
     auto cpu_before = cpu_time_of(self->options_.pids);
     CO_TRY(const auto before, std::move(cpu_before));
     const auto began = self->began_ = clock.now();
+    if (self->sliced_) self->sliced_->begin(began);
     self->measuring_ = true;
     auto measured = co_await self->pass(self->options_.duration);
     CO_TRY(std::move(measured));
@@ -92,6 +97,7 @@ Task<Result<Measured>> Generator::run(Generator* self) {
     }
     auto drained = co_await self->drain();
     CO_TRY(std::move(drained));
+    if (self->sliced_) result.undisturbed = self->sliced_->without(self->core_watch_.stop());
     result.unanswered = self->under_way_;
     co_return std::move(result);
 }
@@ -159,6 +165,7 @@ void Generator::on_answer(Conversation& conversation, std::int16_t stream, Conve
         note_error(frame);
     } else if (measuring_ || was_due_meanwhile(since)) {
         measured_.latency.record(now - since);
+        if (sliced_) sliced_->record(since, now - since);
         ++(kind == Conversation::Kind::read ? measured_.reads : measured_.writes);
     }
     if (options_.rate > 0) {

@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "load/conversation.h"
+#include "load/core_watch.h"
 #include "load/histogram.h"
 #include "load/options.h"
 #include "load/process.h"
+#include "load/sliced.h"
 #include "runtime/async.h"
 #include "runtime/shard.h"
 
@@ -20,6 +22,7 @@ namespace penumbra::bench {
 /// What a run measured, of the time after the warm-up; with a rate also what was due in it and answered later.
 struct Measured {
     Histogram latency;  ///< answered as asked; from when a request was due, or was sent where there is no rate
+    std::optional<SlicedLatency::Undisturbed> undisturbed;  ///< while no watched core stalled
     std::uint64_t reads = 0;
     std::uint64_t writes = 0;
     std::map<std::string, std::uint64_t> errors;  ///< by what went wrong, warm-up included
@@ -50,7 +53,7 @@ class Generator final : Conversation::Owner, Watcher {
     static constexpr Nanos kLongestAnswer = std::chrono::seconds(5);
     static constexpr std::size_t kKindsOfErrors = 16;
     /// Requests that are due within this time of each other may share a wake-up.
-    static constexpr Nanos kShortestSleep = std::chrono::microseconds(20);
+    static constexpr Nanos kShortestSleep = std::chrono::microseconds(200);
 
     void on_ready(Conversation& conversation) override;
     void on_answer(Conversation& conversation, std::int16_t stream, Conversation::Kind kind, SteadyTime since,
@@ -79,6 +82,8 @@ class Generator final : Conversation::Owner, Watcher {
     SteadyTime began_;  ///< measuring
     SteadyTime ended_;
     Measured measured_;
+    CoreWatch core_watch_;
+    std::optional<SlicedLatency> sliced_;
     std::uint64_t random_;
     std::int64_t wall_offset_;  ///< from the steady clock, in microseconds
     std::int64_t timestamp_ = 0;

@@ -11,6 +11,12 @@ std::uint64_t Histogram::end_of(std::size_t bucket) {
     return (bucket % kSteps + kSteps + 1) << shift;
 }
 
+void Histogram::add(const Histogram& other) {
+    for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) buckets_[bucket] += other.buckets_[bucket];
+    count_ += other.count_;
+    max_ = std::max(max_, other.max_);
+}
+
 Nanos Histogram::percentile(double part) const {
     if (count_ == 0) return Nanos(0);
     const auto wanted = std::max<std::uint64_t>(

@@ -19,6 +19,7 @@ class Histogram {
         ++count_;
         if (nanos > max_) max_ = nanos;
     }
+    void add(const Histogram& other);
     std::uint64_t count() const { return count_; }
     Nanos max() const { return Nanos(max_); }
     /// The latency that `part` (0 to 1) of all were within: the upper end of its bucket, and never over max().

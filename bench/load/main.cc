@@ -112,6 +112,9 @@ int main(int argc, char** argv) {
     app.add_option("--seed", options.seed, "Of which rows and tenants are asked for")->capture_default_str();
     app.add_option("--pid", options.pids,
                    "Process whose CPU time to take over the measured time; several are added up");
+    app.add_option("--watch-core", options.watched_cores,
+                   "With --rate: tells apart what was due while this core stood still by itself; several times for "
+                   "several. Needs the right to SCHED_FIFO");
     app.add_flag("--json", json, "One JSON object on standard output");
     CLI11_PARSE(app, argc, argv);
     options.version = versions.at(version);

@@ -46,7 +46,8 @@ struct LoadOptions {
     Nanos warmup = std::chrono::seconds(1);
     Nanos duration = std::chrono::seconds(5);
     std::uint64_t seed = 1;
-    std::vector<int> pids;  ///< whose CPU time to take over the measured time
+    std::vector<int> watched_cores;  ///< whose stalls are told apart; with a rate
+    std::vector<int> pids;           ///< whose CPU time to take over the measured time
 };
 
 }  // namespace penumbra::bench

@@ -7,6 +7,9 @@ namespace penumbra::bench {
 
 namespace {
 
+constexpr std::pair<const char*, double> kPercentiles[] = {
+    {"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99.9", 0.999}, {"p99.99", 0.9999}};
+
 double micros(Nanos time) {
     return std::chrono::duration<double, std::micro>(time).count();
 }
@@ -19,8 +22,13 @@ double per_second(const Measured& measured) {
     return measured.seconds == 0 ? 0 : static_cast<double>(measured.requests()) / measured.seconds;
 }
 
-constexpr std::pair<const char*, double> kPercentiles[] = {
-    {"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99.9", 0.999}, {"p99.99", 0.9999}};
+boost::json::object latencies(const Histogram& histogram) {
+    boost::json::object latency;
+    for (const auto& [name, part] : kPercentiles) latency[name] = micros(histogram.percentile(part));
+    latency["max"] = micros(histogram.max());
+    latency["mean"] = histogram.mean_micros();
+    return latency;
+}
 
 }  // namespace
 
@@ -42,10 +50,6 @@ std::string to_text(const LoadOptions& options, const Measured& measured) {
 }
 
 std::string to_json(const LoadOptions& options, const Measured& measured) {
-    boost::json::object latency;
-    for (const auto& [name, part] : kPercentiles) latency[name] = micros(measured.latency.percentile(part));
-    latency["max"] = micros(measured.latency.max());
-    latency["mean"] = measured.latency.mean_micros();
     boost::json::object errors;
     for (const auto& [what, count] : measured.errors) errors[what] = count;
     boost::json::object report{{"connections", options.connections},
@@ -54,10 +58,14 @@ std::string to_json(const LoadOptions& options, const Measured& measured) {
                                {"writes", measured.writes},
                                {"seconds", measured.seconds},
                                {"requests_per_second", per_second(measured)},
-                               {"latency_us", std::move(latency)},
+                               {"latency_us", latencies(measured.latency)},
                                {"errors", std::move(errors)},
                                {"unanswered", measured.unanswered},
                                {"not_sent", measured.not_sent}};
+    if (const auto& undisturbed = measured.undisturbed) {
+        report["undisturbed_latency_us"] = latencies(undisturbed->latency);
+        report["disturbed_share"] = undisturbed->left_out;
+    }
     if (measured.cpu) {
         report["cpu_us_per_request"] = {{"user", per_request(measured.cpu->user, measured)},
                                         {"system", per_request(measured.cpu->system, measured)},

@@ -13,6 +13,7 @@
 #include "cluster/cluster.h"
 #include "load/generator.h"
 #include "load/histogram.h"
+#include "load/sliced.h"
 #include "null_server/server.h"
 
 namespace penumbra::bench {
@@ -41,6 +42,34 @@ TEST(HistogramTest, TakesWhateverComes) {
     EXPECT_EQ(histogram.percentile(0.5), Nanos(0));
     histogram.record(Nanos::max());
     EXPECT_EQ(histogram.percentile(1), Nanos::max());
+}
+
+TEST(SlicedLatencyTest, LeavesOutWhatWasDueWhileTheMachineStoodStill) {
+    const SteadyTime began{1h};
+    SlicedLatency sliced(1s);
+    sliced.begin(began);
+    for (int ms = 0; ms < 1000; ++ms) sliced.record(began + Millis(ms), ms >= 500 && ms < 520 ? 20ms : 1ms);
+    EXPECT_EQ(sliced.without({}).latency.count(), 1000U);
+    EXPECT_EQ(sliced.without({}).latency.max(), 20ms);
+
+    const CoreWatch::Stall stall{began + 505ms, began + 515ms};
+    const auto undisturbed = sliced.without({&stall, 1});
+    EXPECT_EQ(undisturbed.latency.max(), 1ms);
+    EXPECT_GT(undisturbed.left_out, 0.02);
+    EXPECT_LT(undisturbed.left_out, 0.08);
+    EXPECT_EQ(undisturbed.latency.count(), 1000 - static_cast<std::uint64_t>(undisturbed.left_out * 1010 + 0.5));
+}
+
+TEST(SlicedLatencyTest, AStallBeforeOrAfterHurtsNothing) {
+    const SteadyTime began{1h};
+    SlicedLatency sliced(100ms);
+    sliced.begin(began);
+    sliced.record(began - 1ms, 5ms);
+    sliced.record(began + 50ms, 1ms);
+    sliced.record(began + 1s, 5ms);
+    const CoreWatch::Stall stalls[] = {{began - 1s, began - 900ms}, {began + 2s, began + 3s}};
+    EXPECT_EQ(sliced.without(stalls).left_out, 0);
+    EXPECT_EQ(sliced.without(stalls).latency.count(), 1U);
 }
 
 Task<void> keep(Task<Result<Measured>> task, std::optional<Result<Measured>>* kept) {
