@@ -65,16 +65,16 @@ Task<Status> Generator::drain() {
 Task<Result<Measured>> Generator::run(Generator* self) {
     auto connected = co_await self->connect_all();
     CO_TRY(std::move(connected));
+    if (!self->options_.watched_cores.empty()) {
+        self->sliced_.emplace(self->options_.duration);  // some megabytes of fresh memory: not while requests are due
+        CO_TRY(self->core_watch_.start(self->options_.watched_cores));
+    }
     auto begun = self->begin_sending();
     CO_TRY(std::move(begun));
     auto warmed_up = co_await self->pass(self->options_.warmup);
     CO_TRY(std::move(warmed_up));
 
     auto& clock = Shard::here().clock();
-    if (!self->options_.watched_cores.empty()) {
-        self->sliced_.emplace(self->options_.duration);  // its memory is touched before the time is taken
-        CO_TRY(self->core_watch_.start(self->options_.watched_cores));
-    }
     auto cpu_before = cpu_time_of(self->options_.pids);
     CO_TRY(const auto before, std::move(cpu_before));
     const auto began = self->began_ = clock.now();
