@@ -268,13 +268,14 @@ Task<Status> Server::start_workers() {
     sync::WorkOptions work;
     work.parallelism = settings_.copy_parallelism();
     work.rows_per_second = settings_.copy_rate();
-    control::Surroundings surroundings{*store_,
-                                       *proxy_,
-                                       *owed_,
-                                       *source_view_,
-                                       *target_view_,
-                                       background_,
-                                       control::sync_movers(*work_->source, *work_->target, *proxy_, *owed_, work)};
+    control::Surroundings surroundings{
+        *store_,
+        *proxy_,
+        *owed_,
+        *source_view_,
+        *target_view_,
+        background_,
+        control::sync_movers(*work_->source, *work_->target, *proxy_, work_->transit, *owed_, work)};
     coordinator_ = std::make_unique<control::Coordinator>(std::move(options), std::move(surroundings));
     // The routes are known before anybody is served: a request under no epoch would be sent where it must not go.
     auto loaded = co_await coordinator_->start();
@@ -300,9 +301,11 @@ Task<Status> Server::start_workers() {
         replay.scope_of = [this](routing::ScopeId scope) { return coordinator_->replay_scope(scope); };
         replay.range_orders = range_orders_.get();
         replay.stream = control::stream_of(routing::Side::target);
-        work_->to_target = std::make_unique<sync::Replayer>(*journal_, *work_->target, *work_->source, *proxy_, replay);
+        work_->to_target = std::make_unique<sync::Replayer>(*journal_, *work_->target, *work_->source, *proxy_,
+                                                            work_->transit, replay);
         replay.stream = control::stream_of(routing::Side::source);
-        work_->to_source = std::make_unique<sync::Replayer>(*journal_, *work_->source, *work_->target, *proxy_, replay);
+        work_->to_source = std::make_unique<sync::Replayer>(*journal_, *work_->source, *work_->target, *proxy_,
+                                                            work_->transit, replay);
         work_->to_target->start();
         work_->to_source->start();
         return Unit{};

@@ -19,6 +19,7 @@
 #include "proxy/proxy.h"
 #include "runtime/tls_reloader.h"
 #include "sync/replayer.h"
+#include "sync/transit.h"
 
 namespace penumbra::app {
 
@@ -87,6 +88,7 @@ class Server {
 
     /// Built, used and destroyed on the background shard.
     struct Background {
+        sync::Transit transit;
         std::unique_ptr<cluster::Session> source, target;
         std::unique_ptr<sync::Replayer> to_source, to_target;
     };

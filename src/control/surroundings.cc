@@ -50,13 +50,19 @@ class VerifyMover final : public Mover {
 }  // namespace
 
 MakeMover sync_movers(cluster::Session& source, cluster::Session& target, sync::LiveTraffic& traffic,
-                      const OwedWrites& owed, sync::WorkOptions work) {
-    return [&source, &target, &traffic, &owed, work](MoverOrder order) -> std::unique_ptr<Mover> {
+                      sync::Transit& transit, const OwedWrites& owed, sync::WorkOptions work) {
+    return [&source, &target, &traffic, &transit, &owed, work](MoverOrder order) -> std::unique_ptr<Mover> {
         const auto primary = routing::primary_of(order.migration.phase);
         const bool forward = primary == routing::Side::source;
-        sync::Pair pair{
-            forward ? source : target, forward ? target : source, traffic, order.migration.id,
-            order.migration.scope,     order.tenant_column,       primary, unknown_timestamp(order.migration)};
+        sync::Pair pair{forward ? source : target,
+                        forward ? target : source,
+                        traffic,
+                        transit,
+                        order.migration.id,
+                        order.migration.scope,
+                        order.tenant_column,
+                        primary,
+                        unknown_timestamp(order.migration)};
         auto options = work;
         options.done = std::move(order.done);
         options.finished = std::move(order.finished);

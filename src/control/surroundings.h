@@ -90,6 +90,6 @@ using MakeMover = std::function<std::unique_ptr<Mover>(MoverOrder)>;
 
 /// Movers of sync. The sessions and the traffic are of the background shard and outlive every mover, as `owed` does.
 MakeMover sync_movers(cluster::Session& source, cluster::Session& target, sync::LiveTraffic& traffic,
-                      const OwedWrites& owed, sync::WorkOptions work);
+                      sync::Transit& transit, const OwedWrites& owed, sync::WorkOptions work);
 
 }  // namespace penumbra::control

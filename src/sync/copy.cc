@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "cql/types/token.h"
 #include "sync/equalizer.h"
 #include "sync/row_writes.h"
 #include "sync/schema_check.h"
@@ -19,7 +20,9 @@ struct Copy::State {
     const Clock& clock = Shard::here().clock();
 
     static Task<Status> portion(Work* work, Equalizer* equalizer, Pace* pace, ProgressMeter* meter, Plan::Item item);
-    static Task<Status> write_page(Work* work, Equalizer* equalizer, ShapePtr shape, std::vector<RowItem> rows);
+    /// Rows with lists or counters go into `wholes`, which are not written here.
+    static Task<Status> write_page(Work* work, ShapePtr shape, std::vector<RowItem> rows,
+                                   std::shared_ptr<std::vector<RowItem>> wholes);
 };
 
 Copy::Copy(Pair pair, WorkOptions options) : state_(std::make_unique<State>(std::move(pair), std::move(options))) {}
@@ -63,15 +66,19 @@ Task<Result<Report>> Copy::run(StopSignal& stop) {
 }
 
 Task<Status> Copy::State::portion(Work* work, Equalizer* equalizer, Pace* pace, ProgressMeter* meter, Plan::Item item) {
+    auto tokens = item.portion.range;
     auto stream =
         RowStream::over_range(item.shape, work->from, work->from_times, item.portion.range, work->options.page_size);
     if (!item.portion.tenant.empty()) {
         auto of_tenant = item.shape->partition_of_tenant(item.portion.tenant);
         CO_TRY(auto partition, std::move(of_tenant));
+        tokens = TokenRange::of(cql::murmur3_token(partition));
         stream = RowStream::over_partition(item.shape, work->from, work->from_times, std::move(partition),
                                            work->options.page_size);
     }
     for (;;) {
+        // Nothing within waits for more than a cluster: orders to resync wait for it.
+        auto passage = work->carries(*item.shape, tokens);
         auto filled = co_await stream.fill();
         CO_TRY(const bool more, std::move(filled));
         if (!more) co_return ok();
@@ -79,17 +86,22 @@ Task<Status> Copy::State::portion(Work* work, Equalizer* equalizer, Pace* pace, 
         while (stream.has_row()) rows.push_back(stream.take());
         const auto count =
             static_cast<std::uint64_t>(std::ranges::count_if(rows, [](const auto& row) { return !row.key.is_static; }));
-        co_await pace->take(count, &work->stop);
-        auto written = co_await write_page(work, equalizer, item.shape, std::move(rows));
+        auto wholes = std::make_shared<std::vector<RowItem>>();
+        auto written = co_await write_page(work, item.shape, std::move(rows), wholes);
         CO_TRY(std::move(written));
+        passage = {};
+        // These are read anew, under a hold.
+        auto brought = co_await equalizer->bring_wholes(item.shape, std::move(*wholes));
+        CO_TRY(std::move(brought));
         work->report.rows += count;
         meter->rows(count);
+        co_await pace->take(count, &work->stop);
     }
 }
 
-Task<Status> Copy::State::write_page(Work* work, Equalizer* equalizer, ShapePtr shape, std::vector<RowItem> rows) {
+Task<Status> Copy::State::write_page(Work* work, ShapePtr shape, std::vector<RowItem> rows,
+                                     std::shared_ptr<std::vector<RowItem>> wholes) {
     auto writes = std::make_shared<std::vector<KeyedWrite>>();
-    std::vector<RowItem> with_wholes;
     const WriteTimes times{work->wall_seconds(), work->pair.unknown_timestamp, {}};
     auto& report = work->report;
     for (auto& row : rows) {
@@ -109,12 +121,10 @@ Task<Status> Copy::State::write_page(Work* work, Equalizer* equalizer, ShapePtr 
             report.expired += plan.expired;
             for (auto& write : plan.writes) writes->push_back({shape, row.key, std::move(write)});
         }
-        if (!row.image.wholes.empty()) with_wholes.push_back(std::move(row));
+        if (!row.image.wholes.empty()) wholes->push_back(std::move(row));
     }
     auto written = co_await work->to.write_all(std::move(writes));
-    CO_TRY(std::move(written));
-    auto brought = co_await equalizer->bring_wholes(std::move(shape), std::move(with_wholes));
-    co_return brought;
+    co_return written;
 }
 
 }  // namespace penumbra::sync

@@ -1,10 +1,12 @@
 #include "sync/equalizer.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include <fmt/format.h>
 
 #include "cql/types/scalars.h"
+#include "cql/types/token.h"
 #include "cql/types/value.h"
 #include "sync/counter_changer.h"
 #include "sync/list_changer.h"
@@ -155,6 +157,19 @@ bool Equalizer::same(const TableShape& shape, const std::optional<RowImage>& one
     return compare_rows(shape, one ? &*one : nullptr, other ? &*other : nullptr, limits()).empty();
 }
 
+/// From here on the primary is read for what is written: see Transit. Nothing within may settle(): a verify waits there
+/// for orders, and those wait for what is carried.
+Transit::Passage Equalizer::carries(const TableShape& shape, const Suspects& suspects) const {
+    if (fix_ == Fix::report || suspects->empty()) return {};
+    auto tokens = TokenRange::of(cql::murmur3_token(suspects->front().key.partition));
+    for (const auto& suspect : *suspects) {
+        const auto one = TokenRange::of(cql::murmur3_token(suspect.key.partition));
+        tokens.start = std::min(tokens.start, one.start);
+        tokens.end = std::max(tokens.end, one.end);
+    }
+    return work_.carries(shape, tokens);
+}
+
 // ---- examining
 
 Task<Status> Equalizer::examine(ShapePtr shape, std::vector<RowKey> keys) {
@@ -174,23 +189,12 @@ Task<Status> Equalizer::examine(ShapePtr shape, std::vector<RowKey> keys) {
                 (same(*shape, suspect.earlier, suspect.shadow) ? still : moving)->push_back(std::move(suspect));
             }
         }
-        auto again = co_await primary_again(shape, still);
-        CO_TRY(const auto primaries, std::move(again));
-        for (std::size_t i = 0; i < still->size(); ++i) {
-            auto& suspect = (*still)[i];
-            if (same(*shape, suspect.primary, primaries[i])) {
-                report(*shape, suspect, differences_of(*shape, suspect));
-                confirmed->push_back(std::move(suspect));
-            } else {
-                moving->push_back(std::move(suspect));
-            }
-        }
+        auto settled = co_await settle_still(shape, still, confirmed, moving);
+        CO_TRY(std::move(settled));
         pending = std::move(moving);
     }
 
     if (fix_ == Fix::repair && !confirmed->empty()) {
-        auto repaired = co_await repair_gently(shape, confirmed);
-        CO_TRY(std::move(repaired));
         // What a gentle repair made equal is done; the rest needs a hold, together with what never stood still.
         auto looked = co_await look(shape, confirmed);
         CO_TRY(std::move(looked));
@@ -210,6 +214,29 @@ Task<Status> Equalizer::examine(ShapePtr shape, std::vector<RowKey> keys) {
         auto held = co_await work_.under_hold(body);
         CO_TRY(std::move(held));
     }
+    co_return ok();
+}
+
+Task<Status> Equalizer::settle_still(ShapePtr shape, Suspects still, Suspects confirmed, Suspects moving) {
+    const auto passage = carries(*shape, still);
+    auto again = co_await primary_again(shape, still);
+    CO_TRY(auto primaries, std::move(again));
+    auto differing = std::make_shared<std::vector<Suspect>>();
+    for (std::size_t i = 0; i < still->size(); ++i) {
+        auto& suspect = (*still)[i];
+        if (same(*shape, suspect.primary, primaries[i])) {
+            report(*shape, suspect, differences_of(*shape, suspect));
+            suspect.primary = std::move(primaries[i]);
+            differing->push_back(std::move(suspect));
+        } else {
+            moving->push_back(std::move(suspect));
+        }
+    }
+    if (fix_ == Fix::repair) {
+        auto repaired = co_await repair_gently(shape, differing);
+        CO_TRY(std::move(repaired));
+    }
+    std::ranges::move(*differing, std::back_inserter(*confirmed));
     co_return ok();
 }
 
@@ -266,6 +293,7 @@ Task<Status> Equalizer::repair_gently(ShapePtr shape, Suspects suspects) {
 
 Task<Status> Equalizer::repair_held(Equalizer* self, ShapePtr shape, Suspects suspects) {
     auto& work = self->work_;
+    const auto passage = self->carries(*shape, suspects);
     auto read = co_await self->read_primary(shape, suspects);
     CO_TRY(std::move(read));
     auto read_shadow_first = co_await self->read_shadow(shape, suspects);
@@ -499,6 +527,7 @@ Task<Status> Equalizer::bring_wholes(ShapePtr shape, std::vector<RowItem> rows) 
 }
 
 Task<Status> Equalizer::bring_held(Equalizer* self, ShapePtr shape, Suspects suspects) {
+    const auto passage = self->carries(*shape, suspects);
     auto read = co_await self->read_primary(shape, suspects);
     CO_TRY(std::move(read));
     auto read_too = co_await self->read_shadow(shape, suspects);

@@ -47,6 +47,9 @@ class Equalizer {
     Task<Status> read_primary(ShapePtr shape, Suspects suspects);
     Task<Status> read_shadow(ShapePtr shape, Suspects suspects);
     Task<Status> look(ShapePtr shape, Suspects suspects);
+    /// What is known to differ after a look, because the primary stood still too, is counted and repaired gently.
+    Task<Status> settle_still(ShapePtr shape, Suspects still, Suspects confirmed, Suspects moving);
+    Transit::Passage carries(const TableShape& shape, const Suspects& suspects) const;
     /// What the primary has of each after a look.
     Task<Result<std::vector<std::optional<RowImage>>>> primary_again(ShapePtr shape, Suspects suspects);
     /// Of one cluster at two moments.

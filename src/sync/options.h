@@ -14,6 +14,7 @@
 #include "sync/live_traffic.h"
 #include "sync/owed_lists.h"
 #include "sync/token_range.h"
+#include "sync/transit.h"
 
 namespace penumbra::sync {
 
@@ -22,6 +23,7 @@ struct Pair {
     cluster::Session& from;  ///< the primary: never deleted from
     cluster::Session& to;    ///< the shadow
     LiveTraffic& traffic;
+    Transit& transit;
     routing::ScopeId scope_id;
     routing::Scope scope;
     std::string tenant_column;                      ///< empty: no tenants by column

@@ -62,11 +62,12 @@ CounterSettling::Row row_of(routing::ScopeId scope, const OwedResync& order) {
 }  // namespace
 
 struct Replayer::State {
-    State(journal::Journal& j, cluster::Session& o, cluster::Session& x, LiveTraffic& t, ReplayOptions r)
+    State(journal::Journal& j, cluster::Session& o, cluster::Session& x, LiveTraffic& t, Transit& i, ReplayOptions r)
         : journal(j),
           owed(o),
           other(x),
           traffic(t),
+          transit(i),
           options(std::move(r)),
           settling(options.late_writes),
           pace(options.per_second),
@@ -76,6 +77,7 @@ struct Replayer::State {
     cluster::Session& owed;
     cluster::Session& other;
     LiveTraffic& traffic;
+    Transit& transit;
     ReplayOptions options;
     Log log{"sync"};
     LogLimit pause_limit{Seconds(30)}, schema_limit{Seconds(30)};
@@ -153,8 +155,8 @@ struct Replayer::State {
 };
 
 Replayer::Replayer(journal::Journal& journal, cluster::Session& owed, cluster::Session& other, LiveTraffic& traffic,
-                   ReplayOptions options)
-    : state_(std::make_unique<State>(journal, owed, other, traffic, std::move(options))) {}
+                   Transit& transit, ReplayOptions options)
+    : state_(std::make_unique<State>(journal, owed, other, traffic, transit, std::move(options))) {}
 Replayer::~Replayer() = default;
 
 void Replayer::start() {
@@ -571,6 +573,7 @@ Task<Outcome> Replayer::State::resync(const Job* job, const OwedResync* order, L
     Pair pair{other,
               owed,
               traffic,
+              transit,
               job->scope,
               scope->scope,
               scope->tenant_column,

@@ -15,6 +15,7 @@
 #include "runtime/task.h"
 #include "sync/live_traffic.h"
 #include "sync/owed_write.h"
+#include "sync/transit.h"
 
 namespace penumbra::sync {
 
@@ -73,7 +74,7 @@ class Replayer {
   public:
     /// `owed` is the cluster of options.stream, `other` the one that has what is owed.
     Replayer(journal::Journal& journal, cluster::Session& owed, cluster::Session& other, LiveTraffic& traffic,
-             ReplayOptions options);
+             Transit& transit, ReplayOptions options);
     ~Replayer();
     Replayer(const Replayer&) = delete;
 

@@ -115,6 +115,9 @@ Task<Result<Report>> Resync::partition(ShapePtr shape, Bytes partition_key, std:
         auto finished = co_await State::finish_conditional(&work, shape, partition_key, *serial);
         CO_TRY(std::move(finished));
     }
+    const auto tokens = TokenRange::of(cql::murmur3_token(partition_key));
+    auto arrived = co_await work.all_arrived(shape, tokens);
+    CO_TRY(std::move(arrived));
     Equalizer equalizer(work, State::kTolerance, Fix::repair);
     Pace pace(work.options.rows_per_second);
     Plan::Item item{shape, {}};
@@ -125,6 +128,8 @@ Task<Result<Report>> Resync::partition(ShapePtr shape, Bytes partition_key, std:
 
 Task<Result<Report>> Resync::table(ShapePtr shape, TokenRange range, StopSignal& stop) {
     Work work(state_->pair, state_->options, stop);
+    auto arrived = co_await work.all_arrived(shape, range);
+    CO_TRY(std::move(arrived));
     Equalizer equalizer(work, State::kTolerance, Fix::repair);
     Pace pace(work.options.rows_per_second);
     Plan plan;

@@ -16,6 +16,7 @@ struct TokenRange {
     cql::Token start = cql::kMinToken;
     cql::Token end = cql::kMaxToken;
 
+    static TokenRange of(cql::Token token) { return {cql::Token(token.value() - 1), token}; }  ///< that one alone
     bool contains(const TokenRange& other) const { return start <= other.start && other.end <= end; }
     bool contains(cql::Token token) const { return start < token && token <= end; }
     auto operator<=>(const TokenRange&) const = default;

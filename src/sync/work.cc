@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "base/inject.h"
 #include "cql/types/token.h"
 
 namespace penumbra::sync {
@@ -24,6 +25,22 @@ Task<Status> Work::settle() {
         if (settled || attempt >= options.attempts) co_return settled;
         co_await sleep(Millis(100), &stop);
     }
+}
+
+Transit::Place Work::place(const TableShape& shape, const TokenRange& tokens) const {
+    return {routing::other(pair.primary), pair.scope_id, shape.table().keyspace, shape.table().name, tokens};
+}
+
+Transit::Passage Work::carries(const TableShape& shape, const TokenRange& tokens) const {
+    if (INJECT("sync.forget_transit")) return {};
+    return pair.transit.begin(place(shape, tokens));
+}
+
+Task<Status> Work::all_arrived(ShapePtr shape, TokenRange tokens) {
+    auto settled = co_await settle();
+    CO_TRY(std::move(settled));
+    auto arrived = co_await pair.transit.arrived(place(*shape, tokens), &stop);
+    co_return arrived;
 }
 
 /// What was owed when this was called. What stays unpaid for as long as a request may take (the shadow is away, say) is

@@ -32,10 +32,16 @@ class Work {
 
     /// LiveTraffic::settle, tried again while the proxy is busy; then WorkOptions::oldest_owed, for a while.
     Task<Status> settle();
+    /// What begins before the primary is read for what will be written: see Transit.
+    [[nodiscard]] Transit::Passage carries(const TableShape& shape, const TokenRange& tokens) const;
+    /// Before a comparison whose deletions nobody will repeat: after it, what was read on the primary or sent to either
+    /// cluster before the call is on the shadow, or owed.
+    Task<Status> all_arrived(ShapePtr shape, TokenRange tokens);
     /// Runs `body` while the scope's requests are held. One at a time within the run: holds do not nest.
     Task<Status> under_hold(std::function<Task<Status>()> body);
 
   private:
+    Transit::Place place(const TableShape& shape, const TokenRange& tokens) const;
     Task<void> owed_paid();
     Task<void> enter();
     void leave();

@@ -270,6 +270,17 @@ TEST_F(ProxyTest, TruncateWaitsAtTheFenceToo) {
     EXPECT_EQ(world.target->applied.size(), 1U);
 }
 
+TEST_F(ProxyTest, TablesAreComparedAfterATruncate) {
+    world.set_phase(Phase::shadow_sync);
+    auto client = world.client();
+    EXPECT_TRUE(Client::is_result(client->run("TRUNCATE app.rows")));
+    const auto owed = world.owed(Side::target);
+    ASSERT_EQ(owed.size(), 1U);
+    EXPECT_EQ(std::get<sync::OwedResync>(owed[0]), (sync::OwedResync{"app", "rows", {}}));
+    // Those of acme, and not what nobody shadows.
+    EXPECT_EQ(world.journal->owed_of(1, routing::kDefaultScope.value()).entries, 0U);
+}
+
 TEST_F(ProxyTest, TheTraceOfATruncateAndOfASchemaChangeIsThePrimarys) {
     world.set_phase(Phase::shadow_sync);
     auto client = world.client();

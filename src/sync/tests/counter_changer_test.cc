@@ -54,7 +54,8 @@ class CounterChanger : public ::testing::Test {
         const std::vector<CounterChange> changes{{0, delta}};
         return loop.run<Status>([&] {
             if (!work)
-                work = std::make_unique<Work>(Pair{from, to, traffic, routing::ScopeId(1), {}, ""}, options, *stop);
+                work = std::make_unique<Work>(Pair{from, to, traffic, transit, routing::ScopeId(1), {}, ""}, options,
+                                              *stop);
             return add_to_counters(work.get(), visits(), &key, &changes);
         });
     }
@@ -67,6 +68,7 @@ class CounterChanger : public ::testing::Test {
     cluster::testing::Loop loop;
     testing::FakeSession from, to;
     NoTraffic traffic;
+    Transit transit;
     WorkOptions options;
     std::unique_ptr<StopSignal> stop;
     std::unique_ptr<Work> work;

@@ -71,7 +71,8 @@ class EqualizerTest : public ::testing::Test {
         std::unique_ptr<Work> work;
         std::unique_ptr<Equalizer> equalizer;
         const auto done = loop.run<Status>([&] {
-            work = std::make_unique<Work>(Pair{from, to, traffic, routing::ScopeId(1), {}, "", {}, 0}, options, *stop);
+            work = std::make_unique<Work>(Pair{from, to, traffic, transit, routing::ScopeId(1), {}, "", {}, 0}, options,
+                                          *stop);
             equalizer = std::make_unique<Equalizer>(*work, Seconds(5), Fix::report);
             return equalizer->examine(shape(), std::move(keys));
         });
@@ -82,6 +83,7 @@ class EqualizerTest : public ::testing::Test {
     cluster::testing::Loop loop;
     testing::FakeSession from, to;
     NoTraffic traffic;
+    Transit transit;
     WorkOptions options;
     std::unique_ptr<StopSignal> stop;
 };

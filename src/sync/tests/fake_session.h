@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,12 +29,23 @@ class FakeSession final : public cluster::Session {
     std::vector<SteadyTime> sent_at;
     std::size_t most_at_once = 0;
     std::function<Result<cql::Rows>(const Asked&)> answer = [](const Asked&) { return Result<cql::Rows>(cql::Rows()); };
+    /// Of execute(): a write does nothing and the answer to a read does not arrive until this is set.
+    std::function<std::optional<OneShot<Unit>>(const Asked&)> hold = [](const Asked&) { return std::nullopt; };
     std::function<cql::SchemaPtr()> schema_now = [] { return std::make_shared<cql::Schema>(); };
 
     Task<Result<cql::Rows>> execute(std::string text, std::vector<cql::Cell> values,
                                     cluster::QueryOptions options) override {
-        asked.push_back({std::move(text), options.consistency, std::move(values), options.timestamp});
-        co_return answer(asked.back());
+        const Asked mine{std::move(text), options.consistency, std::move(values), options.timestamp};
+        asked.push_back(mine);
+        const auto held = hold(mine);
+        if (!held) co_return answer(mine);
+        if (!mine.text.starts_with("SELECT")) {
+            co_await *held;
+            co_return answer(mine);
+        }
+        auto read = answer(mine);
+        co_await *held;
+        co_return read;
     }
     Task<Result<Bytes>> send(Bytes, std::string, Deadline) override {
         sent_at.push_back(Shard::here().clock().now());

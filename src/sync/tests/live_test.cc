@@ -64,6 +64,7 @@ struct Clusters {
         return {*from,
                 *to,
                 traffic,
+                transit,
                 routing::ScopeId(1),
                 std::move(scope),
                 setting("PENUMBRA_TEST_TENANT_COLUMN", "system_domain_id"),
@@ -74,6 +75,7 @@ struct Clusters {
     cluster::Cluster source, target;
     std::unique_ptr<cluster::Session> from, to;
     NoTraffic traffic;
+    Transit transit;
     std::int64_t unknown = Clock::system().wall_micros() - 60'000'000;
 };
 
@@ -364,7 +366,7 @@ Task<void> replay_body(Clusters* clusters) {
     ReplayOptions options;
     options.request_timeout = 3s;
     options.scope_of = [](routing::ScopeId) { return std::optional(ReplayScope{own_scope(), "", 1}); };
-    Replayer replayer(*journal, *clusters->to, *clusters->from, clusters->traffic, options);
+    Replayer replayer(*journal, *clusters->to, *clusters->from, clusters->traffic, clusters->transit, options);
     replayer.start();
 
     const auto keyspace = keyspace_name();

@@ -45,12 +45,13 @@ Task<void> order_of_a_phase_that_is_over(std::filesystem::path directory) {
     auto from = source.session();
     auto journal = journal::Journal::open({directory}, Clock::system()).value();
     NoTraffic traffic;
+    Transit transit;
     ReplayOptions options;
     options.stream = 1;
     options.scope_of = [](routing::ScopeId) {
         return std::optional(ReplayScope{routing::Scope{}, "tenant", 1, routing::Side::target});
     };
-    Replayer replayer(*journal, *to, *from, traffic, options);
+    Replayer replayer(*journal, *to, *from, traffic, transit, options);
     replayer.start();
     const OwedResync order{"app", "rows", cql::encode_int(3)};
     Bytes payload;

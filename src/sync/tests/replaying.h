@@ -58,7 +58,7 @@ class Replaying : public ::testing::Test {
     }
     void start() {
         loop.on([this] {
-            replayer = std::make_unique<Replayer>(*journal, target, source, traffic, options);
+            replayer = std::make_unique<Replayer>(*journal, target, source, traffic, transit, options);
             replayer->start();
         });
     }
@@ -75,6 +75,7 @@ class Replaying : public ::testing::Test {
     std::unique_ptr<journal::Journal> journal;
     FakeSession source, target;
     NoTraffic traffic;
+    Transit transit;
     ReplayOptions options;
     std::unique_ptr<Replayer> replayer;
 };
