@@ -74,14 +74,15 @@ def measure_busy(args: argparse.Namespace, bench: Bench, results: Results) -> No
     step("after 4 frames of 256 MiB")
     huge.close()
     target = bench.processes.named["big-target"]
-    writes = bench.start_load("shadow_async", "write", "64x32", penumbra="bounded", duration=4)
-    time.sleep(args.warmup + 0.5)  # the load has begun to be measured: the shadow stops in the middle of it
-    target.send_signal(signal.SIGSTOP)
-    try:
-        bench.finish_load(writes)
-    finally:
-        target.send_signal(signal.SIGCONT)
-    step("after 4 s of writes of 16 KiB with the shadow stopped")
+    for size in (args.value_size, BIG_VALUE):
+        writes = bench.start_load("shadow_async", "write", "64x32", penumbra="bounded", duration=4, value_size=size)
+        time.sleep(args.warmup + 0.5)  # the load has begun to be measured: the shadow stops in the middle of it
+        target.send_signal(signal.SIGSTOP)
+        try:
+            bench.finish_load(writes)
+        finally:
+            target.send_signal(signal.SIGCONT)
+        step(f"after 4 s of writes of {size} bytes with the shadow stopped")
     peak = resident_mib(penumbra.pid, "VmHWM")
     overloaded = penumbra.metric("penumbra_requests_overloaded_total")
     results.note(f"memory with a budget of {BUDGET_MIB} MiB: {', '.join(steps)}; {peak:.0f} MiB at most; "

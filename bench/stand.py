@@ -246,7 +246,8 @@ stream {{
         return self.finish_load(self.start_load(path, operation, shape, **more))
 
     def start_load(self, path: str, operation: str, shape: str, rate: float = 0,
-                   duration: float | None = None, penumbra: str = "penumbra") -> subprocess.Popen:
+                   duration: float | None = None, penumbra: str = "penumbra",
+                   value_size: int | None = None) -> subprocess.Popen:
         connections, in_flight = shape.split("x")
         part = TENANTS // len(PHASES)
         ours = self.penumbras[penumbra]
@@ -254,7 +255,7 @@ stream {{
             path, (ours.address, [ours.pid], PHASES.index(path) * part if path in PHASES else 0))
         command = [program("bench_load"), "--json", "--to", address, "--connections", connections, "--in-flight",
                    in_flight, "--reads", "1" if operation == "read" else "0", "--style", self.args.style, "--version",
-                   self.args.version, "--value-size", str(self.args.value_size), "--first-tenant", str(first),
+                   self.args.version, "--value-size", str(value_size or self.args.value_size), "--first-tenant", str(first),
                    "--tenants", str(part), "--warmup", str(self.args.warmup), "--duration",
                    str(duration or self.args.duration)]
         if rate:

@@ -24,7 +24,8 @@ struct ApiOptions {
     const metrics::Collectors* collectors = nullptr;
     const proxy::SchemaChanges* schema_changes = nullptr;
     control::SetAside* set_aside = nullptr;
-    std::uint64_t journal_quota = 0;  ///< 0: not told
+    std::uint64_t journal_quota = 0;         ///< 0: not told
+    std::uint64_t journal_most_entries = 0;  ///< 0: not told
     std::function<sync::ReplayCounts(routing::Side owed)> replay = {};
 };
 

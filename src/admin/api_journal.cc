@@ -133,6 +133,7 @@ Task<Result<HttpResponse>> Api::journal() {
     auto out = owed_json(total, now);
     out["bytes"] = surroundings.owed.bytes();
     if (options_.journal_quota > 0) out["quota_bytes"] = options_.journal_quota;
+    if (options_.journal_most_entries > 0) out["most_entries"] = options_.journal_most_entries;
     json::array clusters, migrations;
     for (const auto side : {Side::source, Side::target}) {
         auto sum = surroundings.owed.of(side, routing::kDefaultScope);

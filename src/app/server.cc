@@ -11,7 +11,6 @@
 #include <signal.h>
 
 #include "app/login_map.h"
-#include "app/shard_memory.h"
 #include "cql/ddl/datacenter_names.h"
 
 namespace penumbra::app {
@@ -86,9 +85,10 @@ Server::Server(const Settings& settings, Shard& control, std::string version)
     : settings_(settings), version_(std::move(version)), control_(control) {
     auto count = settings.shards();
     if (count == 0) count = std::max(1u, std::thread::hardware_concurrency());
+    memory_ = memory_of(settings, count);
     for (std::size_t i = 0; i < count; ++i) shards_.push_back(std::make_unique<Shard>(fmt::format("shard-{}", i)));
     for (auto& shard : shards_) {
-        shard->memory().set_limit(memory_per_shard(settings, count));
+        shard->memory().set_limit(memory_.per_shard);
         shard->start();
     }
     background_.start();
@@ -236,6 +236,7 @@ Task<Status> Server::start_workers() {
     context_->journal = journal_.get();
     context_->range_orders = range_orders_.get();
     context_->options.journal_quota = settings_.journal_quota().bytes;
+    context_->options.journal_most_entries = memory_.journal / journal::kMemoryPerOwed;
     context_->tls = tls_.listen;
     context_->prepared = prepared_.get();
     auto datacenters = cql::ddl::parse_datacenter_names(settings_.map_datacenter());
@@ -332,6 +333,7 @@ Task<Status> Server::start_serving() {
     set_aside_ = std::make_unique<control::SetAside>(*journal_, *coordinator_, background_);
     api.set_aside = set_aside_.get();
     api.journal_quota = settings_.journal_quota().bytes;
+    api.journal_most_entries = context_->options.journal_most_entries;
     api.replay = [this](routing::Side owed) { return replay_counts(owed); };
     collectors_.add([this](metrics::MetricWriter& out) { collect_replay(out); });
     api_ = std::make_unique<admin::Api>(*coordinator_, std::move(api));

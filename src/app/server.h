@@ -8,6 +8,7 @@
 #include "admin/server.h"
 #include "app/cluster_view.h"
 #include "app/known_clusters.h"
+#include "app/memory.h"
 #include "app/settings.h"
 #include "app/tls_legs.h"
 #include "cluster/cluster.h"
@@ -62,6 +63,7 @@ class Server {
     const Settings& settings_;
     std::string version_;
     Log log_{"penumbra"};
+    Memory memory_;
     Shard& control_;
     Shard background_{"background"};
     std::vector<std::unique_ptr<Shard>> shards_;

@@ -120,7 +120,8 @@ struct Settings {
     config::Setting<config::Size> memory_budget{
         registry, "memory-budget",
         "Memory for requests and answers under way, all threads together; 0 is 256 MiB for each thread. Past it "
-        "applications are told OVERLOADED.",
+        "applications are told OVERLOADED. An eighth is for what the journal knows of owed writes: past that ranges "
+        "of tables are resynced.",
         config::Size{0}};
     config::Setting<Nanos> request_timeout{
         registry, "request-timeout", "By then an application has an answer.", 10s, {.min = 100ms, .max = 600s}};

@@ -7,6 +7,8 @@
 
 namespace penumbra::journal {
 
+static_assert(sizeof(Entry) == kMemoryPerOwed);
+
 Ledger& Index::ledger(std::uint8_t stream, std::uint32_t scope) {
     const std::lock_guard lock(mutex_);
     return ledger_locked(stream, scope);

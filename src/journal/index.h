@@ -42,7 +42,7 @@ struct Ledger;
 
 enum class EntryState : std::uint8_t { none, under_way, released, set_aside };
 
-/// One owed record. 64 bytes: what the journal costs in memory is this per owed entry.
+/// One owed record: what the journal costs in memory is this per owed entry.
 struct Entry {
     Entry* before = nullptr;  // in the ledger's list; not while set aside
     Entry* after = nullptr;
@@ -107,6 +107,8 @@ class Index {
     /// An append of this ledger is accepted; its end is settle(), or failed().
     void accepted(Ledger& ledger);
     void failed(Ledger& ledger);
+
+    std::uint64_t owed() const { return owed_; }
 
     /// On disk, and counted by accepted() before. Ids grow from call to call within a ledger.
     void add(std::span<const NewEntry> entries);

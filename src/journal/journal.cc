@@ -258,6 +258,10 @@ Owed Journal::owed_total() const {
     return state_->index->owed_total(state_->writer->under_way_since());
 }
 
+std::uint64_t Journal::owed_entries() const {
+    return state_->index->owed();
+}
+
 std::uint64_t Journal::bytes_on_disk() const {
     return state_->writer->bytes_on_disk();
 }

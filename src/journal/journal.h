@@ -32,6 +32,9 @@ struct Options {
     Millis idle_segment_age = Seconds(10);
 };
 
+/// What a record takes in memory for as long as it is owed, bytes.
+constexpr std::uint64_t kMemoryPerOwed = 64;
+
 /// What the journal knows of a record without reading it. `stream` is the cluster that is owed (0 source, 1 target),
 /// `scope` the migration it belongs to; both are the caller's numbers.
 struct EntryInfo {
@@ -118,6 +121,8 @@ class Journal {
     /// all that is owed is still on its way to the disk.
     Owed owed_of(std::uint8_t stream, std::uint32_t scope) const;
     Owed owed_total() const;
+    /// As owed_total(), of the number alone: for every write.
+    std::uint64_t owed_entries() const;
     std::uint64_t bytes_on_disk() const;
     Figures figures() const;
 

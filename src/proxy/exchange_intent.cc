@@ -10,7 +10,7 @@ namespace penumbra::proxy {
 bool Exchange::append_intents() {
     if (shard_.options().durability != Durability::intent || !touches_rows()) return false;
     // Past the quota ranges stand for writes, and the order for a range may be carried out before this write is sent.
-    if (shard_.context().journal->bytes_on_disk() >= shard_.options().journal_quota) return false;
+    if (shard_.journal_is_full()) return false;
     const auto stream = static_cast<std::uint8_t>(routing::other(routing::primary_of(phase_)));
     const auto scopes = owing_scopes();
     OwedOrders orders;

@@ -38,8 +38,7 @@ void Exchange::owe(Owed what) {
         owing_ = Owing::durable;
         return;
     }
-    const bool no_room = shard_.context().journal->bytes_on_disk() >= shard_.options().journal_quota;
-    if (no_room && touches_rows()) {
+    if (shard_.journal_is_full() && touches_rows()) {
         owe_ranges();
         return;
     }

@@ -56,6 +56,12 @@ ProxyShard::~ProxyShard() {
     shard_.forget(*this);
 }
 
+bool ProxyShard::journal_is_full() const {
+    const auto& journal = *context_.journal;
+    return journal.bytes_on_disk() >= options().journal_quota ||
+           journal.owed_entries() >= options().journal_most_entries;
+}
+
 Result<Endpoint> ProxyShard::listen() {
     return listener_.listen(context_.options.listen, [this](int fd, const Endpoint& peer) {
         // Owned by its own references: the one it holds while open, and its exchanges'.

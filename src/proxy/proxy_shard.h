@@ -60,8 +60,9 @@ struct ProxyOptions {
     OnShadowFailure on_shadow_failure = OnShadowFailure::journal;
     std::optional<cql::Consistency> shadow_consistency;  ///< of writes to the shadow; none: as the client says
     ShadowBreaker::Options breaker;
-    /// Past it a write that the shadow is owed becomes an order to resync what it touched of the ring.
-    std::uint64_t journal_quota = ~std::uint64_t{0};
+    /// Past either a write that the shadow is owed becomes an order to resync what it touched of the ring.
+    std::uint64_t journal_quota = ~std::uint64_t{0};         ///< bytes on disk
+    std::uint64_t journal_most_entries = ~std::uint64_t{0};  ///< owed: each takes memory
     std::size_t max_prepared = 65536;
     std::size_t max_cached_texts = 4096;  ///< per shard
 };
@@ -158,6 +159,8 @@ class ProxyShard final : Deferred {
 
     Traffic& counters() { return counters_; }
     MemoryBudget& memory() { return memory_; }
+    /// Whether the journal is past its quota, or past its memory.
+    bool journal_is_full() const;
 
   private:
     // All requests wait equally long, so those of each kind are due in the order in which they came: a list each, and

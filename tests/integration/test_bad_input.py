@@ -266,8 +266,8 @@ def test_flags_that_are_wrong(serve: Serve) -> None:
     says(serve("--shards", "1000"), 2, "--shards", "256")
     says(serve("stray"), 2, "stray")
     says(serve("--config"), 2, "--config")
-    says(serve("--memory-budget", "32MiB", "--shards", "2"), 1, "--memory-budget 32MiB is 16MiB for each of 2 shards",
-         "--max-frame 16MiB", "give 161MiB or more")
+    says(serve("--memory-budget", "32MiB", "--shards", "2"), 1, "--memory-budget 32MiB is 14MiB for each of 2 shards",
+         "--max-frame 16MiB", "give 184MiB or more")
 
 
 def test_files_that_are_wrong(serve: Serve, tmp_path: Path) -> None:

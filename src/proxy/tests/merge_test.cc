@@ -1,6 +1,7 @@
 #include <random>
 #include <set>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "cql/types/token.h"
@@ -156,6 +157,22 @@ TEST_F(JournalQuota, PastItASliceOfTheRingIsOwedAndTheClientIsToldTheTruth) {
     const auto key = cql::encode_text("acme");
     EXPECT_EQ(owed, (std::vector{slice_with("rows", key), slice_with("hits", key)}))
         << "one order for however many writes";
+}
+
+TEST_F(JournalQuota, AsManyEntriesAsThereIsMemoryForAndThenSlices) {
+    world.set_journal_quota(~std::uint64_t{0});
+    world.set_journal_most_entries(2);
+    auto client = world.client();
+    for (int id = 0; id < 6; ++id) {
+        EXPECT_TRUE(Client::is_result(
+            client->run(fmt::format("INSERT INTO app.rows (tenant, id, v) VALUES ('acme', {}, 'x')", id))));
+    }
+    world.settle();
+    const auto owed = world.owed(world.shadow_side());
+    ASSERT_EQ(owed.size(), 3U);
+    EXPECT_TRUE(std::holds_alternative<sync::OwedStatement>(owed[0]));
+    EXPECT_TRUE(std::holds_alternative<sync::OwedStatement>(owed[1]));
+    EXPECT_EQ(std::get<sync::OwedResync>(owed[2]), slice_with("rows", cql::encode_text("acme")));
 }
 
 TEST_F(JournalQuota, ABatchOwesTheSliceOfEachPartition) {

@@ -155,6 +155,7 @@ class World {
     }
     const std::string& journal_directory() const { return directory_; }
     void set_journal_quota(std::uint64_t bytes) { context_.options.journal_quota = bytes; }
+    void set_journal_most_entries(std::uint64_t entries) { context_.options.journal_most_entries = entries; }
     SchemaChanges& schema_changes() { return *context_.schema_changes; }
     cql::SchemaPtr schema() const { return clusters_[0]->schema(); }
 

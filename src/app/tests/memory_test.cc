@@ -1,4 +1,4 @@
-#include "app/shard_memory.h"
+#include "app/memory.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,18 +11,20 @@ using ::testing::HasSubstr;
 
 constexpr std::size_t kMiB = 1 << 20;
 
-TEST(ShardMemory, IsTheBudgetsPartOrEnough) {
+TEST(Memory, IsTheBudgetsPartOrEnough) {
     Settings settings;
-    EXPECT_EQ(memory_per_shard(settings, 4), 256 * kMiB);
+    EXPECT_EQ(memory_of(settings, 4).per_shard, 224 * kMiB);
+    EXPECT_EQ(memory_of(settings, 4).journal, 128 * kMiB);
     settings.memory_budget.set(512_MiB);
-    EXPECT_EQ(memory_per_shard(settings, 4), 128 * kMiB);
+    EXPECT_EQ(memory_of(settings, 4).per_shard, 112 * kMiB);
+    EXPECT_EQ(memory_of(settings, 4).journal, 64 * kMiB);
     settings.memory_budget.set(config::Size{0});
     settings.max_frame.set(256_MiB);
-    EXPECT_GE(memory_per_shard(settings, 4), 2 * 5 * 256 * kMiB);
+    EXPECT_GE(memory_of(settings, 4).per_shard, 2 * 5 * 256 * kMiB);
     EXPECT_TRUE(check_memory(settings, 4));
 }
 
-TEST(ShardMemory, TooLittleForOneRequestIsRefusedWithWhatIsEnough) {
+TEST(Memory, TooLittleForOneRequestIsRefusedWithWhatIsEnough) {
     Settings settings;
     settings.memory_budget.set(128_MiB);
     EXPECT_TRUE(check_memory(settings, 1));
@@ -31,14 +33,14 @@ TEST(ShardMemory, TooLittleForOneRequestIsRefusedWithWhatIsEnough) {
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, Errc::invalid_argument);
     EXPECT_THAT(refused.error().what,
-                AllOf(HasSubstr("--memory-budget 128MiB is 32MiB for each of 4 shards"),
+                AllOf(HasSubstr("--memory-budget 128MiB is 28MiB for each of 4 shards"),
                       HasSubstr("one request of --max-frame 16MiB"),
-                      HasSubstr("give 321MiB or more, fewer --shards, or a shorter --max-frame")));
+                      HasSubstr("give 367MiB or more, fewer --shards, or a shorter --max-frame")));
 
     // Each of the remedies is one.
-    settings.memory_budget.set(321_MiB);
+    settings.memory_budget.set(367_MiB);
     EXPECT_TRUE(check_memory(settings, 4));
-    settings.memory_budget.set(320_MiB);
+    settings.memory_budget.set(366_MiB);
     EXPECT_FALSE(check_memory(settings, 4));
     settings.max_frame.set(4_MiB);
     EXPECT_TRUE(check_memory(settings, 4));
