@@ -1,49 +1,21 @@
 #include "sync/replayer.h"
 
-#include <algorithm>
 #include <map>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
-#include "base/inject.h"
-#include "base/log.h"
-#include "cql/types/token.h"
-#include "runtime/async.h"
-#include "runtime/gate.h"
-#include "sync/at_once.h"
-#include "sync/counter_settling.h"
 #include "sync/owed_frame.h"
 #include "sync/owed_ttl.h"
-#include "sync/owed_write.h"
 #include "sync/range_orders.h"
+#include "sync/replayer_state.h"
 #include "sync/requester.h"
-#include "sync/resync.h"
-#include "sync/table_shape.h"
-#include "sync/work.h"
 
 namespace penumbra::sync {
 
 namespace {
 
 constexpr Nanos kFirstPause = Millis(50);
-/// Entries that wait are read again with every batch, so that others come through.
-constexpr std::size_t kMostWaiting = 4096;
-/// For times of list elements, while clients are held: some milliseconds.
-constexpr std::size_t kMostLookedThrough = 4096;
-
-/// What became of one entry.
-enum class Outcome : std::uint8_t {
-    settled,
-    set_aside,
-    later,  ///< the cluster does not take anything now
-    again,  ///< this one did not work out; others may
-    waits,  ///< its time has not come
-    kept,   ///< somebody else's to settle, or stopped
-};
 
 /// The catch-all code of ScyllaDB may mean "later" or "never", and rows that differ after a repair may only have been
 /// written again.
@@ -51,108 +23,7 @@ bool is_unclear(const Error& error) {
     return (error.code == Errc::server && error.detail == 0) || error.code == Errc::conflict;
 }
 
-bool is_stopping(const Error& error) {
-    return error.code == Errc::cancelled || error.code == Errc::shutting_down;
-}
-
-CounterSettling::Row row_of(routing::ScopeId scope, const OwedResync& order) {
-    return {scope, order.keyspace, order.table, order.partition_key, order.range};
-}
-
 }  // namespace
-
-struct Replayer::State {
-    State(journal::Journal& j, cluster::Session& o, cluster::Session& x, LiveTraffic& t, Transit& i, ReplayOptions r)
-        : journal(j),
-          owed(o),
-          other(x),
-          traffic(t),
-          transit(i),
-          options(std::move(r)),
-          settling(options.late_writes),
-          pace(options.per_second),
-          at_once(options.parallelism, options.slow) {}
-
-    journal::Journal& journal;
-    cluster::Session& owed;
-    cluster::Session& other;
-    LiveTraffic& traffic;
-    Transit& transit;
-    ReplayOptions options;
-    Log log{"sync"};
-    LogLimit pause_limit{Seconds(30)}, schema_limit{Seconds(30)};
-    Gate gate;
-    StopSignal stop;
-    /// Of an entry that did not work out.
-    struct Tries {
-        std::size_t unclear = 0;                        ///< said neither "later" nor "never"
-        std::optional<SteadyTime> schema_unlike_since;  ///< its table was not the same on both clusters
-    };
-    std::unordered_map<journal::EntryId, Tries> tries;
-
-    CounterSettling settling;
-
-    std::atomic<std::uint64_t> settled{0}, statements{0}, resyncs{0}, rows_read{0}, retries{0}, set_aside{0};
-    std::atomic<bool> paused{false};
-    std::atomic<double> per_second{0};
-    Pace pace;
-    AtOnce at_once;
-    SteadyTime measured_at{};
-    std::uint64_t settled_then = 0;
-    std::size_t waiting = 0;  // of the last batch: they are the oldest, and others stand behind them
-
-    /// Entries that one piece of work settles: one statement, or all orders to resync one partition.
-    struct Job {
-        std::vector<journal::EntryId> entries;
-        routing::ScopeId scope;
-        std::int64_t appended_at = 0;  ///< wall clock, microseconds
-        Owed work;                     ///< of those that add to lists: an OwedStatement, whose rows are resynced
-        struct ToLists {
-            OwedStatement statement;
-            std::int64_t appended_at = 0;
-        };
-        std::vector<ToLists> lists;
-        SteadyTime seen_at{};  ///< what it is about was written before
-    };
-    struct Batch {
-        std::vector<Job> jobs;
-        std::size_t next = 0;
-        bool later = false;
-        bool again = false;
-        Nanos took{0};  // of its statements together
-        std::int64_t sent = 0;
-        bool progress = false;
-        std::size_t waiting = 0;  // entries whose time has not come
-    };
-
-    std::shared_ptr<Batch> next_batch();
-    /// After every batch: the rate, smoothed over some seconds.
-    void measure();
-    void nothing_owed();
-    void put_aside(journal::EntryId id, std::string reason);
-
-    static Task<void> loop(State* self);
-    static Task<Unit> lane(State* self, std::shared_ptr<Batch> batch);
-    Task<Outcome> run(const Job* job);
-    Task<Status> send(const OwedStatement* statement, std::int64_t appended_at);
-    /// Without what they add, which is then read back.
-    Task<Outcome> send_to_lists(const Job* job);
-    /// A statement that the cluster answered with an error: what it refuses for good it gets by reading.
-    Task<Outcome> not_taken(const Job* job, const OwedStatement* statement, Error error);
-    Task<Outcome> resync(const Job* job, const OwedResync* order, ListTimes list_times);
-    /// Of the elements of one partition, as far as anything that is owed tells. Under a hold that is everything: what
-    /// was under way is owed by then, or was compared when it was paid.
-    ListTimes list_times_owed(routing::ScopeId scope, const OwedResync& partition) const;
-    bool is_counter(const OwedResync& order) const;
-    /// Whether no counter update of unknown fate can come any more; settled: now.
-    Task<Outcome> quiet(const Job* job, const OwedResync* order, const ReplayScope* scope);
-    Task<Result<Schemas>> schemas_as_of(SteadyTime when);
-    /// Owes the order to the other cluster instead.
-    Task<Outcome> turn_round(const Job* job, const OwedResync* order);
-    Outcome judge(const Job& job, const Error& error);
-    /// A resync of a table that is not the same on both clusters: a schema change may be on its way.
-    Outcome wait_for_schema(const Job& job, const Error& error);
-};
 
 Replayer::Replayer(journal::Journal& journal, cluster::Session& owed, cluster::Session& other, LiveTraffic& traffic,
                    Transit& transit, ReplayOptions options)
@@ -197,7 +68,7 @@ std::shared_ptr<Replayer::State::Batch> Replayer::State::next_batch() {
     std::map<std::pair<std::uint32_t, OwedResync>, std::size_t> orders;
     std::map<std::pair<std::uint32_t, std::vector<OwedResync>>, std::size_t> lists;
     const auto now = Shard::here().clock().now();
-    for (const auto& entry : journal.owed(options.stream, at_once.now() * 8 + std::min(waiting, kMostWaiting))) {
+    for (const auto& entry : journal.owed(options.stream, batch_size())) {
         // A batch of these is most of a millisecond. Where clients are served on the same core, they come first.
         std::this_thread::yield();
         auto payload = journal.read(entry.id);
@@ -212,7 +83,7 @@ std::shared_ptr<Replayer::State::Batch> Replayer::State::next_batch() {
             continue;
         }
         if (const auto* order = std::get_if<OwedResync>(&work.value())) {
-            if (!settling.takes_part(row_of(routing::ScopeId(entry.scope), *order), entry.id)) {
+            if (!settling.takes_part(counter_row(routing::ScopeId(entry.scope), *order), entry.id)) {
                 ++batch->waiting;
                 continue;
             }
@@ -349,7 +220,7 @@ Task<Outcome> Replayer::State::run(const Job* job) {
     const auto outcome = co_await resync(job, order, std::move(list_times));
     const bool anew = outcome == Outcome::later || outcome == Outcome::again || outcome == Outcome::waits;
     // Counters are counted as of when the clusters answered.
-    if (standing && anew && !settling.has_answered(row_of(job->scope, *order)))
+    if (standing && anew && !settling.has_answered(counter_row(job->scope, *order)))
         standing->put_off(options.stream, job->scope, *order, newest);
     co_return outcome;
 }
@@ -386,26 +257,6 @@ Outcome Replayer::State::judge(const Job& job, const Error& error) {
     if (!for_good) return Outcome::again;
     for (const auto id : job.entries) put_aside(id, to_string(error));
     return Outcome::set_aside;
-}
-
-Outcome Replayer::State::wait_for_schema(const Job& job, const Error& error) {
-    const auto now = Shard::here().now();
-    bool for_good = false;
-    for (const auto id : job.entries) {
-        auto& since = tries[id].schema_unlike_since;
-        if (!since) since = now;
-        for_good = now - *since >= options.schema_patience || for_good;
-    }
-    if (for_good) {
-        for (const auto id : job.entries) put_aside(id, to_string(error));
-        return Outcome::set_aside;
-    }
-    std::uint64_t dropped = 0;
-    if (schema_limit.pass(now, dropped)) {
-        log.info("owed rows wait for the schema of both clusters to be the same",
-                 {kv("error", to_string(error)), kv("dropped", dropped)});
-    }
-    return Outcome::again;
 }
 
 Task<Outcome> Replayer::State::not_taken(const Job* job, const OwedStatement* statement, Error error) {
@@ -457,188 +308,6 @@ Task<Status> Replayer::State::send(const OwedStatement* owed_statement, std::int
                                 answer.error().detail == static_cast<std::int32_t>(cql::ErrorCode::unprepared);
         if (!unprepared || attempt >= 3) co_return fail(std::move(answer.error()));
     }
-}
-
-Task<Outcome> Replayer::State::turn_round(const Job* job, const OwedResync* order) {
-    Bytes payload;
-    encode_owed_resync(*order, payload);
-    const OneShot<bool> done;
-    journal.append(options.stream ^ 1, job->scope.value(), payload,
-                   [log = &journal, done](Result<journal::EntryId> entry) {
-                       if (entry) log->release(entry.value());
-                       done.set(entry.has_value());
-                   });
-    const bool durable = co_await done;
-    co_return durable ? Outcome::settled : Outcome::again;
-}
-
-Task<Result<Schemas>> Replayer::State::schemas_as_of(SteadyTime when) {
-    return Schemas::as_of(&other, &owed, when, Deadline::in(Shard::here().clock(), options.request_timeout));
-}
-
-bool Replayer::State::is_counter(const OwedResync& order) const {
-    const auto schema = owed.schema();
-    const auto* table = schema ? schema->table(order.keyspace, order.table) : nullptr;
-    return table != nullptr && table->is_counter;
-}
-
-Task<Outcome> Replayer::State::quiet(const Job* job, const OwedResync* order, const ReplayScope* scope) {
-    const auto row = row_of(job->scope, *order);
-    switch (settling.next(row, Shard::here().now())) {
-        case CounterSettling::Next::probe:
-            break;
-        case CounterSettling::Next::wait:
-            co_return Outcome::waits;
-        case CounterSettling::Next::count:
-            co_return Outcome::settled;
-    }
-    const auto schema = owed.schema();
-    const auto* table = schema ? schema->table(order->keyspace, order->table) : nullptr;
-    auto made = table ? TableShape::make(*table, *table, scope->scope, scope->tenant_column)
-                      : Result<ShapePtr>(fail(Errc::not_found, "no such table"));
-    if (!made) co_return judge(*job, made.error());
-    const auto shape = std::move(made.value());
-    for (auto* session : {&other, &owed}) {
-        cluster::QueryOptions read;
-        read.consistency = cql::Consistency::all;
-        read.page_size = 1;
-        read.by = Deadline::in(Shard::here().clock(), options.request_timeout);
-        const auto range = order->range.value_or(TokenRange{});
-        const bool whole = order->partition_key.empty();
-        auto text = whole ? shape->select_range(range, ElementTimes::hidden, {})
-                          : shape->select_partition(ElementTimes::hidden);
-        auto values = whole ? shape->range_values(range) : shape->key_values(order->partition_key, {});
-        auto answered = co_await session->execute(std::move(text), std::move(values), read);
-        if (answered) continue;
-        if (is_stopping(answered.error()) || classify(answered.error()) != Failure::passing)
-            co_return judge(*job, answered.error());
-        settling.unanswered(row, Shard::here().now());
-        co_return Outcome::waits;
-    }
-    settling.answered(row, Shard::here().now(), job->entries);
-    co_return Outcome::waits;
-}
-
-ListTimes Replayer::State::list_times_owed(routing::ScopeId scope, const OwedResync& partition) const {
-    const auto token = cql::murmur3_token(partition.partition_key);
-    const auto is_about_it = [&](const OwedResync& row) {
-        return row.keyspace == partition.keyspace && row.table == partition.table &&
-               (row.partition_key.empty() ? row.range.value_or(TokenRange{}).contains(token)
-                                          : row.partition_key == partition.partition_key);
-    };
-    const auto schema = owed.schema();
-    ListTimes times;
-    for (const auto& entry : journal.owed(options.stream, kMostLookedThrough)) {
-        if (entry.scope != scope.value()) continue;
-        auto payload = journal.read(entry.id);
-        if (!payload) continue;  // settled meanwhile; damage is told of when its turn comes
-        auto work = decode_owed(payload.value());
-        if (!work) continue;
-        if (const auto* order = std::get_if<OwedResync>(&work.value())) {
-            // One for a range or table stands for what was written since it was appended, too.
-            const bool stands = order->partition_key.empty();
-            if (is_about_it(*order)) times.otherwise(stands ? Shard::here().clock().wall_micros() : entry.appended_at);
-            continue;
-        }
-        auto& statement = std::get<OwedStatement>(work.value());
-        if (!statement.adds_to_lists || std::ranges::none_of(statement.rows, is_about_it)) continue;
-        times.otherwise(entry.appended_at);
-        if (const auto emptied = without_list_elements(std::move(statement), schema.get()))
-            times.merge(emptied.value().times);
-    }
-    return times;
-}
-
-Task<Outcome> Replayer::State::resync(const Job* job, const OwedResync* order, ListTimes list_times) {
-    const auto scope = options.scope_of ? options.scope_of(job->scope) : std::nullopt;
-    if (!scope) {
-        // Its migration was cancelled or completed: nobody wants it any more.
-        co_return Outcome::settled;
-    }
-    const auto to = options.stream == 1 ? routing::Side::target : routing::Side::source;
-    if (INJECT("sync.drop_resync")) co_return Outcome::settled;
-    if (scope->primary == to) {
-        // Of a phase that is over: a switch waits until all such orders are carried out, but a crash offers those of a
-        // segment that was not deleted once more. By now this cluster has writes that the other one has not, and
-        // making it equal to that one would delete them. It is the other one that may have to be made equal to this:
-        // after a forced switch, which leaves what it leaves.
-        const auto turned = co_await turn_round(job, order);
-        co_return turned;
-    }
-    const bool counts = is_counter(*order);
-    if (counts) {
-        const auto now = co_await quiet(job, order, &scope.value());
-        if (now != Outcome::settled) co_return now;
-    }
-    Pair pair{other,
-              owed,
-              traffic,
-              transit,
-              job->scope,
-              scope->scope,
-              scope->tenant_column,
-              options.stream == 1 ? routing::Side::source : routing::Side::target,
-              scope->unknown_timestamp};
-    WorkOptions work;
-    work.attempts = 3;
-    work.parallelism = 2;
-    work.list_times = std::move(list_times);
-    if (!order->partition_key.empty()) {
-        work.further_list_times = [this, scope = job->scope, order = *order] { return list_times_owed(scope, order); };
-    } else {
-        // An order for a range or table stands for writes since it was appended too. Below what they deleted, which may
-        // be owed as statements that are still to be sent, their elements would not live.
-        work.list_times.otherwise(Shard::here().clock().wall_micros());
-    }
-    if (counts) work.read_consistency = cql::Consistency::all;
-    work.request_timeout = options.request_timeout;
-    Resync one(std::move(pair), std::move(work));
-    // What was written may be in a column that was added a moment ago.
-    auto seen = co_await schemas_as_of(job->seen_at);
-    if (!seen) co_return judge(*job, seen.error());
-    const auto schemas = std::move(seen.value());
-    if (schemas.lack(order->keyspace, order->table)) {
-        log.info("the table of an owed resync was dropped", {kv("table", order->keyspace + "." + order->table)});
-        co_return Outcome::settled;
-    }
-    auto made = one.shape_of(schemas, order->keyspace, order->table);
-    if (!made) co_return wait_for_schema(*job, made.error());
-    auto shape = std::move(made.value());
-    Result<Report> done = fail(Errc::internal, "not run");
-    if (order->partition_key.empty()) {
-        done = co_await one.table(std::move(shape), order->range.value_or(TokenRange{}), stop);
-    } else {
-        done = co_await one.partition(std::move(shape), order->partition_key, order->serial, stop);
-    }
-    const bool refused =
-        done ? done.value().refused > 0 : !is_stopping(done.error()) && classify(done.error()) != Failure::passing;
-    if (refused) {
-        // Perhaps only in the words of a table that has changed meanwhile.
-        auto seen_now = co_await schemas_as_of(Shard::here().clock().now());
-        if (!seen_now) co_return judge(*job, seen_now.error());
-        if (!seen_now.value().same_table(schemas, order->keyspace, order->table)) co_return Outcome::again;
-    }
-    if (counts) settling.ended(row_of(job->scope, *order));
-    if (!done) co_return judge(*job, done.error());
-    const auto& report = done.value();
-    rows_read += report.rows;
-    // What was added may be there or not. Its order stays, and the counters are read again when it cannot come any
-    // more.
-    if (report.unknown_fate > 0) co_return Outcome::later;
-    if (report.refused > 0) {
-        auto why = fmt::format("{}.{}: {} values refused", order->keyspace, order->table, report.refused);
-        for (const auto& sample : report.samples) {
-            if (sample.kind != DifferenceKind::refused) continue;
-            why += ": " + (sample.source.empty() ? sample.target : sample.source);
-            break;
-        }
-        for (const auto id : job->entries) put_aside(id, why);
-        co_return Outcome::set_aside;
-    }
-    // What differs after a repair under a hold was written again meanwhile, or is a time that cannot be lowered.
-    if (report.repaired < report.differences) co_return judge(*job, Error(Errc::conflict, "differences left"));
-    ++resyncs;
-    co_return Outcome::settled;
 }
 
 }  // namespace penumbra::sync

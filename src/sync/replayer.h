@@ -68,8 +68,9 @@ struct ReplayCounts {
     double per_second = 0;      ///< entries settled, over the last seconds; 0 when nothing was owed
 };
 
-/// Pays what the journal says one cluster is owed. Order does not matter: statements carry their timestamps, and a
-/// resync reads the primary when it runs. Lives on a background shard (it reads the journal's files there).
+/// Pays what the journal says one cluster is owed. The order of statements does not matter, since they carry their
+/// timestamps; a resync reads the primary when it runs, after the statements that were owed before it about its rows.
+/// Lives on a background shard (it reads the journal's files there).
 class Replayer {
   public:
     /// `owed` is the cluster of options.stream, `other` the one that has what is owed.

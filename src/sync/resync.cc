@@ -108,30 +108,29 @@ Task<Status> Resync::State::portion(Work* work, Equalizer* equalizer, Pace* pace
     co_return compared;
 }
 
-Task<Result<Report>> Resync::partition(ShapePtr shape, Bytes partition_key, std::optional<cql::Consistency> serial,
-                                       StopSignal& stop) {
+Task<Status> Resync::ready(ShapePtr shape, OwedResync order, StopSignal& stop) {
     Work work(state_->pair, state_->options, stop);
-    if (serial) {
-        auto finished = co_await State::finish_conditional(&work, shape, partition_key, *serial);
+    if (order.serial) {
+        auto finished = co_await State::finish_conditional(&work, shape, order.partition_key, *order.serial);
         CO_TRY(std::move(finished));
     }
-    const auto tokens = TokenRange::of(cql::murmur3_token(partition_key));
+    const auto tokens = order.partition_key.empty() ? order.range.value_or(TokenRange{})
+                                                    : TokenRange::of(cql::murmur3_token(order.partition_key));
     auto arrived = co_await work.all_arrived(shape, tokens);
-    CO_TRY(std::move(arrived));
-    Equalizer equalizer(work, State::kTolerance, Fix::repair);
-    Pace pace(work.options.rows_per_second);
-    Plan::Item item{shape, {}};
-    auto done = co_await State::portion(&work, &equalizer, &pace, item, std::move(partition_key));
-    CO_TRY(std::move(done));
-    co_return std::move(work.report);
+    co_return arrived;
 }
 
-Task<Result<Report>> Resync::table(ShapePtr shape, TokenRange range, StopSignal& stop) {
+Task<Result<Report>> Resync::run(ShapePtr shape, OwedResync order, StopSignal& stop) {
     Work work(state_->pair, state_->options, stop);
-    auto arrived = co_await work.all_arrived(shape, range);
-    CO_TRY(std::move(arrived));
     Equalizer equalizer(work, State::kTolerance, Fix::repair);
     Pace pace(work.options.rows_per_second);
+    if (!order.partition_key.empty()) {
+        Plan::Item item{shape, {}};
+        auto done = co_await State::portion(&work, &equalizer, &pace, item, std::move(order.partition_key));
+        CO_TRY(std::move(done));
+        co_return std::move(work.report);
+    }
+    const auto range = order.range.value_or(TokenRange{});
     Plan plan;
     const auto ranges = within(range, split_ring(work.pair.from.ring(), work.options.splits));
     add_portions(shape, ranges, work.options, work.pair.scope, plan);

@@ -1,18 +1,15 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 
-#include "base/bytes.h"
 #include "base/result.h"
-#include "cql/protocol/version.h"
 #include "runtime/async.h"
 #include "runtime/task.h"
 #include "sync/options.h"
+#include "sync/owed_write.h"
 #include "sync/report.h"
 #include "sync/table_shape.h"
-#include "sync/token_range.h"
 
 namespace penumbra::sync {
 
@@ -39,12 +36,12 @@ class Resync {
     /// has not come to both yet.
     Result<ShapePtr> shape_of(const Schemas& schemas, const std::string& keyspace, const std::string& table) const;
 
-    /// The rows of the scope in one partition. `partition_key` is serialized as for the token. With `serial` the
-    /// primary is made to finish what conditional writes of unknown fate have left there first.
-    Task<Result<Report>> partition(ShapePtr shape, Bytes partition_key, std::optional<cql::Consistency> serial,
-                                   StopSignal& stop);
-    /// The rows of the scope in one table whose tokens are in the range. TokenRange{}: all of them.
-    Task<Result<Report>> table(ShapePtr shape, TokenRange range, StopSignal& stop);
+    /// Before run(): makes the primary finish what conditional writes of unknown fate have left there, if the order
+    /// says so, and waits until what was sent to the clusters or read on the primary before has arrived. What is
+    /// missing on the shadow then is either owed as a statement or run()'s to find.
+    Task<Status> ready(ShapePtr shape, OwedResync order, StopSignal& stop);
+    /// The rows of the scope that the order is about.
+    Task<Result<Report>> run(ShapePtr shape, OwedResync order, StopSignal& stop);
 
   private:
     struct State;

@@ -19,6 +19,7 @@ struct TokenRange {
     static TokenRange of(cql::Token token) { return {cql::Token(token.value() - 1), token}; }  ///< that one alone
     bool contains(const TokenRange& other) const { return start <= other.start && other.end <= end; }
     bool contains(cql::Token token) const { return start < token && token <= end; }
+    bool meets(const TokenRange& other) const { return start < other.end && other.start < end; }
     auto operator<=>(const TokenRange&) const = default;
 };
 

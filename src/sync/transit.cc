@@ -9,8 +9,8 @@ constexpr Nanos kLook = Millis(1);
 }
 
 bool Transit::Place::meets(const Place& other) const {
-    return shadow == other.shadow && scope == other.scope && tokens.start < other.tokens.end &&
-           other.tokens.start < tokens.end && table == other.table && keyspace == other.keyspace;
+    return shadow == other.shadow && scope == other.scope && tokens.meets(other.tokens) && table == other.table &&
+           keyspace == other.keyspace;
 }
 
 Transit::Passage Transit::begin(Place place) {

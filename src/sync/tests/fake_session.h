@@ -25,6 +25,7 @@ class FakeSession final : public cluster::Session {
     bool scylla = false;
     // Of send().
     Bytes reply;
+    std::function<void()> on_send = [] {};
     Nanos takes{0};
     std::vector<SteadyTime> sent_at;
     std::size_t most_at_once = 0;
@@ -52,6 +53,7 @@ class FakeSession final : public cluster::Session {
         most_at_once = std::max(most_at_once, ++at_once_);
         if (takes > Nanos(0)) co_await sleep(takes);
         --at_once_;
+        on_send();
         co_return reply;
     }
     Task<Result<Bytes>> prepare(std::string, std::string, Deadline) override { co_return Bytes(); }

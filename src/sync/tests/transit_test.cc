@@ -131,7 +131,10 @@ class TransitTest : public ::testing::Test {
     static Task<void> resync(TransitTest* self, Run* run) {
         Resync one(self->pair(), self->options);
         auto shape = TableShape::make(table(), table(), self->scope, "").value();
-        auto report = co_await one.partition(std::move(shape), kKey, std::nullopt, *self->stop);
+        const OwedResync order{"ks", "t", kKey};
+        const auto ready = co_await one.ready(shape, order, *self->stop);
+        EXPECT_TRUE(ready);
+        auto report = co_await one.run(std::move(shape), order, *self->stop);
         run->report.emplace(std::move(report));
         run->done = true;
     }
