@@ -709,6 +709,8 @@ Task<void> Coordinator::collect(metrics::MetricWriter* out) {
     out->counter("penumbra_not_understood_total", kStrange, traffic.writes_not_understood, {{"taken_for", "write"}});
     out->counter("penumbra_shadow_not_sent_total", "Writes owed at once, for the shadow was not answering.",
                  traffic.shadow_not_sent);
+    out->counter("penumbra_shadow_given_up_total",
+                 "Writes owed before the shadow's time was over, for memory was short.", traffic.shadow_given_up);
     out->gauge("penumbra_shadow_circuits_open", "Shards that hold writes back from a shadow that does not answer.",
                static_cast<double>(traffic.circuits_open));
     for (const auto* view : {&surroundings_.source, &surroundings_.target}) {

@@ -26,6 +26,7 @@ struct Traffic {
     std::uint64_t overloaded = 0;       ///< requests and answers that there was no memory for
     std::uint64_t memory_used = 0;      ///< bytes of the memory budget
     std::uint64_t shadow_not_sent = 0;  ///< owed at once: the circuit was open
+    std::uint64_t shadow_given_up = 0;  ///< owed before the shadow's time was over: memory was short
     std::uint64_t circuits_open = 0;    ///< shards that hold writes back from a shadow now
 };
 

@@ -375,8 +375,7 @@ void Exchange::primary_ended(const cql::FrameView* frame, const Error* error) {
         if (primary_.outcome == Outcome::ok && shadow_.outcome == Outcome::ok) {
             answer_with(*frame);
         } else {
-            shard_.memory().take(frame->whole.size());
-            memory_ += frame->whole.size();
+            shard_.charge(*this, frame->whole.size());
             reply_.assign(frame->whole.begin(), frame->whole.end());
         }
     } else {
@@ -538,11 +537,28 @@ void Exchange::on_turn_end() {
 
 void Exchange::on_shadow_deadline() {
     if (!shadow_.is_pending_outcome()) return;
+    end_waiting_for_shadow(
+        Error(Errc::timeout, fmt::format("the {} cluster did not answer in time", routing::to_string(shadow_.side))));
+}
+
+bool Exchange::give_up_shadow() {
+    // What cannot be repeated would have to be settled or read back; and who is to be told of the shadow gets its time.
+    const bool journal_will_do = mirroring_ == Mirroring::exact && !must_tell_of_shadow();
+    if (!shadow_.is_pending_outcome() || primary_.outcome != Outcome::ok || owing_ == Owing::appending ||
+        !journal_will_do)
+        return false;
+    shadow_hook_.unlink();
+    ++shard_.counters().shadow_given_up;
+    end_waiting_for_shadow(
+        Error(Errc::overloaded, fmt::format("the {} cluster is so late that its writes take the memory of requests",
+                                            routing::to_string(shadow_.side))));
+    return true;
+}
+
+void Exchange::end_waiting_for_shadow(const Error& why) {
     shadow_.cancel();
     shadow_.outcome = Outcome::unknown;
-    const Error late(Errc::timeout,
-                     fmt::format("the {} cluster did not answer in time", routing::to_string(shadow_.side)));
-    shadow_ended(nullptr, &late);
+    shadow_ended(nullptr, &why);
 }
 
 // ---- the end

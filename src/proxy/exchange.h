@@ -67,6 +67,9 @@ class Exchange {
     /// The request's deadline, or the shadow's, has come.
     void on_request_deadline();
     void on_shadow_deadline();
+    /// Where only the shadow is waited for, whom the journal can stand in for: not any longer, for its memory is
+    /// needed. False: something else is waited for, too.
+    bool give_up_shadow();
     /// The shadow has had the rest of the turn in which the primary answered.
     void on_turn_end();
     std::uint64_t serial() const { return serial_; }
@@ -138,6 +141,7 @@ class Exchange {
     cluster::TableRoute* place_on(routing::Side side);
     void primary_ended(const cql::FrameView* frame, const Error* error);
     void shadow_ended(const cql::FrameView* frame, const Error* error);
+    void end_waiting_for_shadow(const Error& why);
     void send_legs();
     void send_to_shadow();
     void advance();

@@ -56,9 +56,7 @@ bool Exchange::evaluate_volatiles() {
     Bytes ours;
     edit.append_to(ours);
     if (ours.size() > frame_.size()) {
-        const auto grown = cost_of(ours.size()) - cost_of(frame_.size());
-        shard_.memory().take(grown);
-        memory_ += grown;
+        shard_.charge(*this, cost_of(ours.size()) - cost_of(frame_.size()));
     }
     frame_ = std::move(ours);
     view_ = cql::view_frame(frame_, cql::Direction::request).value();

@@ -96,6 +96,7 @@ Task<Traffic> Proxy::traffic() {
         sum.longest_hold_nanos = std::max(sum.longest_hold_nanos, part.longest_hold_nanos);
         sum.shadow_writes += part.shadow_writes;
         sum.shadow_not_sent += part.shadow_not_sent;
+        sum.shadow_given_up += part.shadow_given_up;
         sum.circuits_open += part.circuits_open;
         sum.shadow_failures += part.shadow_failures;
         sum.reads_not_understood += part.reads_not_understood;

@@ -17,6 +17,7 @@ namespace {
 constexpr Nanos kSweepEvery = 20ms;
 // Of a stalled cluster thousands may be due at once: those who are served meanwhile are not to wait for all of them.
 constexpr int kSweptPerTurn = 64;
+constexpr int kGivenUpPerTurn = 256;
 constexpr std::size_t kGatesByNumber = 4096;
 // Of an Exchange: those that every request uses.
 constexpr std::size_t kLinesAhead = 12;
@@ -127,7 +128,12 @@ ScopeGate& ProxyShard::new_gate(routing::ScopeId scope) {
 
 Exchange* ProxyShard::take_exchange(std::size_t frame_bytes) {
     const auto cost = Exchange::cost_of(frame_bytes);
+    if (memory_.is_tight() && !due_shadows_.empty() && exchanges_hold_ > memory_.limit() / 8) [[unlikely]] {
+        memory_is_short_ = true;
+        shard_.defer(*this);
+    }
     if (!memory_.try_take(cost)) return nullptr;
+    exchanges_hold_ += cost;
     if (free_.empty()) {
         // Kept for good, so counted for good.
         memory_.take(sizeof(Exchange));
@@ -154,6 +160,7 @@ Exchange* ProxyShard::take_exchange(std::size_t frame_bytes) {
 }
 
 void ProxyShard::give_back(Exchange& exchange) {
+    exchanges_hold_ -= exchange.memory_;
     memory_.give_back(std::exchange(exchange.memory_, 0));
     // What it keeps for its next request: for all of them together no more than an eighth of the budget.
     const auto bytes = exchange.frame_.capacity() + exchange.reply_.capacity();
@@ -190,6 +197,17 @@ void ProxyShard::run_deferred() {
         if (exchange->serial() == serial && !exchange->is_free()) exchange->on_turn_end();
     }
     told_at_turn_end_.clear();
+    if (std::exchange(memory_is_short_, false)) give_up_shadows();
+}
+
+/// A shadow that is late has memory for as long as it is waited for, and the journal could stand in for it. Before that
+/// makes requests OVERLOADED the writes that have waited longest are given up; the breaker hears of it.
+void ProxyShard::give_up_shadows() {
+    int left = kGivenUpPerTurn;
+    for (auto at = due_shadows_.begin(); at != due_shadows_.end() && left > 0 && memory_.is_tight(); --left) {
+        auto& late = *at++;  // which leaves the list
+        late.give_up_shadow();
+    }
 }
 
 void ProxyShard::sweep() {

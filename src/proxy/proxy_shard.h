@@ -136,6 +136,12 @@ class ProxyShard final : Deferred {
     /// What tells this shard's timeuuids from those of all others.
     std::uint64_t uuid_node() const { return uuid_node_; }
     void give_back(Exchange& exchange);
+    /// It holds more than it was given: memory that is there already.
+    void charge(Exchange& exchange, std::size_t bytes) {
+        memory_.take(bytes);
+        exchange.memory_ += bytes;
+        exchanges_hold_ += bytes;
+    }
     /// The exchange hears of it when its time, or its shadow's, has come.
     void watch_request(Exchange& exchange);
     void watch_shadow(Exchange& exchange);
@@ -170,13 +176,16 @@ class ProxyShard final : Deferred {
                                            boost::intrusive::constant_time_size<false>>;
     ScopeGate& new_gate(routing::ScopeId scope);
     void sweep();
+    void give_up_shadows();
     void run_deferred() override;
     static Task<void> refresh_and_start(ProxyShard* self);
 
     ProxyContext& context_;
     Shard& shard_;
     MemoryBudget& memory_;
-    MemoryHold idle_;  ///< what exchanges keep for their next request
+    MemoryHold idle_;                 ///< what exchanges keep for their next request
+    std::size_t exchanges_hold_ = 0;  ///< for those under way
+    bool memory_is_short_ = false;    ///< of this turn: shadows are given up at its end
     Log log_{"proxy"};
     routing::RouterPtr router_;
     cluster::Pool* pools_[2];

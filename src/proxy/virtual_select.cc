@@ -277,7 +277,7 @@ Task<Result<cql::Rows>> VirtualSelect::ask_values(cql::BoundText selection) {
     auto viewed = cql::view_frame(reply, cql::Direction::response);
     CO_TRY(const auto frame, std::move(viewed));
     auto read = cql::Rows::from(frame);
-    if (read && read.value().empty())
+    if (read && (read.value().empty() || read.value().columns().empty()))
         co_return refuse_select(cql::ErrorCode::server_error, "the primary's system.local is empty");
     co_return read;
 }

@@ -154,6 +154,34 @@ std::string TableShape::selected(ElementTimes times) const {
     return out;
 }
 
+Status TableShape::check_columns(const cql::Rows& rows, ElementTimes times) const {
+    if (rows.empty()) return ok();
+    std::size_t wanted = partition_key_.size() + clustering_.size();
+    for (const auto& column : columns_) {
+        const bool timed = !column.type->is_multi_cell() || times == ElementTimes::shown;
+        wanted += !column.type->is_counter() && timed ? 3 : 1;
+    }
+    const auto& columns = rows.columns();
+    if (columns.size() != wanted) {
+        return fail(Errc::malformed, fmt::format("{}: the node answered with {} columns instead of the {} asked for",
+                                                 name_, columns.size(), wanted));
+    }
+    auto at = columns.begin();
+    for (const auto* part : {&partition_key_, &clustering_}) {
+        for (const auto& column : *part) {
+            if ((at++)->name == column.name) continue;
+            return fail(Errc::malformed, fmt::format("{}: the node answered without column {}", name_, column.name));
+        }
+    }
+    for (const auto row : rows) {
+        for (std::size_t i = 0; i < partition_key_.size(); ++i) {
+            if (!row[i].has_value())
+                return fail(Errc::malformed, name_ + ": the node answered with a row without a key");
+        }
+    }
+    return ok();
+}
+
 std::string TableShape::select_range(const TokenRange& range, ElementTimes times, std::string_view suffix) const {
     std::string out = "SELECT " + selected(times) + " FROM " + name_;
     const auto token = "token(" + names_of(partition_key_) + ")";
@@ -279,6 +307,7 @@ Status TableShape::decode_column(const cql::Row& row, std::size_t& at, std::size
 
 Status TableShape::Decoder::page(const cql::Rows& rows, std::int64_t now_seconds, std::vector<RowItem>& out) {
     const auto& shape = *shape_;
+    TRY(shape.check_columns(rows, times_));
     const auto keys = shape.partition_key_.size();
     for (const auto row : rows) {
         Bytes partition;

@@ -86,6 +86,8 @@ class TableShape {
     enum class TenantIn : std::uint8_t { nothing, partition_key, clustering, columns };
 
     std::string selected(ElementTimes times) const;
+    /// Whether these are rows of what selected() asks for. A server that answers something else is not believed.
+    Status check_columns(const cql::Rows& rows, ElementTimes times) const;
     bool in_scope(const cql::Row& row) const;
     Status decode_column(const cql::Row& row, std::size_t& at, std::size_t column, ElementTimes times,
                          std::int64_t now_seconds, RowImage& out) const;

@@ -267,7 +267,7 @@ def test_flags_that_are_wrong(serve: Serve) -> None:
     says(serve("stray"), 2, "stray")
     says(serve("--config"), 2, "--config")
     says(serve("--memory-budget", "32MiB", "--shards", "2"), 1, "--memory-budget 32MiB is 14MiB for each of 2 shards",
-         "--max-frame 16MiB", "give 184MiB or more")
+         "--max-frame 16MiB", "give 183MiB or more")
 
 
 def test_files_that_are_wrong(serve: Serve, tmp_path: Path) -> None:

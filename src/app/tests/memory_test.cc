@@ -35,12 +35,12 @@ TEST(Memory, TooLittleForOneRequestIsRefusedWithWhatIsEnough) {
     EXPECT_THAT(refused.error().what,
                 AllOf(HasSubstr("--memory-budget 128MiB is 28MiB for each of 4 shards"),
                       HasSubstr("one request of --max-frame 16MiB"),
-                      HasSubstr("give 367MiB or more, fewer --shards, or a shorter --max-frame")));
+                      HasSubstr("give 366MiB or more, fewer --shards, or a shorter --max-frame")));
 
     // Each of the remedies is one.
-    settings.memory_budget.set(367_MiB);
-    EXPECT_TRUE(check_memory(settings, 4));
     settings.memory_budget.set(366_MiB);
+    EXPECT_TRUE(check_memory(settings, 4));
+    settings.memory_budget.set(365_MiB);
     EXPECT_FALSE(check_memory(settings, 4));
     settings.max_frame.set(4_MiB);
     EXPECT_TRUE(check_memory(settings, 4));

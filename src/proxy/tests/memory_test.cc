@@ -9,6 +9,10 @@ namespace {
 using namespace std::chrono_literals;
 using cql::ErrorCode;
 
+std::string insert_of(std::size_t size) {
+    return "INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, '" + std::string(size, 'x') + "')";
+}
+
 class MemoryTest : public ::testing::Test {
   protected:
     MemoryTest() {
@@ -20,9 +24,7 @@ class MemoryTest : public ::testing::Test {
     ~MemoryTest() override { memory().set_limit(MemoryBudget::kNoLimit); }
 
     MemoryBudget& memory() { return world.loop.shard().memory(); }
-    static std::string insert(std::size_t size) {
-        return "INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, '" + std::string(size, 'x') + "')";
-    }
+    static std::string insert(std::size_t size) { return insert_of(size); }
     static Bytes frame_of(std::int16_t stream, const std::string& text) {
         cql::RequestHead head;
         head.stream = stream;
@@ -96,6 +98,38 @@ TEST_F(MemoryTest, RequestsPastTheBudgetAreOverloadedAndMakeRoomWhenTheyEnd) {
     world.loop.on([this] { world.source->on_request = [](const auto& asked) { asked.server->obey(asked); }; });
     EXPECT_TRUE(Client::is_result(client->run(insert(10))));
 }
+
+class StalledShadowTest : public ::testing::TestWithParam<Phase> {};
+
+TEST_P(StalledShadowTest, TakesNoMemoryFromRequests) {
+    World world{10s, 8s, {}, {}, {}};
+    auto& memory = world.loop.shard().memory();
+    world.set_phase(GetParam());
+    auto client = world.client();
+    EXPECT_TRUE(Client::is_result(client->run(insert_of(10))));
+    world.target->on_request = [](const auto& asked) {
+        if (!asked.is_write()) asked.server->obey(asked);
+    };
+    memory.set_limit(memory.used() + 40 * (Exchange::cost_of(30'000) + sizeof(Exchange)));
+    // In shadow_sync they wait for the shadow until memory is short; in shadow_async for the disk alone.
+    const std::size_t unanswered = GetParam() == Phase::shadow_sync ? 30 : 8;
+    std::vector<std::int16_t> sent;
+    for (std::size_t i = 0; i < 120; ++i) {
+        sent.push_back(client->query(insert_of(30'000)));
+        world.loop.until([&] { return client->answers.size() + unanswered >= sent.size(); });
+    }
+    // Those that there is no memory to wait with have their answers, long before the shadow's time is over.
+    const auto began = std::chrono::steady_clock::now();
+    for (std::size_t i = 0; i < 80; ++i) ASSERT_TRUE(Client::is_result(client->wait(sent[i]))) << i;
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 6s);
+    EXPECT_GE(world.loop.run<Traffic>([&] { return world.proxy->traffic(); }).shadow_given_up, 16U);
+    EXPECT_EQ(world.loop.run<Traffic>([&] { return world.proxy->traffic(); }).overloaded, 0U);
+    EXPECT_GE(world.owed(Side::target).size(), 80U);
+    memory.set_limit(MemoryBudget::kNoLimit);
+}
+
+INSTANTIATE_TEST_SUITE_P(Phases, StalledShadowTest, ::testing::Values(Phase::shadow_async, Phase::shadow_sync),
+                         [](const auto& one) { return std::string(routing::to_string(one.param)); });
 
 TEST_F(MemoryTest, AnswersThatAClientDoesNotReadStayWithinTheBudget) {
     constexpr std::int16_t kAnswers = 300;
