@@ -167,6 +167,11 @@ class Exchange {
     using OwedOrders = boost::container::small_vector<OwedOrder, 4>;
     /// One for each row that the statements touch.
     void encode_orders(OwedOrders& orders) const;
+    /// Behind what is there. `row`: its clustering columns, or none.
+    void encode_order(const Piece& piece, const PlanPart& part, const ClusteringKey& row,
+                      std::optional<cql::Consistency> serial) const;
+    /// Of so many rows the partitions are owed.
+    bool owes_single_rows() const;
     bool touches_rows() const;
     bool is_conditional() const;
     Scopes owing_scopes() const;

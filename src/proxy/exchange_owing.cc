@@ -98,19 +98,44 @@ std::optional<cql::Consistency> Exchange::serial_read() const {
     return serial;
 }
 
+bool Exchange::owes_single_rows() const {
+    // Each row is an order of its own, and read on its own. Beyond a few, a partition is not much more to read.
+    constexpr std::size_t kMostRows = 8;
+    std::size_t parts = 0;
+    for (const auto& piece : pieces_) parts += piece.plan->parts.size();
+    return parts <= kMostRows;
+}
+
+void Exchange::encode_order(const Piece& piece, const PlanPart& part, const ClusteringKey& row,
+                            std::optional<cql::Consistency> serial) const {
+    auto& all = shard_.scratch();
+    const auto at = all.size();
+    if (!row.empty()) {
+        const auto key_at = sync::begin_owed_row_resync(part.keyspace, part.table, serial, all);
+        const auto before = all.size();
+        if (append_partition_key(part, piece.values, all) && all.size() > before) {
+            sync::end_owed_row_resync(key_at, row, all);
+            return;
+        }
+        all.resize(at);
+    }
+    sync::begin_owed_resync(part.keyspace, part.table, serial, all);
+    if (!append_partition_key(part, piece.values, all) && serial) {
+        // Paxos is of one partition, and so is such a read.
+        all.resize(at);
+        sync::begin_owed_resync(part.keyspace, part.table, std::nullopt, all);
+    }
+}
+
 void Exchange::encode_orders(OwedOrders& orders) const {
     const auto serial = serial_read();
+    const bool single_rows = owes_single_rows();
     auto& all = shard_.scratch();
     all.clear();
     for (const auto& piece : pieces_) {
         for (const auto& part : piece.plan->parts) {
             OwedOrder order{all.size(), 0};
-            sync::begin_owed_resync(part.keyspace, part.table, serial, all);
-            if (!append_partition_key(part, piece.values, all) && serial) {
-                // Paxos is of one partition, and so is such a read.
-                all.resize(order.at);
-                sync::begin_owed_resync(part.keyspace, part.table, std::nullopt, all);
-            }
+            encode_order(piece, part, single_rows ? clustering_key(part, piece.values) : ClusteringKey(), serial);
             order.size = all.size() - order.at;
             const auto bytes = [&all](const OwedOrder& one) { return BytesView(all).subspan(one.at, one.size); };
             const bool known =
@@ -135,11 +160,13 @@ BytesView Exchange::owed_statement(sync::AddsToLists adds_to_lists) {
         writer.add_prepared({text.id, text.text_for_clusters(), text.keyspace});
     }
     writer.close_prepared();
+    const bool single_rows = owes_single_rows();
     for (const auto& piece : pieces_) {
         for (const auto& part : piece.plan->parts) {
             writer.begin_row(part.keyspace, part.table);
-            append_partition_key(part, piece.values, payload);
-            writer.end_row();
+            const bool says_partition = append_partition_key(part, piece.values, payload);
+            const bool says_row = says_partition && single_rows;
+            writer.end_row(says_row ? clustering_key(part, piece.values) : ClusteringKey());
         }
     }
     writer.close_rows();

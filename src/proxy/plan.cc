@@ -70,6 +70,18 @@ Mirroring mirroring_of(const Statement& statement, const cql::Table* table) {
     return worst;
 }
 
+/// All of them, or none.
+std::vector<ValueSource> sources_of(const Statement& statement, const WholeText& whole,
+                                    const std::vector<const cql::ColumnDef*>& columns) {
+    std::vector<ValueSource> sources;
+    for (const auto* column : columns) {
+        auto source = source_of(statement, whole, *column);
+        if (!source) return {};
+        sources.push_back(std::move(*source));
+    }
+    return sources;
+}
+
 void add_part(const Statement& statement, const WholeText& whole, std::string_view session_keyspace, Plan& plan) {
     PlanPart part;
     part.keyspace = statement.table.qualified() ? statement.table.keyspace : session_keyspace;
@@ -84,14 +96,9 @@ void add_part(const Statement& statement, const WholeText& whole, std::string_vi
     } else {
         plan.is_counter |= table->is_counter;
         if (part.routes->depends_on_tenant()) part.tenant = source_of(statement, whole, *part.routes->tenant_column());
-        for (const auto* column : table->partition_key()) {
-            auto source = source_of(statement, whole, *column);
-            if (!source) {
-                part.key.clear();
-                break;
-            }
-            part.key.push_back(std::move(*source));
-        }
+        part.key = sources_of(statement, whole, table->partition_key());
+        if (!part.key.empty() && !table->is_counter)
+            part.clustering = sources_of(statement, whole, table->clustering());
     }
     plan.parts.push_back(std::move(part));
 }
@@ -243,6 +250,16 @@ std::optional<cql::Token> token_of(const PlanPart& part, const cql::ValuesView& 
         used += value->size() + 3;
     }
     return cql::murmur3_token(BytesView(scratch).first(used));
+}
+
+ClusteringKey clustering_key(const PlanPart& part, const cql::ValuesView& values) {
+    ClusteringKey key;
+    for (const auto& source : part.clustering) {
+        const auto value = source.in(values);
+        if (!value) return {};
+        key.push_back(*value);
+    }
+    return key;
 }
 
 bool append_partition_key(const PlanPart& part, const cql::ValuesView& values, Bytes& out) {

@@ -55,6 +55,9 @@ struct PlanPart {
     std::string table;
     std::optional<ValueSource> tenant;
     std::vector<ValueSource> key;  ///< the partition key's columns in order; empty when the text does not say all
+    /// The clustering columns in order; empty when the text does not say all, or they do not matter (counters are
+    /// counted by the partition).
+    std::vector<ValueSource> clustering;
     /// By Side: where its rows are. Looked up by the shard that made the plan, which alone uses it.
     mutable cluster::TableRoutePtr place[2];
 };
@@ -113,6 +116,10 @@ void collect_routes(const Plan& plan, const cql::ValuesView& values, Phases& pha
 
 /// The token of the partition, if the request says which; `scratch` is reused.
 std::optional<cql::Token> token_of(const PlanPart& part, const cql::ValuesView& values, Bytes& scratch);
+
+/// The clustering columns of the one row that a part is about; none where it is about several, or does not say.
+using ClusteringKey = boost::container::small_vector<BytesView, 4>;
+ClusteringKey clustering_key(const PlanPart& part, const cql::ValuesView& values);
 
 /// The serialized partition key of a part; false, and nothing appended, when it is not all there.
 bool append_partition_key(const PlanPart& part, const cql::ValuesView& values, Bytes& out);

@@ -26,7 +26,7 @@ class CounterSettling {
         routing::ScopeId scope;
         std::string keyspace;
         std::string table;
-        Bytes partition_key;                             ///< empty: all rows of the scope, or
+        Bytes partition_key;                             ///< with all its rows; empty: all rows of the scope, or
         std::optional<TokenRange> range = std::nullopt;  ///< those in it
         auto operator<=>(const Row&) const = default;
     };

@@ -12,7 +12,7 @@
 
 namespace penumbra::sync {
 
-/// Whether two orders may be about a common row.
+/// Whether two orders may be about a common row. Those of one partition are: its rows have their statics in common.
 bool have_common_rows(const OwedResync& one, const OwedResync& other);
 
 /// What the journal owes one cluster, asked by what it is about. Reads the journal's files; on one shard.

@@ -179,11 +179,22 @@ const OwedPrepared* prepared_of(const OwedStatement& owed, BytesView id) {
     return found == owed.prepared.end() ? nullptr : &*found;
 }
 
-/// The columns of a partition key, or the token range; hex where the table is not known or the bytes are not its key.
-std::string key_text(const OwedResync& order, const cql::Schema* schema) {
-    if (order.range) return "tokens " + to_string(*order.range);
-    if (order.partition_key.empty()) return {};
-    const auto* table = schema ? schema->table(order.keyspace, order.table) : nullptr;
+/// Of a row, behind its partition key.
+std::string clustering_text(const OwedResync& order, const cql::Table* table) {
+    const auto columns = table ? table->clustering() : std::vector<const cql::ColumnDef*>();
+    std::string out;
+    for (std::size_t i = 0; i < order.clustering.size(); ++i) {
+        const BytesView value(order.clustering[i]);
+        out += ", ";
+        out += columns.size() == order.clustering.size()
+                   ? fmt::format("{}={}", columns[i]->name, cql::to_text(*columns[i]->type, value))
+                   : hex(value);
+    }
+    return out;
+}
+
+/// The columns of a partition key; hex where the table is not known or the bytes are not its key.
+std::string partition_text(const OwedResync& order, const cql::Table* table) {
     if (!table) return hex(order.partition_key);
     const auto columns = table->partition_key();
     if (columns.size() == 1) {
@@ -198,6 +209,13 @@ std::string key_text(const OwedResync& order, const cql::Schema* schema) {
         out += fmt::format("{}{}={}", out.empty() ? "" : ", ", column->name, cql::to_text(*column->type, part.value()));
     }
     return out;
+}
+
+std::string key_text(const OwedResync& order, const cql::Schema* schema) {
+    if (order.range) return "tokens " + to_string(*order.range);
+    if (order.partition_key.empty()) return {};
+    const auto* table = schema ? schema->table(order.keyspace, order.table) : nullptr;
+    return partition_text(order, table) + clustering_text(order, table);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -33,6 +34,8 @@ struct OwedResync {
     std::optional<cql::Consistency> serial = std::nullopt;
     /// Without a partition key: only the rows whose tokens are in it.
     std::optional<TokenRange> range = std::nullopt;
+    /// With a partition key: only the row with these clustering columns (all of them, in order), and the statics.
+    std::vector<Bytes> clustering = {};
     auto operator<=>(const OwedResync&) const = default;
 };
 
@@ -55,6 +58,12 @@ void encode_owed_resync(const OwedResync& order, Bytes& out);
 /// For the request path: the caller appends the partition key to `out` behind it.
 void begin_owed_resync(std::string_view keyspace, std::string_view table, std::optional<cql::Consistency> serial,
                        Bytes& out);
+/// The same for one row: the caller appends the partition key to `out`, and then the clustering columns by
+/// end_owed_row_resync().
+std::size_t begin_owed_row_resync(std::string_view keyspace, std::string_view table,
+                                  std::optional<cql::Consistency> serial, Bytes& out);
+/// `key_at`: what begin_owed_row_resync() gave.
+void end_owed_row_resync(std::size_t key_at, std::span<const BytesView> clustering, Bytes& out);
 /// For the request path: the frame and the texts are where the caller has them.
 struct OwedPreparedView {
     BytesView id;
@@ -69,9 +78,10 @@ class OwedStatementWriter {
     OwedStatementWriter(Bytes& out, std::string_view keyspace, AddsToLists adds_to_lists);
     void add_prepared(const OwedPreparedView& prepared);
     void close_prepared();
-    /// The caller appends the partition key to `out` in between. One like the row before is left out.
+    /// The caller appends the partition key to `out` in between. `clustering`: all of these columns, or none for the
+    /// whole partition. One like the row before is left out.
     void begin_row(std::string_view keyspace, std::string_view table);
-    void end_row();
+    void end_row(std::span<const BytesView> clustering);
     void close_rows();
 
   private:

@@ -1,5 +1,7 @@
 #include "sync/resync.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "cql/types/token.h"
@@ -48,6 +50,8 @@ struct Resync::State {
     /// Of a plan whose portions are tenants: those whose partition is not in the range.
     static void leave_out_tenants(Plan& plan, const TokenRange& range);
     static Task<Status> portion(Work* work, Equalizer* equalizer, Pace* pace, Plan::Item item, Bytes partition);
+    /// The row of the order, and the statics if the table has any: a row's statement may write them too.
+    static Task<Status> row(Work* work, Equalizer* equalizer, Pace* pace, ShapePtr shape, OwedResync order);
 };
 
 Resync::Resync(Pair pair, WorkOptions options)
@@ -108,6 +112,30 @@ Task<Status> Resync::State::portion(Work* work, Equalizer* equalizer, Pace* pace
     co_return compared;
 }
 
+Task<Status> Resync::State::row(Work* work, Equalizer* equalizer, Pace* pace, ShapePtr shape, OwedResync order) {
+    const DiffLimits limits{0, kTolerance.count()};
+    RowKey key;
+    key.token = cql::murmur3_token(order.partition_key);
+    key.partition = std::move(order.partition_key);
+    const bool has_statics = std::ranges::any_of(
+        shape->columns(), [](const auto& column) { return column.kind == cql::ColumnKind::static_; });
+    if (has_statics) {
+        auto statics = key;
+        statics.is_static = true;
+        auto primary = RowStream::over_row(shape, work->from, work->from_times, statics);
+        auto shadow = RowStream::over_row(shape, work->to, work->to_times, statics);
+        auto compared = co_await compare_streams(work, equalizer, shape, std::move(primary), std::move(shadow), limits,
+                                                 pace, nullptr);
+        CO_TRY(std::move(compared));
+    }
+    key.clustering = std::move(order.clustering);
+    auto primary = RowStream::over_row(shape, work->from, work->from_times, key);
+    auto shadow = RowStream::over_row(shape, work->to, work->to_times, key);
+    auto compared =
+        co_await compare_streams(work, equalizer, shape, std::move(primary), std::move(shadow), limits, pace, nullptr);
+    co_return compared;
+}
+
 Task<Status> Resync::ready(ShapePtr shape, OwedResync order, StopSignal& stop) {
     Work work(state_->pair, state_->options, stop);
     if (order.serial) {
@@ -124,6 +152,13 @@ Task<Result<Report>> Resync::run(ShapePtr shape, OwedResync order, StopSignal& s
     Work work(state_->pair, state_->options, stop);
     Equalizer equalizer(work, State::kTolerance, Fix::repair);
     Pace pace(work.options.rows_per_second);
+    // A key of other columns is of a table that was there under this name before: whatever differs is found.
+    if (!order.partition_key.empty() && !order.clustering.empty() &&
+        order.clustering.size() == shape->clustering().size()) {
+        auto done = co_await State::row(&work, &equalizer, &pace, std::move(shape), std::move(order));
+        CO_TRY(std::move(done));
+        co_return std::move(work.report);
+    }
     if (!order.partition_key.empty()) {
         Plan::Item item{shape, {}};
         auto done = co_await State::portion(&work, &equalizer, &pace, item, std::move(order.partition_key));

@@ -48,6 +48,12 @@ RowStream RowStream::over_partition(ShapePtr shape, Requester& from, ElementTime
     return {std::move(shape), from, times, std::move(text), std::move(values), page_size};
 }
 
+RowStream RowStream::over_row(ShapePtr shape, Requester& from, ElementTimes times, const RowKey& key) {
+    auto text = shape->select_row(key.is_static, times);
+    auto values = shape->key_values(key.partition, key.clustering);
+    return {std::move(shape), from, times, std::move(text), std::move(values), 0};
+}
+
 Task<Result<bool>> RowStream::fill() {
     while (!has_row()) {
         if (started_ && paging_state_.empty()) co_return false;

@@ -17,6 +17,8 @@ class RowStream {
                                 std::int32_t page_size);
     static RowStream over_partition(ShapePtr shape, Requester& from, ElementTimes times, Bytes partition,
                                     std::int32_t page_size);
+    /// Of one row; of statics these, and the first row of the partition with them.
+    static RowStream over_row(ShapePtr shape, Requester& from, ElementTimes times, const RowKey& key);
 
     /// Reads on when everything was taken; false at the end. Pages may be empty and not the last: only the paging state
     /// tells.

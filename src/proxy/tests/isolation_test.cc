@@ -212,7 +212,8 @@ TEST(Intent, WhatTheShadowDoesNotTakeIsOwedOnce) {
     owed = world.owed(Side::target);
     ASSERT_EQ(owed.size(), 2U);
     EXPECT_EQ(std::get<sync::OwedResync>(owed[1]),
-              (sync::OwedResync{"app", "rows", cql::encode_text("acme"), cql::Consistency::serial}));
+              (sync::OwedResync{
+                  "app", "rows", cql::encode_text("acme"), cql::Consistency::serial, {}, {cql::encode_int(2)}}));
 }
 
 TEST(Intent, ARefusedWriteLeavesNothing) {

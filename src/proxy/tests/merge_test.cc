@@ -39,6 +39,12 @@ std::string name(Does what) {
     return kNames[static_cast<std::size_t>(what)];
 }
 
+sync::OwedResync row_of_acme(std::int32_t id) {
+    sync::OwedResync order{"app", "rows", cql::encode_text("acme")};
+    order.clustering = {cql::encode_int(id)};
+    return order;
+}
+
 using Case = std::tuple<Phase, Does, Does>;
 class MergeRule : public ::testing::TestWithParam<Case> {};
 
@@ -102,7 +108,7 @@ TEST_P(MergeRule, OneAnswerAndNothingForgotten) {
             // Owed before the shadow refused it, perhaps: either is made good.
         } else {
             ASSERT_TRUE(std::holds_alternative<sync::OwedResync>(owed[0]));
-            EXPECT_EQ(std::get<sync::OwedResync>(owed[0]), (sync::OwedResync{"app", "rows", cql::encode_text("acme")}));
+            EXPECT_EQ(std::get<sync::OwedResync>(owed[0]), row_of_acme(1));
         }
     }
 }
@@ -282,7 +288,7 @@ TEST_F(MergeTest, WhatCannotBeSentTwiceIsOwedAsAResync) {
     ASSERT_TRUE(std::holds_alternative<sync::OwedStatement>(owed[0]));
     const auto& list = std::get<sync::OwedStatement>(owed[0]);
     EXPECT_TRUE(list.adds_to_lists);
-    EXPECT_EQ(list.rows, (std::vector<sync::OwedResync>{{"app", "rows", cql::encode_text("acme")}}));
+    EXPECT_EQ(list.rows, (std::vector<sync::OwedResync>{row_of_acme(1)}));
     EXPECT_TRUE(std::holds_alternative<sync::OwedResync>(owed[1]));
 }
 
@@ -318,6 +324,32 @@ TEST_F(MergeTest, AConditionIsDecidedByThePrimaryAlone) {
     EXPECT_EQ(Client::error(client->run(text)), ErrorCode::unavailable);
     world.settle();
     EXPECT_EQ(world.owed(Side::target).size(), 2U) << "it may have been accepted before its commit was refused";
+}
+
+TEST_F(MergeTest, AConditionalBatchOwesItsRowsOrTheirPartition) {
+    world.set_phase(Phase::shadow_sync);
+    auto client = world.client();
+    cql::Parameters parameters;
+    parameters.consistency = cql::Consistency::local_quorum;
+    const auto batch = [](int rows) {
+        std::string text = "BEGIN BATCH ";
+        for (int id = 1; id <= rows; ++id)
+            text +=
+                "INSERT INTO app.rows (tenant, id, v) VALUES ('acme', " + std::to_string(id) + ", 'x') IF NOT EXISTS; ";
+        return text + "APPLY BATCH";
+    };
+    EXPECT_TRUE(Client::is_result(client->run(batch(8), parameters)));
+    world.settle();
+    auto owed = world.owed(Side::target);
+    ASSERT_EQ(owed.size(), 8U);
+    std::set<sync::OwedResync> rows;
+    for (const auto& one : owed) rows.insert(std::get<sync::OwedResync>(one));
+    for (std::int32_t id = 1; id <= 8; ++id) EXPECT_TRUE(rows.contains(row_of_acme(id))) << id;
+    EXPECT_TRUE(Client::is_result(client->run(batch(9), parameters)));
+    world.settle();
+    owed = world.owed(Side::target);
+    ASSERT_EQ(owed.size(), 9U);
+    EXPECT_EQ(std::get<sync::OwedResync>(owed.back()), (sync::OwedResync{"app", "rows", cql::encode_text("acme")}));
 }
 
 TEST_F(MergeTest, WhatPaxosMayStillFinishIsFinishedBeforeItIsCopied) {

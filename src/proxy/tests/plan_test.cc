@@ -184,6 +184,25 @@ TEST_F(PlanTest, ThePartitionKeyIsThereOrNot) {
     EXPECT_EQ(key, cql::encode_text("acme")) << "nothing is appended";
 }
 
+TEST_F(PlanTest, TheRowIsThereOrNot) {
+    const auto row = [&](const char* text) {
+        const auto planned = plan(text);
+        const auto key = clustering_key(planned->parts.at(0), {});
+        std::vector<Bytes> values;
+        for (const auto value : key) values.emplace_back(value.begin(), value.end());
+        return values;
+    };
+    const std::vector<Bytes> first{cql::encode_int(1)};
+    EXPECT_EQ(row("DELETE FROM app.rows WHERE tenant = 'acme' AND id = 1 IF EXISTS"), first);
+    EXPECT_EQ(row("INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, 'x') IF NOT EXISTS"), first);
+    EXPECT_EQ(row("UPDATE app.rows SET v = 'x' WHERE tenant = 'acme' AND id = 1 IF v = 'y'"), first);
+    for (const auto* several :
+         {"DELETE FROM app.rows WHERE tenant = 'acme'", "DELETE FROM app.rows WHERE tenant = 'acme' AND id > 1",
+          "DELETE FROM app.rows WHERE tenant = 'acme' AND id IN (1, 2)",
+          "DELETE FROM app.rows WHERE tenant = ? AND id = ?"})
+        EXPECT_TRUE(row(several).empty()) << several;
+}
+
 TEST_F(PlanTest, ATextThatComesBackIsParsedTwiceAndThenNoMore) {
     TextCache texts(8);
     for (int i = 0; i < 10; ++i) EXPECT_EQ(texts.plan("SELECT * FROM app.rows", "", router_)->kind, Plan::Kind::read);

@@ -134,5 +134,21 @@ TEST(OwedPicture, OrdersSayTheirPartition) {
     EXPECT_THAT(picture(OwedResync{"shop", "Orders", key}, &schema).script(), HasSubstr("a resync of shop.Orders"));
 }
 
+TEST(OwedPicture, OrdersOfRowsSayTheirWholeKey) {
+    cql::Schema schema;
+    cql::Table table;
+    table.keyspace = "shop";
+    table.name = "lines";
+    const auto integer = cql::scalar(cql::TypeKind::int_);
+    table.columns = {{"k", integer, cql::ColumnKind::partition_key, 0},
+                     {"c", integer, cql::ColumnKind::clustering, 0},
+                     {"d", cql::scalar(cql::TypeKind::text), cql::ColumnKind::clustering, 1}};
+    schema.add_table(std::move(table));
+    OwedResync row{"shop", "lines", cql::encode_int(7)};
+    row.clustering = {cql::encode_int(8), cql::encode_text("x")};
+    EXPECT_EQ(picture(row, &schema).where(), "shop.lines k=7, c=8, d=x");
+    EXPECT_EQ(picture(row, nullptr).where(), "shop.lines 0x00000007, 0x00000008, 0x78");
+}
+
 }  // namespace
 }  // namespace penumbra::sync

@@ -9,12 +9,13 @@ namespace penumbra::sync {
 namespace {
 
 const Bytes kIdA{1, 2, 3, 4}, kIdB{9, 9};
+const OwedResync kRow{"ks", "t", {5, 6}, std::nullopt, std::nullopt, {{7}, {}, {8, 9}}};
 
 Bytes statement_payload(BytesView frame) {
     Bytes out;
     encode_owed_statement("shop",
                           {{kIdA, "INSERT INTO t (k) VALUES (?)", "ks"}, {kIdB, "DELETE FROM t WHERE k = ?", ""}},
-                          {{"ks", "t", {5, 6}}, {"shop", "t", {}}}, frame, out);
+                          {{"ks", "t", {5, 6}}, {"shop", "t", {}}, kRow}, frame, out);
     return out;
 }
 
@@ -27,7 +28,7 @@ TEST(OwedWrite, StatementsComeBack) {
     EXPECT_EQ(statement.prepared[0].id, kIdA);
     EXPECT_EQ(statement.prepared[0].keyspace, "ks");
     EXPECT_EQ(statement.prepared[1].text, "DELETE FROM t WHERE k = ?");
-    EXPECT_EQ(statement.rows, (std::vector<OwedResync>{{"ks", "t", {5, 6}}, {"shop", "t", {}}}));
+    EXPECT_EQ(statement.rows, (std::vector<OwedResync>{{"ks", "t", {5, 6}}, {"shop", "t", {}}, kRow}));
     EXPECT_EQ(statement.frame, frame);
 }
 
@@ -39,11 +40,35 @@ TEST(OwedWrite, StatementsOfAnOlderJournalHaveNoRows) {
     EXPECT_EQ(statement.frame, (Bytes{7, 7}));
 }
 
+TEST(OwedWrite, StatementsOfAnOlderJournalNamePartitions) {
+    for (const Byte kind : {Byte{3}, Byte{5}}) {
+        const Bytes payload{kind, 0, 0, 0, 1, 'k', 0, 0, 0, 1, 0, 0, 0, 1,
+                            'k',  0, 0, 0, 1, 't', 0, 0, 0, 2, 5, 6, 7, 7};
+        const auto statement = std::get<OwedStatement>(decode_owed(payload).value());
+        EXPECT_EQ(statement.adds_to_lists, kind == 5);
+        EXPECT_EQ(statement.rows, (std::vector<OwedResync>{{"k", "t", {5, 6}}}));
+        EXPECT_EQ(statement.frame, (Bytes{7, 7}));
+    }
+}
+
+TEST(OwedWrite, EveryTruncationOfARowIsAnError) {
+    Bytes payload;
+    encode_owed_resync(kRow, payload);
+    EXPECT_EQ(payload[0], 7);
+    for (std::size_t size = 0; size < payload.size(); ++size) {
+        const auto owed = decode_owed(BytesView(payload).first(size));
+        ASSERT_FALSE(owed) << size;
+        EXPECT_EQ(owed.error().code, Errc::malformed);
+    }
+    payload.push_back(0);
+    EXPECT_FALSE(decode_owed(payload)) << "more behind it";
+}
+
 TEST(OwedWrite, StatementsThatAddToListsSaySo) {
     for (const auto adds : {AddsToLists::no, AddsToLists::yes}) {
         Bytes out;
         encode_owed_statement("ks", {}, {{"ks", "t", {1}}}, Bytes{9}, out, adds);
-        EXPECT_EQ(out[0], adds == AddsToLists::yes ? 5 : 3);
+        EXPECT_EQ(out[0], adds == AddsToLists::yes ? 9 : 8);
         const auto statement = std::get<OwedStatement>(decode_owed(out).value());
         EXPECT_EQ(statement.adds_to_lists, adds == AddsToLists::yes);
         EXPECT_EQ(statement.rows.size(), 1U);
@@ -56,7 +81,9 @@ TEST(OwedWrite, ResyncOrdersComeBack) {
         serial{"shop", "orders", {1, 2, 3}, cql::Consistency::local_serial};
     OwedResync range{"shop", "orders", {}};
     range.range = TokenRange{cql::Token(-5), cql::kMaxToken};
-    for (const auto& one : {order, whole, serial, range}) {
+    OwedResync serial_row = kRow;
+    serial_row.serial = cql::Consistency::serial;
+    for (const auto& one : {order, whole, serial, range, kRow, serial_row}) {
         Bytes out;
         encode_owed_resync(one, out);
         EXPECT_EQ(std::get<OwedResync>(decode_owed(out).value()), one);
@@ -79,7 +106,7 @@ TEST(OwedWrite, EveryTruncationIsAnError) {
         EXPECT_EQ(owed.error().code, Errc::malformed);
     }
     EXPECT_FALSE(decode_owed(Bytes{6}));
-    EXPECT_FALSE(decode_owed(Bytes{7})) << "of a version to come";
+    EXPECT_FALSE(decode_owed(Bytes{10})) << "of a version to come";
     EXPECT_FALSE(decode_owed(Bytes{4}));
     EXPECT_FALSE(decode_owed(Bytes{5}));
     Bytes not_serial;
