@@ -23,6 +23,7 @@ STALL_SECONDS = 10
 FLAT_MICROS = 5000.0  # p99.9 without a proxy above which a tail says nothing of one
 TAIL_SECONDS = 1.0  # of each measurement at half rate
 TAIL_ROUNDS = 9
+SHARD_PAIRS = 7  # two shards on one core vary more than anything else here
 OPEN_LOOP = "16x128"  # as many connections as 16x16; an open loop must not wait for a free stream
 PARSING = "parsing/"
 
@@ -100,7 +101,8 @@ def measure_memory(args: argparse.Namespace, bench: Bench, results: Results) -> 
 def measure_shards(args: argparse.Namespace, bench: Bench, results: Results) -> None:
     """With four cores two shards have one each, and what they carry is counted. With fewer that would measure the
     generator: both runs share the proxy's core, and what counts is what a request costs of it. Two cores carry twice as
-    much, unless a request costs more because there are two shards."""
+    much, unless a request costs more because there are two shards. So that only this is seen, both have the same
+    requests in flight then: twice as many would share that core's caches, of which two cores have two."""
     pinning = bench.processes.pinning
     cores = sorted(os.sched_getaffinity(0))
     own_cores = len(cores) >= 4
@@ -109,18 +111,34 @@ def measure_shards(args: argparse.Namespace, bench: Bench, results: Results) -> 
     bench.start_penumbra("one-shard", 11, state / "one-shard", shards=1, cores=one)
     bench.start_penumbra("two-shards", 12, state / "two-shards", shards=2, cores=two)
     for phase, operation in (("source_only", "read"), ("shadow_sync", "write")):
-        # Each shard has the clients that the one had.
-        pairs = [[bench.load(phase, operation, shape, penumbra=name)
-                  for name, shape in (("one-shard", "64x32"), ("two-shards", "128x32"))] for _ in range(args.runs)]
+        # With cores of their own each shard has the clients that the one had.
+        shapes = (("one-shard", "64x32" if own_cores else "128x32"), ("two-shards", "128x32"))
+        pairs = [[bench.load(phase, operation, shape, penumbra=name) for name, shape in shapes]
+                 for _ in range(max(args.runs, SHARD_PAIRS))]
         if any(result["errors"] or result["unanswered"] for pair in pairs for result in pair):
             raise CannotMeasure(f"two shards, {phase} {operation}: failed requests")
         figure = (lambda r: r["requests_per_second"]) if own_cores else (lambda r: 1e6 / cpu(r))
         carried = [statistics.median(figure(pair[n]) for pair in pairs) for n in (0, 1)]
         ratio = (1 if own_cores else 2) * statistics.median(figure(two) / figure(one) for one, two in pairs)
         how = "requests/s, each shard on a core" if own_cores else "requests per CPU second, all on one core"
-        results.note(f"shards: {phase} {operation} at 64x32 for each: {carried[0]:,.0f} with one, {carried[1]:,.0f} with two ({how}): "
+        results.note(f"shards: {phase} {operation} at {shapes[0][1]} and {shapes[1][1]}: {carried[0]:,.0f} with one, {carried[1]:,.0f} with two ({how}): "
                      f"{ratio:.2f} times")
         results.single["two shards to one", operation] = ratio
+
+
+def measure_intent(args: argparse.Namespace, bench: Bench, results: Results) -> None:
+    """What --durability intent costs: each write is on the disk before anybody is asked, so it waits for the disk."""
+    bench.start_penumbra("intent", 15, bench.processes.directory / "intent", "--durability", "intent")
+    for shape in ("1x1", "16x16", "64x32"):
+        said = []
+        for how, name in (("acked", "penumbra"), ("intent", "intent")):
+            runs = [bench.load("shadow_sync", "write", shape, penumbra=name) for _ in range(args.runs)]
+            if any(run["errors"] or run["unanswered"] for run in runs):
+                raise CannotMeasure(f"durability {how}: failed requests")
+            rate, p50, micros = (statistics.median(figure(run) for run in runs)
+                                 for figure in (lambda r: r["requests_per_second"], lambda r: r["latency_us"]["p50"], cpu))
+            said.append(f"{rate:,.0f} writes/s, p50 {p50:.0f} us, CPU {micros:.2f} us with {how}")
+        results.note(f"durability: shadow_sync at {shape}: {'; '.join(said)}")
 
 
 def measure_steps(args: argparse.Namespace, bench: Bench, results: Results) -> None:
