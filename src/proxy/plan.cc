@@ -256,7 +256,10 @@ ClusteringKey clustering_key(const PlanPart& part, const cql::ValuesView& values
     ClusteringKey key;
     for (const auto& source : part.clustering) {
         const auto value = source.in(values);
-        if (!value) return {};
+        if (!value) {
+            key.clear();
+            break;
+        }
         key.push_back(*value);
     }
     return key;
