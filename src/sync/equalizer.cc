@@ -317,7 +317,15 @@ Task<Status> Equalizer::repair_held(Equalizer* self, ShapePtr shape, Suspects su
     CO_TRY(std::move(read_second));
     for (auto& suspect : *rest) {
         if (self->differences_of(*shape, suspect).empty()) continue;
-        auto forced = co_await self->force(shape, &suspect);
+        const auto owed = self->newest_owed();
+        if (owed && !shape->table().is_counter) {
+            auto forced = co_await self->force(shape, &suspect, *owed);
+            CO_TRY(std::move(forced));
+            auto looked = co_await read_one(self, shape, &work.to, work.to_times, &suspect.key, &suspect.shadow);
+            CO_TRY(std::move(looked));
+            if (self->differences_of(*shape, suspect).empty()) continue;
+        }
+        auto forced = co_await self->force(shape, &suspect, work.wall_micros());
         CO_TRY(std::move(forced));
     }
     auto read_third = co_await self->read_primary(shape, rest);
@@ -330,19 +338,27 @@ Task<Status> Equalizer::repair_held(Equalizer* self, ShapePtr shape, Suspects su
     co_return ok();
 }
 
-Task<Status> Equalizer::force(ShapePtr shape, Suspect* suspect) {
+/// What is owed was written before it was appended, and what it has to win over is older still: a time that loses to
+/// what comes after. Now would win over a client's write that is held, whose driver gave it its time a moment ago, and
+/// only where the primary does not show the time of what stands there.
+std::optional<std::int64_t> Equalizer::newest_owed() const {
+    auto newest = work_.options.list_times.otherwise();
+    if (work_.options.further_list_times) newest = std::max(newest, work_.options.further_list_times().otherwise());
+    return newest;
+}
+
+Task<Status> Equalizer::force(ShapePtr shape, Suspect* suspect, std::int64_t now) {
     const auto& key = suspect->key;
     if (shape->table().is_counter) {
         auto done = co_await force_counters(shape, suspect);
         co_return done;
     }
-    const auto now = work_.wall_micros();
     auto to = std::make_shared<std::vector<KeyedWrite>>();
     auto from = std::make_shared<std::vector<KeyedWrite>>();
     // One cell to both clusters at one time, so that they end up with the same cell.
     const auto raise = [&](const CellImage& cell, std::int64_t at) {
         auto at_that = times();
-        at_that.all = at;
+        at_that.all = std::max(at, cell.written.value_or(at));
         for (auto& one : plan_writes(*shape, key, {&cell}, Marker::none, at_that).writes) {
             to->push_back({shape, key, one});
             // Where the primary does not show the cell's time there is nothing to make equal.

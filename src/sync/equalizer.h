@@ -59,7 +59,9 @@ class Equalizer {
     Task<Status> repair_gently(ShapePtr shape, Suspects suspects);
     /// The rest, while nobody writes: times above what stands, lists, counters.
     static Task<Status> repair_held(Equalizer* self, ShapePtr shape, Suspects suspects);
-    Task<Status> force(ShapePtr shape, Suspect* suspect);
+    /// `now`: the time of what has to win.
+    Task<Status> force(ShapePtr shape, Suspect* suspect, std::int64_t now);
+    std::optional<std::int64_t> newest_owed() const;
     Task<Status> force_list(ShapePtr shape, const Suspect* suspect, const WholeImage* primary,
                             const WholeImage* shadow);
     Task<Status> force_counters(ShapePtr shape, const Suspect* suspect);

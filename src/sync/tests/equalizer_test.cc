@@ -79,6 +79,35 @@ class EqualizerTest : public ::testing::Test {
         EXPECT_TRUE(done);
         return work->report.differences;
     }
+    /// The time of the row on both clusters after a repair: the primary has it, and on the shadow is a deletion of that
+    /// time which the primary never saw.
+    std::int64_t repaired_over(std::int64_t deletion) {
+        auto primary = std::make_shared<std::int64_t>(10), shadow = std::make_shared<std::int64_t>(deletion);
+        const auto play = [](testing::FakeSession& session, std::shared_ptr<std::int64_t> newest, std::int64_t hidden) {
+            session.answer = [newest, hidden](const testing::FakeSession::Asked& asked) -> Result<cql::Rows> {
+                if (asked.text.starts_with("SELECT"))
+                    return rows_of(*newest > hidden ? std::optional(Seen{1, *newest}) : std::nullopt);
+                *newest = std::max(*newest, asked.timestamp.value_or(0));
+                return cql::Rows();
+            };
+        };
+        play(from, primary, 0);
+        play(to, shadow, deletion);
+        std::vector<RowKey> keys(1);
+        keys[0].partition = cql::encode_int(7);
+        std::unique_ptr<Work> work;
+        std::unique_ptr<Equalizer> equalizer;
+        const auto done = loop.run<Status>([&] {
+            work = std::make_unique<Work>(Pair{from, to, traffic, transit, routing::ScopeId(1), {}, "", {}, 0}, options,
+                                          *stop);
+            equalizer = std::make_unique<Equalizer>(*work, Seconds(5), Fix::repair);
+            return equalizer->examine(shape(), std::move(keys));
+        });
+        EXPECT_TRUE(done);
+        EXPECT_EQ(work->report.repaired, 1U);
+        EXPECT_EQ(*primary, *shadow);
+        return *shadow;
+    }
 
     cluster::testing::Loop loop;
     testing::FakeSession from, to;
@@ -114,6 +143,19 @@ TEST_F(EqualizerTest, WhatNeverStandsStillIsComparedUnderAHold) {
     moving.push_back(Seen{100, 100});
     EXPECT_EQ(differences(moving, {kNone}), 1U);
     EXPECT_EQ(differences(moving, {kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, Seen{100, 100}}), 0U);
+}
+
+TEST_F(EqualizerTest, WhatHasToWinGoesNoHigherThanWhatIsOwed) {
+    // A client's write that is held has the time at which its driver sent it: after the order, before now.
+    options.list_times.otherwise(500);
+    EXPECT_EQ(repaired_over(100), 500);
+    options.further_list_times = [] {
+        ListTimes further;
+        further.otherwise(700);
+        return further;
+    };
+    EXPECT_EQ(repaired_over(600), 700);
+    EXPECT_GT(repaired_over(800), 1'000'000'000) << "where that is not enough it is now";
 }
 
 }  // namespace
