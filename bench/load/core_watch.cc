@@ -18,6 +18,7 @@ SteadyTime now() {
 void sleep_until(SteadyTime at) {
     const auto nanos = std::chrono::duration_cast<Nanos>(at.time_since_epoch()).count();
     const timespec when{nanos / 1'000'000'000, nanos % 1'000'000'000};
+    // The same moment again after a signal.
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, nullptr) == EINTR) {
     }
 }

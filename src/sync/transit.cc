@@ -24,7 +24,7 @@ Task<Status> Transit::arrived(Place place, StopSignal* stop) const {
     const auto is_before = [&](const auto& passage) { return passage.first < mine && passage.second.meets(place); };
     while (std::ranges::any_of(under_way_, is_before)) {
         if (stop->requested()) co_return fail(Errc::cancelled, "stopped");
-        co_await sleep(kLook, stop);
+        co_await sleep(kLook, stop);  // seldom, and shorter than the request that is waited for: nobody has to tell
     }
     co_return ok();
 }

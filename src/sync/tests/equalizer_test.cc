@@ -44,9 +44,7 @@ cql::Rows rows_of(const std::optional<Seen>& seen) {
         rows.add(cql::encode_bigint(seen->written));
         rows.add(cql::CellView::null());
     }
-    Bytes frame;
-    cql::encode_rows(frame, {}, rows.view());
-    return cql::Rows::from(cql::view_frame(frame, cql::Direction::response).value()).value();
+    return testing::answered(rows);
 }
 
 class EqualizerTest : public ::testing::Test {
@@ -57,6 +55,20 @@ class EqualizerTest : public ::testing::Test {
     ~EqualizerTest() override {
         loop.on([this] { stop.reset(); });
     }
+    Report examine(Fix fix) {
+        std::vector<RowKey> keys(1);
+        keys[0].partition = cql::encode_int(7);
+        std::unique_ptr<Work> work;
+        std::unique_ptr<Equalizer> equalizer;
+        const auto done = loop.run<Status>([&] {
+            work = std::make_unique<Work>(Pair{from, to, traffic, transit, routing::ScopeId(1), {}, "", {}, 0}, options,
+                                          *stop);
+            equalizer = std::make_unique<Equalizer>(*work, Seconds(5), fix);
+            return equalizer->examine(shape(), std::move(keys));
+        });
+        EXPECT_TRUE(done);
+        return std::move(work->report);
+    }
     /// How many differences there are when the clusters show this, look by look; the last for ever.
     std::uint64_t differences(Looks primary, Looks shadow) {
         for (auto [session, looks] : {std::pair(&from, &primary), std::pair(&to, &shadow)}) {
@@ -66,18 +78,7 @@ class EqualizerTest : public ::testing::Test {
                 return rows;
             };
         }
-        std::vector<RowKey> keys(1);
-        keys[0].partition = cql::encode_int(7);
-        std::unique_ptr<Work> work;
-        std::unique_ptr<Equalizer> equalizer;
-        const auto done = loop.run<Status>([&] {
-            work = std::make_unique<Work>(Pair{from, to, traffic, transit, routing::ScopeId(1), {}, "", {}, 0}, options,
-                                          *stop);
-            equalizer = std::make_unique<Equalizer>(*work, Seconds(5), Fix::report);
-            return equalizer->examine(shape(), std::move(keys));
-        });
-        EXPECT_TRUE(done);
-        return work->report.differences;
+        return examine(Fix::report).differences;
     }
     /// The time of the row on both clusters after a repair: the primary has it, and on the shadow is a deletion of that
     /// time which the primary never saw.
@@ -93,18 +94,7 @@ class EqualizerTest : public ::testing::Test {
         };
         play(from, primary, 0);
         play(to, shadow, deletion);
-        std::vector<RowKey> keys(1);
-        keys[0].partition = cql::encode_int(7);
-        std::unique_ptr<Work> work;
-        std::unique_ptr<Equalizer> equalizer;
-        const auto done = loop.run<Status>([&] {
-            work = std::make_unique<Work>(Pair{from, to, traffic, transit, routing::ScopeId(1), {}, "", {}, 0}, options,
-                                          *stop);
-            equalizer = std::make_unique<Equalizer>(*work, Seconds(5), Fix::repair);
-            return equalizer->examine(shape(), std::move(keys));
-        });
-        EXPECT_TRUE(done);
-        EXPECT_EQ(work->report.repaired, 1U);
+        EXPECT_EQ(examine(Fix::repair).repaired, 1U);
         EXPECT_EQ(*primary, *shadow);
         return *shadow;
     }

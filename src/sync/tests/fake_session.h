@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cluster/session.h"
+#include "cql/protocol/responses.h"
 #include "runtime/async.h"
 
 namespace penumbra::sync::testing {
@@ -67,6 +68,13 @@ class FakeSession final : public cluster::Session {
   private:
     std::size_t at_once_ = 0;
 };
+
+/// What was built, as a client reads it.
+inline cql::Rows answered(const cql::RowsBuilder& rows) {
+    Bytes frame;
+    cql::encode_rows(frame, {}, rows.view());
+    return cql::Rows::from(cql::view_frame(frame, cql::Direction::response).value()).value();
+}
 
 /// What a server answers to a statement that it refuses or cannot do now.
 inline Error server_says(cql::ErrorCode code) {

@@ -51,10 +51,7 @@ TEST(OwedWrite, StatementsOfAnOlderJournalNamePartitions) {
     }
 }
 
-TEST(OwedWrite, EveryTruncationOfARowIsAnError) {
-    Bytes payload;
-    encode_owed_resync(kRow, payload);
-    EXPECT_EQ(payload[0], 7);
+void expect_nothing_but_all_of_it(Bytes payload) {
     for (std::size_t size = 0; size < payload.size(); ++size) {
         const auto owed = decode_owed(BytesView(payload).first(size));
         ASSERT_FALSE(owed) << size;
@@ -62,6 +59,13 @@ TEST(OwedWrite, EveryTruncationOfARowIsAnError) {
     }
     payload.push_back(0);
     EXPECT_FALSE(decode_owed(payload)) << "more behind it";
+}
+
+TEST(OwedWrite, EveryTruncationOfARowIsAnError) {
+    Bytes payload;
+    encode_owed_resync(kRow, payload);
+    EXPECT_EQ(payload[0], 7);
+    expect_nothing_but_all_of_it(payload);
 }
 
 TEST(OwedWrite, StatementsThatAddToListsSaySo) {
@@ -121,13 +125,7 @@ TEST(OwedWrite, EveryTruncationOfATokenRangeIsAnError) {
     encode_owed_resync(order, payload);
     EXPECT_EQ(payload[0], 6);
     EXPECT_EQ(payload.size(), 1U + 4 + 2 + 4 + 1 + 8 + 8);
-    for (std::size_t size = 0; size < payload.size(); ++size) {
-        const auto owed = decode_owed(BytesView(payload).first(size));
-        ASSERT_FALSE(owed) << size;
-        EXPECT_EQ(owed.error().code, Errc::malformed);
-    }
-    payload.push_back(0);
-    EXPECT_FALSE(decode_owed(payload)) << "more behind it";
+    expect_nothing_but_all_of_it(payload);
     order.range = TokenRange{cql::Token(77), cql::Token(77)};
     payload.clear();
     encode_owed_resync(order, payload);

@@ -37,9 +37,7 @@ class ReplayerOrderTest : public testing::Replaying {
             rows.add(cql::encode_bigint(10));
             rows.add(cql::CellView::null());
         }
-        Bytes frame;
-        cql::encode_rows(frame, {}, rows.view());
-        return cql::Rows::from(cql::view_frame(frame, cql::Direction::response).value()).value();
+        return testing::answered(rows);
     }
     void owe_insert(const Bytes& key) {
         Bytes frame, payload;

@@ -59,9 +59,7 @@ class ResyncRowTest : public ::testing::Test {
         rows.add(cql::encode_int(1));
         rows.add(cql::encode_bigint(10));
         rows.add(cql::CellView::null());
-        Bytes frame;
-        cql::encode_rows(frame, {}, rows.view());
-        return cql::Rows::from(cql::view_frame(frame, cql::Direction::response).value()).value();
+        return testing::answered(rows);
     }
     static std::set<std::string> places(const FakeSession& session) {
         std::set<std::string> read;
