@@ -105,6 +105,14 @@ def test_a_ttl_ends() -> None:
     assert told.verdict(None, at=20) is None
 
 
+def test_of_those_who_wrote_an_element_the_one_that_ran_out_is_told() -> None:
+    told = Told()
+    told.write(True, at=1)
+    told.write(True, at=5, ttl=10)
+    assert told.verdict(True, at=8) is None
+    assert told.verdict(True, at=60).endswith("had 10 s to live")
+
+
 def test_an_expired_cell_does_not_let_an_older_one_through() -> None:
     told = Told()
     told.write(1, at=1)

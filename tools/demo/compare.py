@@ -383,10 +383,10 @@ class Comparison:
                 return self._later(row.key, [row])
         kind = ("missing row", "extra row")[at]
         text = "only on the " + ("source", "target")[at]
-        held = [f"{column.name} {self._show(scans[at], plan, column, cell)}"
-                for column, cell in zip(plan.cells, row.cells) if column.kind == "regular" and cell.raw is not None]
+        held = {column.name: self._show(scans[at], plan, column, cell)
+                for column, cell in zip(plan.cells, row.cells) if column.kind == "regular" and cell.raw is not None}
         self._differ(kind, plan.name, self._key(scans[at], plan, row.key), None,
-                     f"{text}: {', '.join(held) or 'no columns'}")
+                     f"{text}: {', '.join(' '.join(each) for each in held.items()) or 'no columns'}", list(held))
 
     def _cells(self, plan: Plan, scans: tuple[Scan, Scan], ours: Row, theirs: Row, kind: str, final: bool) -> None:
         found = []
@@ -452,11 +452,12 @@ class Comparison:
 
     # --- telling ---
 
-    def _differ(self, kind: str, table: str, key: str, column: str | None, text: str) -> None:
+    def _differ(self, kind: str, table: str, key: str, column: str | None, text: str, held: list[str] | None = None) -> None:
+        """`held`: of a row that only one side has, the columns that it has there."""
         self.differences += 1
         self.kinds[kind] += 1
         if len(self.shown) < self._options.max_shown:
-            self.shown.append({"kind": kind, "table": table, "key": key, "column": column, "text": text})
+            self.shown.append({"kind": kind, "table": table, "key": key, "column": column, "held": held, "text": text})
             where = table + (f" ({key})" if key else "") + (f" {column}" if column else "")
             print(f"{kind}: {where}: {text}", flush=True)
         elif self.differences == self._options.max_shown + 1:

@@ -149,7 +149,8 @@ class History:
                 reasons.append(f"{seen!r} of {_named(op)} is there, though it had {effect.ttl} s to live")
             else:
                 return None
-        return reasons[0]
+        # Every writer of an element of a set writes the same: the one that ran out says more than those before it.
+        return next((reason for reason in reasons if reason.endswith(" s to live")), reasons[0])
 
     def wrong_counter(self, path: Path, seen: int | None) -> str | None:
         held = self.counters[path]

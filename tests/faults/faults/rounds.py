@@ -369,7 +369,7 @@ class Round:
                 self._bare_rows += 1
             elif not self._intent and self._cut_short(each["table"], each["key"]):
                 self._unacknowledged += 1
-            elif self._mortal_elements(each["table"], each["key"], each["column"]):
+            elif all(self._mortal_elements(each["table"], each["key"], column) for column in each["held"] or [each["column"]]):
                 self._immortal += 1
             else:
                 self.problems.append(f"{each['kind']}: {each['table']} ({each['key']}) {each['column']}: {each['text']}")
