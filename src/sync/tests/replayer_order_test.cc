@@ -96,6 +96,17 @@ TEST_F(ReplayerOrderTest, HoweverFarBehindItIs) {
     EXPECT_FALSE(is_there);
 }
 
+TEST_F(ReplayerOrderTest, AnOrderIsPutBehindOthersOnce) {
+    constexpr int kOrders = 50, kStatements = 3'000;
+    for (int order = 0; order < kOrders; ++order) owe({"app", "rows", cql::encode_int(order)});
+    for (int other = 0; other < kStatements; ++other) owe_insert(cql::encode_int(1'000 + other));
+    await_owed(kOrders + kStatements);
+    const auto before = journal->figures().records;
+    pay();
+    EXPECT_LE(journal->figures().records - before, 2U * kOrders);
+    EXPECT_EQ(replayer->counts().resyncs, kOrders);
+}
+
 TEST_F(ReplayerOrderTest, AnOrderForATableWaitsToo) {
     target.on_send = [&] { is_there = true; };
     owe({"app", "rows", {}});
