@@ -18,7 +18,7 @@ namespace {
 /// Looks at a row that keeps moving before it is compared under a hold.
 constexpr int kLooks = 4;
 /// The last ones go above whatever cannot be seen.
-constexpr int kListAttempts = 4;
+constexpr int kListAttempts = 5;
 /// Rows per hold: what two reads and a few writes of each take stays in the milliseconds.
 constexpr std::size_t kRowsPerHold = 16;
 
@@ -317,7 +317,7 @@ Task<Status> Equalizer::repair_held(Equalizer* self, ShapePtr shape, Suspects su
     CO_TRY(std::move(read_second));
     for (auto& suspect : *rest) {
         if (self->differences_of(*shape, suspect).empty()) continue;
-        const auto owed = self->newest_owed();
+        const auto owed = work.options.newest_owed();
         if (owed && !shape->table().is_counter) {
             auto forced = co_await self->force(shape, &suspect, *owed);
             CO_TRY(std::move(forced));
@@ -336,15 +336,6 @@ Task<Status> Equalizer::repair_held(Equalizer* self, ShapePtr shape, Suspects su
         if (self->differences_of(*shape, suspect).empty()) work.report.repaired += suspect.reported;
     }
     co_return ok();
-}
-
-/// What is owed was written before it was appended, and what it has to win over is older still: a time that loses to
-/// what comes after. Now would win over a client's write that is held, whose driver gave it its time a moment ago, and
-/// only where the primary does not show the time of what stands there.
-std::optional<std::int64_t> Equalizer::newest_owed() const {
-    auto newest = work_.options.list_times.otherwise();
-    if (work_.options.further_list_times) newest = std::max(newest, work_.options.further_list_times().otherwise());
-    return newest;
 }
 
 Task<Status> Equalizer::force(ShapePtr shape, Suspect* suspect, std::int64_t now) {
@@ -367,6 +358,7 @@ Task<Status> Equalizer::force(ShapePtr shape, Suspect* suspect, std::int64_t now
         }
     };
     std::vector<std::pair<const WholeImage*, const WholeImage*>> lists;
+    bool surplus = false;
     const auto differences = differences_of(*shape, *suspect);
     for (const auto& difference : differences) {
         if (difference.is_whole()) {
@@ -383,16 +375,15 @@ Task<Status> Equalizer::force(ShapePtr shape, Suspect* suspect, std::int64_t now
                 for (const auto& cell : suspect->primary->cells) raise(cell, now);
                 break;
             }
-            case DifferenceKind::extra:
-                if (key.is_static) {
-                    auto at_now = times();
-                    at_now.all = now;
-                    for (auto& one : plan_deletes(*shape, key, all_cells(*suspect->shadow), at_now))
-                        to->push_back({shape, key, std::move(one)});
-                } else {
-                    to->push_back({shape, key, plan_row_delete(*shape, key, now)});
-                }
+            case DifferenceKind::extra: {
+                auto at_now = times();
+                at_now.all = now;
+                for (auto& one : plan_deletes(*shape, key, all_cells(*suspect->shadow), at_now))
+                    to->push_back({shape, key, std::move(one)});
+                for (const auto& whole : suspect->shadow->wholes) lists.emplace_back(nullptr, &whole);
+                surplus = !key.is_static;
                 break;
+            }
             case DifferenceKind::absent:
                 raise(*difference.primary, now);
                 break;
@@ -432,7 +423,22 @@ Task<Status> Equalizer::force(ShapePtr shape, Suspect* suspect, std::int64_t now
         auto done = co_await force_list(shape, suspect, primary, shadow);
         CO_TRY(std::move(done));
     }
+    if (surplus) {
+        auto removed = co_await remove_bare(shape, suspect, now);
+        CO_TRY(std::move(removed));
+    }
     co_return ok();
+}
+
+/// A row that the primary lost with its last cell has no tombstone there, and a client may write to it with a time from
+/// before that: it must not have one here either, but for a marker.
+Task<Status> Equalizer::remove_bare(ShapePtr shape, Suspect* suspect, std::int64_t now) {
+    auto looked = co_await read_one(this, shape, &work_.to, work_.to_times, &suspect->key, &suspect->shadow);
+    CO_TRY(std::move(looked));
+    if (!suspect->shadow || !suspect->shadow->cells.empty() || !suspect->shadow->wholes.empty()) co_return ok();
+    auto write = plan_row_delete(*shape, suspect->key, now);
+    auto removed = co_await work_.to.write(std::move(write));
+    co_return removed;
 }
 
 // ---- lists and counters

@@ -61,7 +61,7 @@ class Equalizer {
     static Task<Status> repair_held(Equalizer* self, ShapePtr shape, Suspects suspects);
     /// `now`: the time of what has to win.
     Task<Status> force(ShapePtr shape, Suspect* suspect, std::int64_t now);
-    std::optional<std::int64_t> newest_owed() const;
+    Task<Status> remove_bare(ShapePtr shape, Suspect* suspect, std::int64_t now);
     Task<Status> force_list(ShapePtr shape, const Suspect* suspect, const WholeImage* primary,
                             const WholeImage* shadow);
     Task<Status> force_counters(ShapePtr shape, const Suspect* suspect);

@@ -151,8 +151,11 @@ Task<Status> ListChanger::change(const WholeImage* there) {
     std::vector<BytesView> missing(begin, begin + static_cast<std::ptrdiff_t>(steps.add_count));
     auto times = times_of(missing, steps.add_first, there);
     if (tries_ > 2) {
-        // A deletion stands there that nobody shows: just above what we know, and at last above everything.
-        const auto least = tries_ == 3 ? newest_sent_ + 1 : work_.wall_micros();
+        // A deletion stands there that nobody shows: just above what we know, then above what is owed, and at last
+        // above everything.
+        auto least = newest_sent_ + 1;
+        if (tries_ == 4) least = std::max(least, work_.options.newest_owed().value_or(least));
+        if (tries_ > 4) least = work_.wall_micros();
         for (auto& life : times) life.written = std::max(life.written, least);
     }
     auto done = co_await add(std::move(missing), std::move(times), steps.how);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <compare>
 #include <cstdint>
 #include <functional>
@@ -69,6 +70,14 @@ struct WorkOptions {
     ListTimes list_times;  ///< of elements whose times the primary does not show
     /// Asked under the hold for what `list_times` does not know. May be empty.
     std::function<ListTimes()> further_list_times;
+    /// What is owed was written before it was appended, and what it has to win over is older still: a time that loses
+    /// to what comes after. Now would win over a client's write that is held, whose driver gave it its time a moment
+    /// ago, and only where the primary does not show the time of what stands there.
+    std::optional<std::int64_t> newest_owed() const {
+        auto newest = list_times.otherwise();
+        if (further_list_times) newest = std::max(newest, further_list_times().otherwise());
+        return newest;
+    }
     cql::Consistency read_consistency = cql::Consistency::local_quorum;
     cql::Consistency write_consistency = cql::Consistency::local_quorum;
 };

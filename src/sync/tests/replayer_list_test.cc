@@ -1,4 +1,6 @@
 // At which time a resync writes the elements of a list whose times the primary does not show.
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "cql/protocol/requests.h"
@@ -101,6 +103,47 @@ TEST_F(ReplayerListTest, AtThatOfTheNewestOrderWhereNothingTells) {
     ASSERT_EQ(written_at.size(), 1U);
     EXPECT_GE(written_at[0], before);
     EXPECT_LE(written_at[0], Clock::system().wall_micros());
+}
+
+/// A row that lost its last element on the primary, by `l = l - …`: there it has no tombstone.
+class LostListTest : public ReplayerListTest {
+  protected:
+    LostListTest() {
+        source.answer = [](const auto&) -> Result<cql::Rows> { return rows_of({}); };
+        target.answer = [this](const FakeSession::Asked& asked) -> Result<cql::Rows> {
+            if (asked.text.starts_with("DELETE FROM")) {
+                row_deleted_at.push_back(asked.timestamp.value_or(0));
+                if (row_deleted_at.back() > marker) marker = 0;
+            } else if (asked.text.starts_with("DELETE")) {
+                EXPECT_TRUE(asked.text.starts_with("DELETE l[")) << asked.text;
+                has.list = false;
+            }
+            has.row = has.list || marker > 0;
+            return asked.text.starts_with("SELECT") ? rows_of(has) : cql::Rows();
+        };
+        has = {true, true};
+    }
+    void pay() {
+        owe({"app", "rows", kKey});
+        loop.until([this] { return journal->owed(1, 100).size() == 1; });
+        start();
+        loop.until([this] { return paid(); });
+        EXPECT_FALSE(has.row);
+    }
+    std::int64_t marker = 0;
+    std::vector<std::int64_t> row_deleted_at;
+};
+
+TEST_F(LostListTest, TheShadowGetsNoTombstoneOfTheRowEither) {
+    pay();
+    ASSERT_FALSE(row_deleted_at.empty());
+    EXPECT_LE(std::ranges::max(row_deleted_at), 1) << "of what a copy wrote at most, unknown_timestamp";
+}
+
+TEST_F(LostListTest, ButForAMarkerThatNobodyCanSee) {
+    marker = Clock::system().wall_micros();
+    pay();
+    EXPECT_LT(row_deleted_at.back(), Clock::system().wall_micros());
 }
 
 }  // namespace

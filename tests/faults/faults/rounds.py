@@ -73,7 +73,7 @@ class Round:
         self._home = stage.home / self._name
         self._disk: Tmpfs | None = None
         self._altered: list[str] = []
-        self._bare_rows = 0
+        self._bare: set[tuple] = set()
         self._unacknowledged = 0
         self._immortal = 0
         self._forgets = False
@@ -119,7 +119,7 @@ class Round:
             self._lower_curtain()
         self.problems = self.load.problems + self.problems if self.load else self.problems
         return Outcome(self._number, phases, told, dict(self.load.counts) if self.load else {}, self.problems,
-                       time.monotonic() - began, rows, self._bare_rows, self._unacknowledged,
+                       time.monotonic() - began, rows, len(self._bare), self._unacknowledged,
                        self._immortal, self.process.largest if self.process else 0)
 
     def _choose(self) -> list[Fault]:
@@ -363,10 +363,9 @@ class Round:
             time.sleep(max(0.0, (max(soon, default=0) + 4_000_000 - now_micros()) / 1e6))
             found = self._compared()
         for each in found["shown"]:
-            # A row that is its key alone: whether it must be there is for the history to say. (A resync cannot see whether
-            # a row that lives by its cells was ever INSERTed: src/sync/README.md, "Row markers".)
+            # A row that is its key alone: whether it must be there is for the history to say.
             if each["text"].endswith(": no columns"):
-                self._bare_rows += 1
+                self._bare.add(_row(each["table"], each["key"]))
             elif not self._intent and self._cut_short(each["table"], each["key"]):
                 self._unacknowledged += 1
             elif all(self._mortal_elements(each["table"], each["key"], column) for column in each["held"] or [each["column"]]):
@@ -389,6 +388,13 @@ class Round:
         path = (*_row(table, key), column)
         return any(effect.ttl is not None and len(effect.path) == 5 and effect.path[:4] == path
                    for op in self.load.history.ops for effect in op.effects)
+
+    def _expired(self, row: tuple) -> bool:
+        """Whether cells of this row were given a TTL. What is read from the other cluster cannot tell whether a row that
+        lives by cells was INSERTed too, for longer: src/sync/README.md, "Row markers"."""
+        assert self.load
+        return any(effect.ttl is not None and effect.path[:3] == row and effect.path[3] != MARKER
+                   for op in self.load.history.ops for effect in op.effects if len(effect.path) > 3)
 
     def _cut_short(self, table: str, key: str) -> bool:
         """Whether a request to this row was under way when Penumbra was killed. Nobody acknowledged it, and nothing was on disk
@@ -418,6 +424,8 @@ class Round:
                 continue    # It lives by its cells, whether or not by itself.
             if path[3] == MARKER and here is True and not history.wrong(path, None, asked, answered):
                 continue    # Bare, and need not be there: counted above.
+            if path[3] == MARKER and here is None and path[:3] in self._bare and self._expired(path[:3]):
+                continue    # Gone with the cells by which a copy or a resync dated it: counted above.
             if wrong := history.wrong(path, here, asked, answered):
                 if len(path) == 5 and wrong.endswith(" s to live"):
                     self._immortal += 1
