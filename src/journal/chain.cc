@@ -149,8 +149,15 @@ const char* Chain::apply(Segment& segment, const Record& record) {
             break;
         case RecordKind::forget:
             segment.undoes.push_back(header.scope);
-            index_->forget(stream_, header.scope);
+            index_->forget(stream_, header.scope, EntryId(header.sequence));
             break;
+        case RecordKind::forget_before: {
+            auto note = decode_set_aside(record.payload);
+            if (!note) return "the note names no entry";
+            segment.undoes.push_back(header.scope);
+            index_->forget(stream_, header.scope, EntryId(note.value().sequence));
+            break;
+        }
         case RecordKind::retry_one:
         case RecordKind::forget_one: {
             auto note = decode_set_aside(record.payload);

@@ -40,7 +40,8 @@ enum class RecordKind : std::uint8_t {
     forget = 4,
     closed = 5,
     retry_one = 6,
-    forget_one = 7
+    forget_one = 7,
+    forget_before = 8
 };
 
 struct RecordHeader {
@@ -69,7 +70,7 @@ void encode(const RecordHeader& header, SegmentId id, std::uint64_t offset, Muta
 /// Null when the header's checksum holds and what it says is possible; otherwise what is wrong.
 const char* decode_record_header(BytesView bytes, SegmentId id, std::uint64_t offset, RecordHeader& header);
 
-/// The payload of a set-aside record; of retry_one and forget_one too, where it has no reason.
+/// The payload of a set-aside record; of retry_one, forget_one and forget_before too, where it has no reason.
 struct SetAsideNote {
     std::uint64_t sequence = 0;
     std::string reason;

@@ -71,6 +71,7 @@ Entry& Index::add_locked(const NewEntry& added, EntryState state) {
     ASSERT(!added.ledger->last || added.ledger->last->id < entry.id);
     link(*added.ledger, entry, added.ledger->last);
     ++added.segment->live;
+    next_id_ = std::max(next_id_, EntryId(added.id.value() + 1));
     return entry;
 }
 
@@ -125,10 +126,11 @@ bool Index::settle(EntryId id) {
     return entry && drop(*entry);
 }
 
-void Index::release(EntryId id) {
+bool Index::release(EntryId id) {
     const std::lock_guard lock(mutex_);
     auto* const entry = find(id);
     if (entry && entry->state == EntryState::under_way) entry->state = EntryState::released;
+    return entry != nullptr;
 }
 
 EntryInfo Index::info_of(const Entry& entry) {
@@ -214,22 +216,31 @@ std::optional<Index::Undone> Index::drop_set_aside(EntryId id) {
     return undone;
 }
 
-bool Index::forget(std::uint8_t stream, std::uint32_t scope) {
+bool Index::forget(std::uint8_t stream, std::uint32_t scope, EntryId first_kept) {
     bool drained = false;
     for (bool more = true; more;) {
         const std::lock_guard lock(mutex_);
         auto& ledger = ledger_locked(stream, scope);
+        const auto goes = [&] { return ledger.first && ledger.first->id < first_kept; };
+        const auto goes_aside = [&] {
+            return !ledger.set_aside.empty() && ledger.set_aside.begin()->first < first_kept;
+        };
         std::size_t dropped = 0;
-        for (; dropped < kPerHold && ledger.first; ++dropped) drained |= drop(*ledger.first);
-        for (; dropped < kPerHold && !ledger.set_aside.empty(); ++dropped) {
+        for (; dropped < kPerHold && goes(); ++dropped) drained |= drop(*ledger.first);
+        for (; dropped < kPerHold && goes_aside(); ++dropped) {
             drained |= drop(*find(ledger.set_aside.begin()->first));
         }
-        more = ledger.first || !ledger.set_aside.empty();
+        more = goes() || goes_aside();
     }
     return drained;
 }
 
-bool Index::forget(std::uint32_t scope, std::vector<std::uint8_t>& streams) {
+EntryId Index::next_id() const {
+    const std::lock_guard lock(mutex_);
+    return next_id_;
+}
+
+bool Index::forget(std::uint32_t scope, EntryId first_kept, std::vector<std::uint8_t>& streams) {
     {
         const std::lock_guard lock(mutex_);
         for (const auto& [key, ledger] : ledgers_) {
@@ -237,7 +248,7 @@ bool Index::forget(std::uint32_t scope, std::vector<std::uint8_t>& streams) {
         }
     }
     bool drained = false;
-    for (const auto stream : streams) drained |= forget(stream, scope);
+    for (const auto stream : streams) drained |= forget(stream, scope, first_kept);
     return drained;
 }
 

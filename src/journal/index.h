@@ -115,9 +115,10 @@ class Index {
     /// Found by recovery: released. False when there is one of that id.
     bool recover(const NewEntry& entry);
 
-    // These return whether the writer has something to clean up now.
+    /// Whether the writer has something to clean up now.
     bool settle(EntryId id);
-    void release(EntryId id);
+    /// False: there is none.
+    bool release(EntryId id);
     /// Where and for which scope the note is to be written; nothing when the entry is not owed or set aside already.
     std::optional<EntryInfo> set_aside(EntryId id, std::string reason, std::int64_t now);
     /// The note for `id` is on disk in `segment`. False: it is not set aside any more, so the note does not count.
@@ -126,7 +127,8 @@ class Index {
     bool retry(std::uint32_t scope, std::vector<std::uint8_t>& streams);
     /// As retry() for one stream: recovery reads one at a time.
     bool retry(std::uint8_t stream, std::uint32_t scope);
-    bool forget(std::uint32_t scope, std::vector<std::uint8_t>& streams);
+    /// Those before `first_kept`.
+    bool forget(std::uint32_t scope, EntryId first_kept, std::vector<std::uint8_t>& streams);
     struct Undone {
         EntryInfo entry;
         bool drained = false;  ///< the writer has something to clean up now
@@ -134,7 +136,7 @@ class Index {
     /// One entry, if it is set aside: back to the released ones, or gone.
     std::optional<Undone> retry(EntryId id);
     std::optional<Undone> drop_set_aside(EntryId id);
-    bool forget(std::uint8_t stream, std::uint32_t scope);
+    bool forget(std::uint8_t stream, std::uint32_t scope, EntryId first_kept);
 
     std::vector<EntryInfo> owed(std::uint8_t stream, std::size_t limit,
                                 const std::vector<std::uint32_t>& skip_scopes) const;
@@ -144,6 +146,9 @@ class Index {
     Owed owed_total(std::int64_t under_way_since) const;
     std::vector<SetAsideEntry> set_aside_entries(std::optional<std::uint32_t> scope, std::size_t limit) const;
     std::optional<SetAsideEntry> set_aside_entry(EntryId id) const;
+
+    /// Above all that are or were here.
+    EntryId next_id() const;
 
     // For the writer, of its segments.
     std::uint64_t live(const Segment& segment) const;
@@ -177,6 +182,7 @@ class Index {
     std::unique_ptr<Chunk> spare_;
     std::map<std::pair<std::uint8_t, std::uint32_t>, std::unique_ptr<Ledger>> ledgers_;
     std::atomic<std::uint64_t> owed_{0};
+    EntryId next_id_{0};
 };
 
 }  // namespace penumbra::journal

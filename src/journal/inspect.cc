@@ -79,7 +79,10 @@ class Balance {
                 }
                 return;
             case RecordKind::forget:
-                std::erase_if(owed_, [&](const auto& at) { return at.second.info.scope == header.scope; });
+                forget(header.scope, header.sequence);
+                return;
+            case RecordKind::forget_before:
+                if (const auto note = decode_set_aside(record.payload)) forget(header.scope, note.value().sequence);
                 return;
             case RecordKind::closed:
                 return;
@@ -91,6 +94,9 @@ class Balance {
     }
 
   private:
+    void forget(std::uint32_t scope, std::uint64_t first_kept) {
+        std::erase_if(owed_, [&](const auto& at) { return at.second.info.scope == scope && at.first < first_kept; });
+    }
     void of_one(const RecordHeader& header, SetAsideNote note) {
         const auto found = owed_.find(note.sequence);
         if (found == owed_.end()) return;

@@ -159,8 +159,8 @@ void Journal::settle(EntryId id) {
     if (state_->index->settle(id)) state_->writer->clean_up_soon();
 }
 
-void Journal::release(EntryId id) {
-    state_->index->release(id);
+bool Journal::release(EntryId id) {
+    return state_->index->release(id);
 }
 
 void Journal::set_aside(EntryId id, std::string reason) {
@@ -199,10 +199,12 @@ bool Journal::drop_set_aside(EntryId id) {
 }
 
 void Journal::forget_scope(std::uint32_t scope) {
+    // What is appended from now on is not meant, also where it gets to the disk before the note.
+    const auto first_kept = state_->index->next_id();
     std::vector<std::uint8_t> streams;
-    const bool drained = state_->index->forget(scope, streams);
+    const bool drained = state_->index->forget(scope, first_kept, streams);
     for (const auto stream : streams) {
-        state_->writer->note({RecordKind::forget, stream, scope, state_->clock.wall_micros(), {}, {}});
+        state_->writer->note({RecordKind::forget_before, stream, scope, state_->clock.wall_micros(), first_kept, {}});
     }
     if (drained) state_->writer->clean_up_soon();
 }

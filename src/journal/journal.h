@@ -92,8 +92,8 @@ class Journal {
                 UniqueFunction<void(Result<EntryId>)> durable);
     /// The shadow has it: nothing is owed any more. Forgotten settles (a crash) only mean a replay.
     void settle(EntryId id);
-    /// Whoever appended it gives up on it: offered for replay from now on.
-    void release(EntryId id);
+    /// Whoever appended it gives up on it: offered for replay from now on. False: nothing is owed under this id.
+    bool release(EntryId id);
     /// The shadow refuses it for good: kept, counted, not offered again until retry_set_aside(). Survives a restart
     /// with its reason (of which the first kMaxReasonBytes are kept) once it was written, which is soon.
     void set_aside(EntryId id, std::string reason);

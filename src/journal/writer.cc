@@ -199,12 +199,10 @@ void Writer::take_notes() {
     Bytes payload;
     for (const auto& note : taken_notes_) {
         payload.clear();
-        const bool of_one = note.kind == RecordKind::set_aside || note.kind == RecordKind::retry_one ||
-                            note.kind == RecordKind::forget_one;
-        if (of_one) encode(SetAsideNote{note.entry.value(), note.reason}, payload);
+        const bool names_entry = note.kind != RecordKind::retry && note.kind != RecordKind::closed;
+        if (names_entry) encode(SetAsideNote{note.entry.value(), note.reason}, payload);
         note_batch_.add(note.kind, note.stream, note.scope, note.at, payload);
     }
-    // Behind the entries: a forget covers what came with it.
     for (auto& append : note_batch_.appends) work_[append.header.stream].items.push_back({&note_batch_, &append});
 }
 
@@ -301,7 +299,6 @@ Status Writer::write_some(Chain& chain, std::vector<Item>& items, std::size_t fi
 }
 
 void Writer::make_known(Segment& segment, std::span<const Item> items) {
-    // In the order of the file: a forget drops what stands before it, also what came in the same write.
     auto offset = segment.end;
     for (const auto& item : items) offset -= record_bytes(item.append->header.length);
     new_entries_.clear();
@@ -326,7 +323,6 @@ void Writer::make_known(Segment& segment, std::span<const Item> items) {
             if (header.kind == RecordKind::set_aside) index_->noted(note.entry, segment);
             if (header.kind != RecordKind::set_aside && header.kind != RecordKind::closed)
                 segment.undoes.push_back(header.scope);
-            if (header.kind == RecordKind::forget) index_->forget(header.stream, header.scope);
             clean_up_asked_ = true;
         }
         offset += record_bytes(header.length);

@@ -25,7 +25,7 @@ struct Note {
     std::uint8_t stream = 0;
     std::uint32_t scope = 0;
     std::int64_t at = 0;
-    EntryId entry;       ///< set_aside, retry_one, forget_one
+    EntryId entry;       ///< set_aside, retry_one, forget_one; of forget_before the first that stays
     std::string reason;  ///< set_aside
 };
 

@@ -232,6 +232,27 @@ TEST_F(JournalTest, ForgettingAScopeDropsWhatItOwes) {
     EXPECT_THAT(owed(), ElementsAre("b"));
 }
 
+TEST_F(JournalTest, WhatComesAfterAForgetIsOwedHoweverLateThatGetsToTheDisk) {
+    append_released("opens the segment", 2);
+    append_released("forgotten", 1);
+    disk->hold_syncs(true);
+    bool other = false, answered = false;
+    on_shard([&] { journal->append(1, 2, bytes_of("keeps the disk busy"), [&](const auto& id) { other = !!id; }); });
+    disk->await_held_sync();
+    journal->forget_scope(1);
+    on_shard([&] {
+        journal->append(1, 1, bytes_of("shadowed again"), [&](const auto& id) {
+            answered = id.has_value();
+            journal->release(id.value());
+        });
+    });
+    disk->hold_syncs(false);
+    shard.run([&] { return other && answered; });
+    EXPECT_THAT(owed(), ElementsAre("opens the segment", "shadowed again"));
+    restart();
+    EXPECT_THAT(owed(), ElementsAre("opens the segment", "keeps the disk busy", "shadowed again"));
+}
+
 TEST_F(JournalTest, AForgottenScopeStaysForgottenWhileItsRecordsAreOnDisk) {
     append_released("keeps the first segment", 2);
     append("forgotten", 1);
