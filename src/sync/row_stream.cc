@@ -26,13 +26,13 @@ ElementTimes element_times(const cluster::Session& session) {
 }
 
 RowStream::RowStream(ShapePtr shape, Requester& from, ElementTimes times, std::string text,
-                     std::vector<cql::Cell> values, std::int32_t page_size)
+                     std::vector<cql::Cell> values, std::int32_t page_size, TableShape::Decoder::Rows which)
     : shape_(shape),
       from_(&from),
       text_(std::move(text)),
       values_(std::move(values)),
       page_size_(page_size),
-      decoder_(shape, times) {}
+      decoder_(shape, times, which) {}
 
 RowStream RowStream::over_range(ShapePtr shape, Requester& from, ElementTimes times, const TokenRange& range,
                                 std::int32_t page_size) {
@@ -51,7 +51,8 @@ RowStream RowStream::over_partition(ShapePtr shape, Requester& from, ElementTime
 RowStream RowStream::over_row(ShapePtr shape, Requester& from, ElementTimes times, const RowKey& key) {
     auto text = shape->select_row(key.is_static, times);
     auto values = shape->key_values(key.partition, key.clustering);
-    return {std::move(shape), from, times, std::move(text), std::move(values), 0};
+    using enum TableShape::Decoder::Rows;
+    return {std::move(shape), from, times, std::move(text), std::move(values), 0, key.is_static ? statics : of_scope};
 }
 
 Task<Result<bool>> RowStream::fill() {

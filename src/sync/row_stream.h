@@ -17,7 +17,7 @@ class RowStream {
                                 std::int32_t page_size);
     static RowStream over_partition(ShapePtr shape, Requester& from, ElementTimes times, Bytes partition,
                                     std::int32_t page_size);
-    /// Of one row; of statics these, and the first row of the partition with them.
+    /// Of one row, or of the statics of a partition.
     static RowStream over_row(ShapePtr shape, Requester& from, ElementTimes times, const RowKey& key);
 
     /// Reads on when everything was taken; false at the end. Pages may be empty and not the last: only the paging state
@@ -29,7 +29,7 @@ class RowStream {
 
   private:
     RowStream(ShapePtr shape, Requester& from, ElementTimes times, std::string text, std::vector<cql::Cell> values,
-              std::int32_t page_size);
+              std::int32_t page_size, TableShape::Decoder::Rows which = TableShape::Decoder::Rows::of_scope);
 
     ShapePtr shape_;
     Requester* from_;

@@ -344,7 +344,7 @@ Status TableShape::Decoder::page(const cql::Rows& rows, std::int64_t now_seconds
         }
         if (!statics_done_ && !(statics.image == RowImage{})) out.push_back(std::move(statics));
         statics_done_ = true;
-        if (!only_statics) out.push_back(std::move(item));
+        if (!only_statics && which_ != Rows::statics) out.push_back(std::move(item));
     }
     return ok();
 }

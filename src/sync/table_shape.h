@@ -58,8 +58,9 @@ class TableShape {
     /// Takes apart the pages of one SELECT in the order they come.
     class Decoder {
       public:
-        /// Rows::all: also rows that are not of the scope (for reads of one row, which somebody found to be).
-        enum class Rows : std::uint8_t { of_scope, all };
+        /// all: also rows that are not of the scope (for reads of one row, which somebody found to be). statics: none,
+        /// but what is static of any partition, whoever's row shows it.
+        enum class Rows : std::uint8_t { of_scope, all, statics };
         Decoder(std::shared_ptr<const TableShape> shape, ElementTimes times, Rows which = Rows::of_scope)
             : shape_(std::move(shape)), times_(times), which_(which) {}
         /// Appends the rows. `now_seconds`: when the page was read, wall clock.

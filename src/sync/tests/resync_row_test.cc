@@ -37,8 +37,10 @@ class ResyncRowTest : public ::testing::Test {
         loop.on([this] { stop.reset(); });
     }
     Report resync(bool with_statics = false) {
+        return resync(TableShape::make(table(with_statics), table(with_statics), {}, "").value());
+    }
+    Report resync(const ShapePtr& shape) {
         std::unique_ptr<Resync> one;
-        const auto shape = TableShape::make(table(with_statics), table(with_statics), {}, "").value();
         auto done = loop.run<Result<Report>>([&] {
             one = std::make_unique<Resync>(
                 Pair{from, to, traffic, transit, routing::ScopeId(1), {}, "", routing::Side::source, 1});
@@ -90,6 +92,40 @@ TEST_F(ResyncRowTest, WithTheStaticsOfItsPartitionIfThereAreAny) {
     const std::set<std::string> both{" WHERE k = ? AND c = ?", " WHERE k = ? LIMIT 1"};
     EXPECT_EQ(places(from), both);
     EXPECT_EQ(places(to), both);
+}
+
+TEST_F(ResyncRowTest, TheyMayBeShownWithARowOfAnotherTenant) {
+    // `c` is the tenant. LIMIT 1 shows the row (7, 4) with the statics.
+    const auto first_row = [](const cql::CellView& statics) {
+        cql::RowsBuilder rows("ks", "t");
+        const auto integer = cql::scalar(cql::TypeKind::int_);
+        for (const auto* name : {"k", "c", "v"}) rows.add_column(name, integer);
+        for (const auto* name : {"writetime(v)", "ttl(v)"}) rows.add_column(name, integer);
+        rows.add_column("s", integer);
+        rows.add_column("writetime(s)", cql::scalar(cql::TypeKind::bigint));
+        rows.add_column("ttl(s)", integer);
+        for (const auto key : {7, 4}) rows.add(cql::encode_int(key));
+        for (int of_v = 0; of_v < 3; ++of_v) rows.add(cql::CellView::null());
+        rows.add(statics);
+        rows.add(statics.has_value() ? cql::CellView(cql::encode_bigint(10)) : cql::CellView::null());
+        rows.add(cql::CellView::null());
+        return testing::answered(rows);
+    };
+    std::vector<std::string> changes;
+    const auto answer = [&](const FakeSession::Asked& asked, const cql::CellView& statics) -> Result<cql::Rows> {
+        if (!asked.text.starts_with("SELECT")) changes.push_back(asked.text);
+        return asked.text.ends_with(" LIMIT 1") ? first_row(statics) : cql::Rows();
+    };
+    const auto five = cql::encode_int(5);
+    from.answer = [&](const auto& asked) { return answer(asked, cql::CellView(five)); };
+    to.answer = [&](const auto& asked) {
+        return answer(asked, changes.empty() ? cql::CellView::null() : cql::CellView(five));
+    };
+    const auto scope = routing::Scope{.tenants = {"5"}};
+    const auto report = resync(TableShape::make(table(true), table(true), scope, "c").value());
+    EXPECT_EQ(report.differences, 1U);
+    ASSERT_EQ(changes.size(), 1U);
+    EXPECT_TRUE(changes[0].starts_with("UPDATE ks.t USING TTL ? SET s = ?")) << changes[0];
 }
 
 TEST_F(ResyncRowTest, ItIsMadeEqual) {
