@@ -21,8 +21,10 @@ std::uint64_t JournalOwed::bytes() const {
     return journal_.bytes_on_disk();
 }
 void JournalOwed::forget(routing::ScopeId scope) {
-    ranges_.forget(scope);
+    // In this order: an order that a replay puts off meanwhile either finds that nothing is owed any more, or goes with
+    // the rest.
     journal_.forget_scope(scope.value());
+    ranges_.forget(scope);
 }
 
 namespace {

@@ -19,6 +19,7 @@ void RangeOrders::order(std::uint8_t stream, routing::ScopeId scope, std::string
         if (slice && !at.slices.contains(*slice) && !slices_fit(at)) slice.reset();
         auto& order = slice ? at.slices[*slice] : at.whole;
         if (order.standing) {
+            order.for_more = true;
             shard.post([durable = std::move(durable)]() mutable { durable(ok()); });
             return;
         }
@@ -82,6 +83,7 @@ RangeOrders::Written RangeOrders::slice_written(Table& table, RingSlice slice, c
     const bool covered = table.whole.standing.has_value();
     if (entry && !stopped_) {
         if (covered) {
+            table.whole.for_more = true;
             journal_.settle(entry.value());
         } else {
             stand(order, entry.value());
@@ -103,12 +105,13 @@ RangeOrders::Written RangeOrders::whole_written(Table& table, const Result<journ
     order.writing = false;
     // One that was put off meanwhile stands for whoever waited for this one.
     const bool durable = entry.has_value() || order.standing.has_value();
+    order.for_more |= !entry && durable;
     Written result{std::exchange(order.waiting, {}), durable, Next::nothing};
     table.unwritten = !durable;
     if (stopped_) return result;
     if (entry) {
         stand(order, entry.value());
-        stand_for_slices(table);
+        if (order.standing) stand_for_slices(table);
     }
     if (!durable) result.next = Next::try_again;
     return result;
@@ -118,11 +121,13 @@ RangeOrders::Written RangeOrders::whole_written(Table& table, const Result<journ
 /// orders.
 void RangeOrders::stand(Order& order, journal::EntryId entry) {
     if (!order.standing) {
-        order.standing = entry;
-        journal_.release(entry);
-    } else if (*order.standing < entry) {
+        if (journal_.release(entry)) order.standing = entry;
+        return;
+    }
+    order.for_more |= *order.standing != entry;
+    if (*order.standing < entry) {
         journal_.settle(entry);
-    } else if (entry < *order.standing) {
+    } else if (entry < *order.standing && journal_.release(entry)) {
         journal_.settle(*std::exchange(order.standing, entry));
     }
 }
@@ -131,7 +136,10 @@ void RangeOrders::stand(Order& order, journal::EntryId entry) {
 void RangeOrders::stand_for_slices(Table& table) {
     for (auto at = table.slices.begin(); at != table.slices.end();) {
         auto& order = at->second;
-        if (order.standing) journal_.settle(*std::exchange(order.standing, std::nullopt));
+        if (order.standing) {
+            table.whole.for_more = true;
+            journal_.settle(*std::exchange(order.standing, std::nullopt));
+        }
         at = order.writing ? std::next(at) : table.slices.erase(at);
     }
 }
@@ -153,25 +161,25 @@ void RangeOrders::stop() {
     stopped_ = true;
 }
 
-void RangeOrders::begins(std::uint8_t stream, routing::ScopeId scope, const OwedResync& order,
+bool RangeOrders::begins(std::uint8_t stream, routing::ScopeId scope, const OwedResync& order,
                          journal::EntryId newest) {
-    if (!order.partition_key.empty()) return;
+    if (!order.partition_key.empty()) return false;
     const std::lock_guard lock(mutex_);
     const auto found = tables_.find({stream, scope, order.keyspace, order.table});
-    if (found == tables_.end()) return;
+    if (found == tables_.end()) return false;
     auto& table = found->second;
     const auto begin = [newest](Order& one) {
-        if (one.standing && *one.standing <= newest) one.standing.reset();
+        if (!one.standing || *one.standing > newest) return false;
+        one.standing.reset();
+        return std::exchange(one.for_more, false);
     };
-    if (!order.range) {
-        begin(table.whole);
-        return;
-    }
+    if (!order.range) return begin(table.whole);
     const auto slice = slice_at(*order.range);
     const auto at = slice ? table.slices.find(*slice) : table.slices.end();
-    if (at == table.slices.end()) return;
-    begin(at->second);
+    if (at == table.slices.end()) return false;
+    const bool for_more = begin(at->second);
     if (!at->second.standing && !at->second.writing) table.slices.erase(at);
+    return for_more;
 }
 
 void RangeOrders::put_off(std::uint8_t stream, routing::ScopeId scope, const OwedResync& order,
@@ -180,7 +188,8 @@ void RangeOrders::put_off(std::uint8_t stream, routing::ScopeId scope, const Owe
     const auto slice = order.range ? slice_at(*order.range) : std::nullopt;
     if (order.range && !slice) return;  // none of ours
     const std::lock_guard lock(mutex_);
-    if (stopped_) return;
+    // Not of a scope that was forgotten while it was tried: what nobody owes stands for nothing.
+    if (stopped_ || !journal_.release(newest)) return;
     auto& table = tables_[{stream, scope, order.keyspace, order.table}];
     if (!slice) {
         stand(table.whole, newest);

@@ -42,8 +42,9 @@ class RangeOrders {
     /// take it.
     void order(std::uint8_t stream, routing::ScopeId scope, std::string_view keyspace, std::string_view table,
                std::optional<RingSlice> slice, UniqueFunction<void(Status)> durable);
-    /// Orders up to this entry are about to be replayed: who comes from now on needs another one.
-    void begins(std::uint8_t stream, routing::ScopeId scope, const OwedResync& order, journal::EntryId newest);
+    /// Orders up to this entry are about to be replayed: who comes from now on needs another one. Whether they were put
+    /// off before, and since then came to stand for more.
+    bool begins(std::uint8_t stream, routing::ScopeId scope, const OwedResync& order, journal::EntryId newest);
     /// That replay did not work out and will begin anew, with what has come since: these orders stand again. So a
     /// cluster that is away is owed no more orders however often it is tried.
     void put_off(std::uint8_t stream, routing::ScopeId scope, const OwedResync& order, journal::EntryId newest);
@@ -73,6 +74,7 @@ class RangeOrders {
     };
     struct Order {
         std::optional<journal::EntryId> standing;  ///< on disk, and no replay of it has begun
+        bool for_more = false;                     ///< also for writes that came when it stood already
         bool writing = false;                      ///< one is on its way there
         std::vector<Waiter> waiting;               ///< for that one
     };
@@ -97,6 +99,7 @@ class RangeOrders {
     void written(const TableKey& key, Slice slice, Result<journal::EntryId> entry);
     Written slice_written(Table& table, RingSlice slice, const Result<journal::EntryId>& entry);
     Written whole_written(Table& table, const Result<journal::EntryId>& entry);
+    /// What the journal does not owe any more, because its scope was forgotten, stands for nothing.
     void stand(Order& order, journal::EntryId entry);
     void stand_for_slices(Table& table);
     void try_again_later(const TableKey& key);

@@ -168,6 +168,39 @@ TEST_F(RangeOrdersTest, AClusterThatIsAwayIsOwedNoMoreOrdersHoweverOftenItIsTrie
     EXPECT_EQ(owed().size(), 2U);
 }
 
+TEST_F(RangeOrdersTest, WhatIsPutOffAfterItsScopeWasForgottenStandsForNothing) {
+    for (const auto& one : {part("t", 5), whole("t")}) {
+        const auto at = one.range ? std::optional(slice(5)) : std::nullopt;
+        EXPECT_TRUE(order("t", at));
+        const auto tried = newest();
+        replay_begins(one);
+        on_shard([&] { journal->forget_scope(1); });
+        orders->forget(ScopeId(1));
+        replay_is_put_off(one, tried);
+        EXPECT_TRUE(owed().empty());
+        EXPECT_TRUE(order("t", at));
+        EXPECT_EQ(owed(), std::vector{one}) << "of the same scope, shadowed again";
+        on_shard([&] { journal->forget_scope(1); });
+        orders->forget(ScopeId(1));
+    }
+}
+
+TEST_F(RangeOrdersTest, ItIsToldWhetherAnOrderThatWasPutOffStoodForMore) {
+    EXPECT_TRUE(order("t", slice(5)));
+    const auto first = newest();
+    const auto begins = [&] { return orders->begins(1, ScopeId(1), part("t", 5), first); };
+    EXPECT_FALSE(begins());
+    replay_is_put_off(part("t", 5), first);
+    EXPECT_FALSE(begins());
+    replay_is_put_off(part("t", 5), first);
+    EXPECT_TRUE(order("t", slice(5)));
+    EXPECT_TRUE(begins());
+    EXPECT_TRUE(order("t", slice(5))) << "on its own while the first is tried";
+    replay_is_put_off(part("t", 5), first);
+    EXPECT_TRUE(begins());
+    EXPECT_FALSE(begins());
+}
+
 TEST_F(RangeOrdersTest, OrdersOfAnEarlierProcessStandOnceTheyWereTried) {
     EXPECT_TRUE(order("t", slice(5)));
     open(1 << 20);
