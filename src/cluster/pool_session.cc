@@ -108,16 +108,26 @@ class PoolSession final : public Session {
     }
 
     Task<Result<Bytes>> send(Bytes frame, std::string keyspace, Deadline by) override {
-        auto reply = co_await exchange(std::move(frame), std::move(keyspace), std::nullopt, bounded(by), nullptr);
+        std::optional<Endpoint> any;
+        auto reply = co_await send_to(&any, std::move(frame), std::move(keyspace), by);
         co_return reply;
     }
 
-    Task<Result<Bytes>> prepare(std::string text, std::string keyspace, Deadline by) override {
-        // Sent anew each time it is asked for: the caller does so when a node said UNPREPARED.
-        auto fresh = std::make_shared<SessionStatement>();
+    Task<Result<Bytes>> send_to(std::optional<Endpoint>* node, Bytes frame, std::string keyspace,
+                                Deadline by) override {
+        Endpoint used;
+        auto reply = co_await exchange(std::move(frame), std::move(keyspace), *node, bounded(by), &used);
+        if (reply) *node = used;
+        co_return reply;
+    }
+
+    Task<Result<Bytes>> prepare(std::string text, std::string keyspace, std::optional<Endpoint> node,
+                                Deadline by) override {
         const auto version = cluster_.newest_version();
-        auto id = co_await prepare_on(std::move(fresh), version, std::move(text), std::move(keyspace), std::nullopt,
-                                      bounded(by));
+        auto found = co_await statement(version, text, keyspace, bounded(by));
+        CO_TRY(const auto known, std::move(found));
+        if (!node) co_return known->first.id;
+        auto id = co_await prepare_on(known, version, std::move(text), std::move(keyspace), node, bounded(by));
         co_return id;
     }
 

@@ -13,6 +13,7 @@
 #include "cql/schema/schema.h"
 #include "cql/types/cell.h"
 #include "cql/types/token.h"
+#include "runtime/endpoint.h"
 #include "runtime/task.h"
 
 namespace penumbra::cluster {
@@ -39,10 +40,16 @@ class Session {
     /// Sends one request frame (any stream id) to a node and gives the whole response frame, ERRORs included, as it
     /// came. `keyspace`: of the connection, empty for none.
     virtual Task<Result<Bytes>> send(Bytes frame, std::string keyspace, Deadline by) = 0;
+    /// The same to `node` and no other, if it names one; afterwards it names the one that was asked. The caller's until
+    /// the answer.
+    virtual Task<Result<Bytes>> send_to(std::optional<Endpoint>* node, Bytes frame, std::string keyspace,
+                                        Deadline by) = 0;
 
-    /// The id under which the nodes of this cluster know the text, preparing it where needed. `keyspace` completes
-    /// unqualified names.
-    virtual Task<Result<Bytes>> prepare(std::string text, std::string keyspace, Deadline by) = 0;
+    /// The id under which the nodes of this cluster know the text; prepared on one of them if it is not known yet. Who
+    /// is told UNPREPARED names the `node` that said so: it is prepared there, and that node's id is given. `keyspace`
+    /// completes unqualified names.
+    virtual Task<Result<Bytes>> prepare(std::string text, std::string keyspace, std::optional<Endpoint> node,
+                                        Deadline by) = 0;
 
     virtual cql::SchemaPtr schema() const = 0;
     /// The schema as the nodes had it at `when` or later: see Cluster::schema_as_of().

@@ -1,5 +1,7 @@
 #include "sync/replayer.h"
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <thread>
 #include <utility>
@@ -16,6 +18,8 @@ namespace penumbra::sync {
 namespace {
 
 constexpr Nanos kFirstPause = Millis(50);
+/// Of one entry, as a multiple of the longest pause of all.
+constexpr int kLongestOwnPause = 12;
 
 /// The catch-all code of ScyllaDB may mean "later" or "never", and rows that differ after a repair may only have been
 /// written again.
@@ -58,8 +62,15 @@ void Replayer::State::put_aside(journal::EntryId id, std::string reason) {
     log.warn("an owed write was set aside: it will not be tried again by itself",
              {kv("entry", id), kv("reason", reason)});
     journal.set_aside(id, std::move(reason));
-    tries.erase(id);
+    forget_tries(id);
     ++set_aside;
+}
+
+void Replayer::State::forget_tries(journal::EntryId id) {
+    const auto found = tries.find(id);
+    if (found == tries.end()) return;
+    stuck -= found->second.stuck ? 1 : 0;
+    tries.erase(found);
 }
 
 std::shared_ptr<Replayer::State::Batch> Replayer::State::next_batch() {
@@ -68,9 +79,18 @@ std::shared_ptr<Replayer::State::Batch> Replayer::State::next_batch() {
     std::map<std::pair<std::uint32_t, OwedResync>, std::size_t> orders;
     std::map<std::pair<std::uint32_t, std::vector<OwedResync>>, std::size_t> lists;
     const auto now = Shard::here().clock().now();
-    for (const auto& entry : journal.owed(options.stream, batch_size())) {
+    std::vector<std::uint32_t> paused_scopes;
+    for (const auto& [scope, pause] : pauses) {
+        if (pause.until > now) paused_scopes.push_back(scope.value());
+    }
+    for (const auto& entry : journal.owed(options.stream, batch_size(), paused_scopes)) {
         // A batch of these is most of a millisecond. Where clients are served on the same core, they come first.
         std::this_thread::yield();
+        const auto tried = stuck > 0 ? tries.find(entry.id) : tries.end();
+        if (tried != tries.end() && tried->second.not_before > now) {
+            ++batch->waiting;
+            continue;
+        }
         auto payload = journal.read(entry.id);
         if (!payload) {
             // Settled or forgotten meanwhile; anything else is damage that an operator has to see.
@@ -108,7 +128,58 @@ std::shared_ptr<Replayer::State::Batch> Replayer::State::next_batch() {
         batch->jobs.push_back(
             {{entry.id}, routing::ScopeId(entry.scope), entry.appended_at, std::move(work.value()), {}, now});
     }
+    if (stuck > 0) {
+        std::ranges::stable_partition(batch->jobs, [this](const Job& job) {
+            const auto found = tries.find(job.entries.front());
+            return found == tries.end() || !found->second.stuck;
+        });
+    }
     return batch;
+}
+
+bool Replayer::State::pause_after(const Batch& batch) {
+    const auto now = Shard::here().clock().now();
+    bool refused = false, taken = false;
+    for (const auto& [scope, of] : batch.scopes) {
+        taken |= of.taken;
+        refused |= !of.not_taken.empty();
+        for (const auto id : of.not_taken) {
+            auto& one = tries[id];
+            stuck += one.stuck ? 0 : 1;
+            one.stuck = true;
+            if (!of.taken) continue;
+            const auto longest = options.longest_pause * kLongestOwnPause;
+            one.pause = std::clamp(one.pause * 2, std::min(kFirstPause, longest), longest);
+            one.not_before = now + one.pause;
+        }
+        if (of.again || (!of.taken && !of.not_taken.empty())) {
+            pause_scope(scope);
+        } else {
+            pauses.erase(scope);
+        }
+    }
+    return taken || !refused;
+}
+
+void Replayer::State::pause_scope(routing::ScopeId scope) {
+    auto& pause = pauses[scope];
+    pause.length = std::clamp(pause.length * 2, std::min(kFirstPause, options.longest_pause), options.longest_pause);
+    pause.until = Shard::here().clock().now() + pause.length;
+    ++retries;
+    std::uint64_t dropped = 0;
+    if (pause_limit.pass(Shard::here().now(), dropped)) {
+        log.info("the cluster does not take owed writes now; trying on",
+                 {kv("stream", static_cast<int>(options.stream)), kv("migration", scope), kv("dropped", dropped)});
+    }
+}
+
+Nanos Replayer::State::until_next_turn() const {
+    const auto now = Shard::here().clock().now();
+    Nanos least{0};
+    for (const auto& [scope, pause] : pauses) {
+        if (pause.until > now && (least == Nanos(0) || pause.until - now < least)) least = pause.until - now;
+    }
+    return least;
 }
 
 void Replayer::State::nothing_owed() {
@@ -116,6 +187,7 @@ void Replayer::State::nothing_owed() {
     per_second = 0;
     measured_at = {};
     settling.clear();
+    pauses.clear();
     waiting = 0;
 }
 
@@ -137,12 +209,13 @@ void Replayer::State::measure() {
 }
 
 Task<void> Replayer::State::loop(State* self) {
-    auto pause = kFirstPause;
     while (!self->stop.requested()) {
         const auto batch = self->next_batch();
         if (batch->jobs.empty() && batch->waiting == 0) {
-            self->nothing_owed();
-            co_await sleep(self->options.poll, &self->stop);
+            const auto pause = self->until_next_turn();
+            if (pause == Nanos(0)) self->nothing_owed();
+            // What others owe by then need not wait.
+            co_await sleep(pause == Nanos(0) ? self->options.poll : std::min(pause, self->options.poll), &self->stop);
             continue;
         }
         std::vector<Task<Unit>> lanes;
@@ -151,33 +224,25 @@ Task<void> Replayer::State::loop(State* self) {
         co_await when_all(std::move(lanes));
         self->measure();
         self->waiting = batch->waiting;
-        if (batch->later) {
-            self->at_once.paused();
-        } else {
+        const bool takes = self->pause_after(*batch);
+        if (takes) {
             self->at_once.ended(batch->took, batch->sent);
+        } else {
+            self->at_once.paused();
         }
-        self->paused = batch->later;
-        if (!batch->later && !batch->again) {
-            pause = kFirstPause;
-            // All that is owed waits for its time: nothing tells of that but the clock.
-            if (!batch->progress) co_await sleep(self->options.poll * 5, &self->stop);
-            continue;
-        }
-        std::uint64_t dropped = 0;
-        if (self->pause_limit.pass(Shard::here().now(), dropped)) {
-            self->log.info("the cluster does not take owed writes now; trying on",
-                           {kv("stream", static_cast<int>(self->options.stream)), kv("dropped", dropped)});
-        }
-        ++self->retries;
-        co_await sleep(pause, &self->stop);
-        pause = std::min(pause * 2, self->options.longest_pause);
+        self->paused = !takes;
+        // All that may be sent waits for its time: nothing tells of that but the clock.
+        const bool soon = std::ranges::any_of(batch->scopes, [](const auto& of) { return of.second.again; });
+        if (takes && !batch->progress && !soon) co_await sleep(self->options.poll * 5, &self->stop);
     }
 }
 
 Task<Unit> Replayer::State::lane(State* self, std::shared_ptr<Batch> batch) {
-    // The first entry that the cluster does not take ends the batch: the rest would only pile timeouts upon it.
-    while (batch->next < batch->jobs.size() && !batch->later && !self->stop.requested()) {
+    while (batch->next < batch->jobs.size() && !self->stop.requested()) {
         const auto& job = batch->jobs[batch->next++];
+        auto& of_scope = batch->scopes[job.scope];
+        // After the first entry that the cluster does not take the rest would only pile timeouts upon it.
+        if (!of_scope.not_taken.empty()) continue;
         co_await self->pace.take(job.entries.size(), &self->stop);
         const auto began = Shard::here().clock().now();
         const auto outcome = co_await self->run(&job);
@@ -185,14 +250,14 @@ Task<Unit> Replayer::State::lane(State* self, std::shared_ptr<Batch> batch) {
             batch->took += Shard::here().clock().now() - began;
             ++batch->sent;
         }
-        if (outcome == Outcome::later) batch->later = true;
-        if (outcome == Outcome::again) batch->again = true;
-        batch->progress |= outcome == Outcome::settled || outcome == Outcome::set_aside;
+        if (outcome == Outcome::later) std::ranges::copy(job.entries, std::back_inserter(of_scope.not_taken));
+        if (outcome == Outcome::again) of_scope.again = true;
+        if (outcome == Outcome::settled || outcome == Outcome::set_aside) batch->progress = of_scope.taken = true;
         if (outcome == Outcome::waits) batch->waiting += job.entries.size();
         if (outcome != Outcome::settled) continue;
         for (const auto id : job.entries) {
             self->journal.settle(id);
-            self->tries.erase(id);
+            self->forget_tries(id);
             ++self->settled;
         }
     }
@@ -213,7 +278,10 @@ Task<Outcome> Replayer::State::run(const Job* job) {
     const auto* order = std::get_if<OwedResync>(&job->work);
     auto* const standing = options.range_orders;
     const auto newest = job->entries.back();
-    if (standing) standing->begins(options.stream, job->scope, *order, newest);
+    if (standing && standing->begins(options.stream, job->scope, *order, newest)) {
+        // By now it stands for what was written since, too, and that is younger than the statements that were awaited.
+        for (const auto id : job->entries) tries[id].statements_until.reset();
+    }
     // An element cannot be newer than the order for its row, but by the clock of a client that is ahead.
     ListTimes list_times;
     list_times.otherwise(job->appended_at);
@@ -247,10 +315,21 @@ Task<Outcome> Replayer::State::send_to_lists(const Job* job) {
     co_return Outcome::settled;
 }
 
+/// Replicas that fail at one mutation and take others will fail at it tomorrow.
+bool Replayer::State::fails_while_others_are_taken(const Job& job, const Error& error) {
+    const auto code = static_cast<cql::ErrorCode>(error.detail);
+    if (error.code != Errc::server || (code != cql::ErrorCode::write_failure && code != cql::ErrorCode::read_failure))
+        return false;
+    auto& one = tries[job.entries.front()];
+    if (std::exchange(one.settled_before, settled) == settled) return false;
+    return ++one.replicas_failed > options.attempts_when_replicas_fail;
+}
+
 Outcome Replayer::State::judge(const Job& job, const Error& error) {
     if (is_stopping(error)) return Outcome::kept;
     const bool unclear = is_unclear(error);  // a number of tries
-    if (!unclear && classify(error) == Failure::passing) return Outcome::later;
+    const bool passing = !unclear && classify(error) == Failure::passing;
+    if (passing && !fails_while_others_are_taken(job, error)) return Outcome::later;
     // A missing right or table is refused for good too: an operator has to act, and then retries what was set aside.
     bool for_good = !unclear;
     for (const auto id : job.entries) for_good = ++tries[id].unclear >= options.attempts_when_unclear || for_good;
@@ -285,25 +364,26 @@ Task<Status> Replayer::State::send(const OwedStatement* owed_statement, std::int
         CO_TRY(shortened, std::move(changed));
         statement = &shortened;
     }
+    std::optional<Endpoint> node;  // once one was asked: what is prepared on it the others may not know
     for (int attempt = 0;; ++attempt) {
         const auto by = Deadline::in(Shard::here().clock(), options.request_timeout);
         std::vector<Bytes> ids;
         for (const auto& prepared : statement->prepared) {
-            auto id = co_await owed.prepare(prepared.text,
-                                            prepared.keyspace.empty() ? statement->keyspace : prepared.keyspace, by);
+            auto id = co_await owed.prepare(
+                prepared.text, prepared.keyspace.empty() ? statement->keyspace : prepared.keyspace, node, by);
             if (!id) co_return fail(std::move(id.error()));
             ids.push_back(std::move(id.value()));
         }
         auto translated = translate_frame(*statement, ids);
         CO_TRY(auto frame, std::move(translated));
-        auto reply = co_await owed.send(std::move(frame), statement->keyspace, by);
+        auto reply = co_await owed.send_to(&node, std::move(frame), statement->keyspace, by);
         if (!reply) co_return fail(std::move(reply.error()));
         auto answer = answer_of(reply.value());
         if (answer) {
             ++statements;
             co_return ok();
         }
-        // The node that got it had not prepared it, or has forgotten: nothing was done. Preparing again reaches it.
+        // That node had not prepared it, or has forgotten: nothing was done. It is prepared there and asked again.
         const bool unprepared = answer.error().code == Errc::server &&
                                 answer.error().detail == static_cast<std::int32_t>(cql::ErrorCode::unprepared);
         if (!unprepared || attempt >= 3) co_return fail(std::move(answer.error()));

@@ -47,6 +47,9 @@ struct ReplayOptions {
     /// How often an entry may fail in a way that says neither "later" nor "never" (the catch-all error code, rows that
     /// go on differing) before it is set aside.
     std::size_t attempts_when_unclear = 8;
+    /// How often replicas may fail at an entry, others being taken in between, before it is set aside: a mutation that
+    /// is too large for them, a row behind too many tombstones.
+    std::size_t attempts_when_replicas_fail = 20;
     /// How long rows are owed whose table is not the same on both clusters, before they are set aside: longer than a
     /// schema change may take on both.
     Nanos schema_patience = Seconds(150);
@@ -68,9 +71,10 @@ struct ReplayCounts {
     double per_second = 0;      ///< entries settled, over the last seconds; 0 when nothing was owed
 };
 
-/// Pays what the journal says one cluster is owed. The order of statements does not matter, since they carry their
-/// timestamps; a resync reads the primary when it runs, after the statements that were owed before it about its rows.
-/// Lives on a background shard (it reads the journal's files there).
+/// Pays what the journal says one cluster is owed. What the cluster does not take holds up nothing but itself: other
+/// entries go first, other scopes are not paused with it. The order of statements does not matter, since they carry
+/// their timestamps; a resync reads the primary when it runs, after the statements that were owed before it about its
+/// rows. Lives on a background shard (it reads the journal's files there).
 class Replayer {
   public:
     /// `owed` is the cluster of options.stream, `other` the one that has what is owed.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -71,8 +72,22 @@ struct Replayer::State {
         std::optional<SteadyTime> schema_unlike_since;  ///< its table was not the same on both clusters
         /// Of an order: no younger statement can have been on the primary before what it is for.
         std::optional<journal::EntryId> statements_until;
+        bool stuck = false;                ///< not taken: others go first
+        SteadyTime not_before{};           ///< others of its scope were taken meanwhile: it alone waits,
+        Nanos pause{0};                    ///< each time longer
+        std::size_t replicas_failed = 0;   ///< times, others being taken in between
+        std::uint64_t settled_before = 0;  ///< of all, when they last did
     };
     std::unordered_map<journal::EntryId, Tries> tries;
+    std::size_t stuck = 0;  // how many of these are
+    void forget_tries(journal::EntryId id);
+
+    /// Of which the cluster takes nothing now. Others need not wait for it: its keyspace may be what is down.
+    struct Pause {
+        SteadyTime until{};
+        Nanos length{0};
+    };
+    std::map<routing::ScopeId, Pause> pauses;
 
     OwedLookup lookup;
     CounterSettling settling;
@@ -102,8 +117,12 @@ struct Replayer::State {
     struct Batch {
         std::vector<Job> jobs;
         std::size_t next = 0;
-        bool later = false;
-        bool again = false;
+        struct OfScope {
+            std::vector<journal::EntryId> not_taken;
+            bool again = false;
+            bool taken = false;
+        };
+        std::map<routing::ScopeId, OfScope> scopes;
         Nanos took{0};  // of its statements together
         std::int64_t sent = 0;
         bool progress = false;
@@ -112,8 +131,13 @@ struct Replayer::State {
 
     /// Entries that wait are read again with every batch, so that others come through.
     static constexpr std::size_t kMostWaiting = 4096;
-    std::size_t batch_size() const { return at_once.now() * 8 + std::min(waiting, kMostWaiting); }
+    std::size_t batch_size() const { return at_once.now() * 8 + std::min(waiting + stuck, kMostWaiting); }
     std::shared_ptr<Batch> next_batch();
+    /// Who was not taken waits. False: the cluster took nothing.
+    bool pause_after(const Batch& batch);
+    void pause_scope(routing::ScopeId scope);
+    /// How long until an entry may be sent again that is owed.
+    Nanos until_next_turn() const;
     /// After every batch: the rate, smoothed over some seconds.
     void measure();
     void nothing_owed();
@@ -145,6 +169,7 @@ struct Replayer::State {
     /// Owes the order to the other cluster instead.
     Task<Outcome> turn_round(const Job* job, const OwedResync* order);
     Outcome judge(const Job& job, const Error& error);
+    bool fails_while_others_are_taken(const Job& job, const Error& error);
     /// A resync of a table that is not the same on both clusters: a schema change may be on its way.
     Outcome wait_for_schema(const Job& job, const Error& error);
 };

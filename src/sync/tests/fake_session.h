@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <optional>
 #include <string>
@@ -49,15 +50,32 @@ class FakeSession final : public cluster::Session {
         co_await *held;
         co_return read;
     }
-    Task<Result<Bytes>> send(Bytes, std::string, Deadline) override {
+    /// It has two nodes, which are asked in turn. Where somebody was prepared, and where a request was sent to last.
+    std::array<Endpoint, 2> nodes{Endpoint::parse("127.0.0.1:1").value(), Endpoint::parse("127.0.0.2:1").value()};
+    std::vector<Endpoint> prepared_on;
+    Endpoint sent_to;
+    Bytes sent;  ///< to it
+
+    Task<Result<Bytes>> send(Bytes frame, std::string keyspace, Deadline by) override {
+        std::optional<Endpoint> any;
+        auto answered = co_await send_to(&any, std::move(frame), std::move(keyspace), by);
+        co_return answered;
+    }
+    Task<Result<Bytes>> send_to(std::optional<Endpoint>* node, Bytes frame, std::string, Deadline) override {
+        if (!*node) *node = next_node();
         sent_at.push_back(Shard::here().clock().now());
         most_at_once = std::max(most_at_once, ++at_once_);
         if (takes > Nanos(0)) co_await sleep(takes);
         --at_once_;
+        sent_to = **node;
+        sent = std::move(frame);
         on_send();
         co_return reply;
     }
-    Task<Result<Bytes>> prepare(std::string, std::string, Deadline) override { co_return Bytes(); }
+    Task<Result<Bytes>> prepare(std::string, std::string, std::optional<Endpoint> node, Deadline) override {
+        prepared_on.push_back(node ? *node : next_node());
+        co_return Bytes();
+    }
     cql::SchemaPtr schema() const override { return schema_now(); }
     Task<Result<cql::SchemaPtr>> schema_as_of(SteadyTime, Deadline) override { co_return schema_now(); }
     std::vector<cql::Token> tokens;
@@ -66,7 +84,10 @@ class FakeSession final : public cluster::Session {
     bool is_scylla() const override { return scylla; }
 
   private:
+    Endpoint next_node() { return nodes[turn_++ % nodes.size()]; }
+
     std::size_t at_once_ = 0;
+    std::size_t turn_ = 0;
 };
 
 /// What was built, as a client reads it.
