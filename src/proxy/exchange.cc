@@ -302,11 +302,16 @@ bool Exchange::is_plain_execute(const BackendStatement& there, routing::Side sid
     return !timestamp_ || !parameters_.timestamp;
 }
 
+std::optional<cql::Consistency> Exchange::level_on(Role role) const {
+    if (role != Role::shadow) return std::nullopt;
+    return shard_.options().shadow_consistency;
+}
+
 void Exchange::write_request(Bytes& out, std::int16_t stream, routing::Side side, Role role) {
     if (opcode_ == cql::Opcode::execute) {
         const auto& there = pieces_[0].prepared->on_side(side);
         if (is_plain_execute(there, side, role)) {
-            cql::append_execute(out, view_, executed_, parameters_, stream, there.id, timestamp_);
+            cql::append_execute(out, view_, executed_, parameters_, stream, there.id, timestamp_, level_on(role));
             return;
         }
     }
@@ -337,8 +342,7 @@ void Exchange::write_request(Bytes& out, std::int16_t stream, routing::Side side
         }
     }
     // In the order of the frame, which is the cheapest.
-    if (role == Role::shadow && shard_.options().shadow_consistency)
-        edit.replace_consistency(parameters_, *shard_.options().shadow_consistency);
+    if (const auto level = level_on(role)) edit.replace_consistency(parameters_, *level);
     settle_repeated_names(edit);
     if (page_side_) {
         const auto tagged = untag_paging_state(parameters_.paging_state->bytes());

@@ -134,8 +134,11 @@ class Exchange {
     /// True when the primary would execute the write without its condition, unlike the cluster the client came from:
     /// the client was told that it was not executed.
     bool refuse_lost_condition();
-    /// Whether a frame goes to that cluster with no more changed in it than its stream, its id and its timestamp.
+    /// Whether a frame goes to that cluster with no more changed in it than its stream, its id, its timestamp and its
+    /// consistency level.
     bool is_plain_execute(const BackendStatement& there, routing::Side side, Role role) const;
+    /// At which the operator wants it there; else the client's own.
+    std::optional<cql::Consistency> level_on(Role role) const;
     void write_request(Bytes& out, std::int16_t stream, routing::Side side, Role role);
     /// Where the rows of its (first) statement are on that cluster; null where no table is known.
     cluster::TableRoute* place_on(routing::Side side);

@@ -175,8 +175,7 @@ BytesView Exchange::owed_statement(sync::AddsToLists adds_to_lists) {
     edit.set_stream(0);
     if (!prefix_.payload.empty()) edit.strip_payload(prefix_);
     settle_repeated_names(edit);
-    if (const auto consistency = shard_.options().shadow_consistency)
-        edit.replace_consistency(parameters_, *consistency);
+    if (const auto level = level_on(Role::shadow)) edit.replace_consistency(parameters_, *level);
     if (timestamp_) edit.add_timestamp(parameters_, *timestamp_);
     edit.append_to(payload);
     return payload;

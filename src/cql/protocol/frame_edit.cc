@@ -11,7 +11,8 @@
 namespace penumbra::cql {
 
 void append_execute(Bytes& out, const FrameView& frame, const ExecutedView& execute, const ParametersView& parameters,
-                    std::int16_t stream, BytesView id, std::optional<std::int64_t> micros) {
+                    std::int16_t stream, BytesView id, std::optional<std::int64_t> micros,
+                    std::optional<Consistency> level) {
     ASSERT(id.size() == execute.id.size());
     const auto start = out.size();
     out.insert(out.end(), frame.whole.begin(), frame.whole.end());
@@ -25,6 +26,8 @@ void append_execute(Bytes& out, const FrameView& frame, const ExecutedView& exec
     Byte* const to = out.data() + start;
     store_be(to + kStreamAt, stream);
     std::memcpy(to + kHeaderSize + execute.id_at + 2, id.data(), id.size());
+    // It stands in front of the timestamp, which moves nothing before it.
+    if (level) store_be(to + kHeaderSize + parameters.consistency_at, static_cast<std::uint16_t>(*level));
     if (micros) {
         store_be(to + kLengthAt, frame.header.length + 8);
         // The flag is in the lowest byte, which is the last of four in v5.

@@ -24,10 +24,12 @@ struct ExtraValue {
     std::string_view name = {};  ///< needed where the frame's values are named
 };
 
-/// What nearly every EXECUTE needs, in one step: another stream, an id of the same length, and the default timestamp
-/// where `micros` says one; the frame has none then. Appended to `out`, which must not be the buffer of the frame.
+/// What nearly every EXECUTE needs, in one step: another stream, an id of the same length, the default timestamp where
+/// `micros` says one (the frame has none then), and another consistency level where `level` says one. Appended to
+/// `out`, which must not be the buffer of the frame.
 void append_execute(Bytes& out, const FrameView& frame, const ExecutedView& execute, const ParametersView& parameters,
-                    std::int16_t stream, BytesView id, std::optional<std::int64_t> micros);
+                    std::int16_t stream, BytesView id, std::optional<std::int64_t> micros,
+                    std::optional<Consistency> level = {});
 
 /// Changes to one frame, collected and then written in one pass: the copy into a backend's buffer is also the edit. The
 /// frame itself is never touched, so the same one can be edited differently for two clusters.

@@ -96,15 +96,18 @@ TEST(Isolation, AStatementThatTheShadowRefusesSaysNothingOfTheShadow) {
 
 // ---- consistency
 
-cql::Consistency consistency_of(const LyingServer::Asked& asked) {
-    return cql::decode_query(cql::view_frame(asked.frame, cql::Direction::request).value())
-        .value()
-        .parameters.consistency;
+cql::ParametersView parameters_of(const Bytes& frame) {
+    const auto view = cql::view_frame(frame, cql::Direction::request).value();
+    if (view.header.opcode == cql::Opcode::execute) return cql::decode_execute(view).value().parameters;
+    return cql::decode_query(view).value().parameters;
+}
+
+void with_level(World&, ProxyContext& context) {
+    context.options.shadow_consistency = cql::Consistency::one;
 }
 
 TEST(Isolation, TheShadowHasALevelOfItsOwn) {
-    World world(400ms, 60ms, {}, {},
-                [](World&, ProxyContext& context) { context.options.shadow_consistency = cql::Consistency::one; });
+    World world(400ms, 60ms, {}, {}, with_level);
     world.set_phase(Phase::shadow_sync);
     auto client = world.client();
     cql::Parameters parameters;
@@ -112,17 +115,58 @@ TEST(Isolation, TheShadowHasALevelOfItsOwn) {
     EXPECT_TRUE(Client::is_result(client->run(insert(1), parameters)));
     ASSERT_EQ(world.source->applied.size(), 1U);
     ASSERT_EQ(world.target->applied.size(), 1U);
-    EXPECT_EQ(consistency_of(world.source->applied[0]), cql::Consistency::all);
-    EXPECT_EQ(consistency_of(world.target->applied[0]), cql::Consistency::one);
+    EXPECT_EQ(parameters_of(world.source->applied[0].frame).consistency, cql::Consistency::all);
+    EXPECT_EQ(parameters_of(world.target->applied[0].frame).consistency, cql::Consistency::one);
     // And so it is owed.
     world.target->on_request = [](const auto& asked) { asked.server->error(asked, ErrorCode::write_timeout); };
     EXPECT_TRUE(Client::is_result(client->run(insert(2), parameters)));
     world.settle();
     const auto owed = world.owed(Side::target);
     ASSERT_EQ(owed.size(), 1U);
-    LyingServer::Asked again;
-    again.frame = std::get<sync::OwedStatement>(owed[0]).frame;
-    EXPECT_EQ(consistency_of(again), cql::Consistency::one);
+    EXPECT_EQ(parameters_of(std::get<sync::OwedStatement>(owed[0]).frame).consistency, cql::Consistency::one);
+}
+
+TEST(Isolation, WhatIsPreparedGoesToTheShadowAtItsLevelToo) {
+    for (const auto version : {cql::ProtocolVersion::v3, cql::ProtocolVersion::v4, cql::ProtocolVersion::v5}) {
+        SCOPED_TRACE(cql::to_string(version));
+        World world(400ms, 60ms, {}, {}, with_level);
+        world.set_phase(Phase::shadow_sync);
+        auto client = std::make_unique<Client>(world.loop, world.address);
+        client->version = version;
+        client->start_up();
+        const auto prepared = client->ask([&](Bytes& out, const cql::RequestHead& head) {
+            cql::encode_prepare(out, head, "INSERT INTO app.rows (tenant, id, v) VALUES (?, ?, ?)");
+        });
+        const auto statement = cql::decode_prepared(Client::view(prepared)).value();
+        const std::vector<Bytes> values{cql::encode_text("acme"), cql::encode_int(1), cql::encode_text("x")};
+        for (const bool has_timestamp : {false, true}) {
+            cql::Parameters parameters;
+            parameters.consistency = cql::Consistency::all;
+            if (has_timestamp) parameters.timestamp = 7;
+            EXPECT_TRUE(Client::is_result(client->wait(client->execute(
+                statement.id, values, parameters, statement.result_metadata_id.value_or(BytesView())))));
+            world.settle();
+            ASSERT_FALSE(world.source->applied.empty());
+            ASSERT_FALSE(world.target->applied.empty());
+            const auto& at_source = world.source->applied.back().frame;
+            const auto& at_target = world.target->applied.back().frame;
+            EXPECT_EQ(parameters_of(at_source).consistency, cql::Consistency::all);
+            EXPECT_EQ(parameters_of(at_target).consistency, cql::Consistency::one);
+            EXPECT_EQ(parameters_of(at_source).timestamp, parameters_of(at_target).timestamp);
+            EXPECT_EQ(parameters_of(at_target).values.size(), 3U);
+        }
+        EXPECT_TRUE(world.owed(Side::target).empty());
+        // And so it is owed.
+        world.target->on_request = [](const auto& asked) { asked.server->error(asked, ErrorCode::write_timeout); };
+        cql::Parameters parameters;
+        parameters.consistency = cql::Consistency::all;
+        client->wait(
+            client->execute(statement.id, values, parameters, statement.result_metadata_id.value_or(BytesView())));
+        world.settle();
+        const auto owed = world.owed(Side::target);
+        ASSERT_EQ(owed.size(), 1U);
+        EXPECT_EQ(parameters_of(std::get<sync::OwedStatement>(owed[0]).frame).consistency, cql::Consistency::one);
+    }
 }
 
 // ---- what the application hears

@@ -296,6 +296,10 @@ TEST(AppendExecute, WritesWhatAnEditWould) {
                 append_execute(out, frame, execute, execute.parameters, 700, other, micros);
                 EXPECT_EQ(to_hex(BytesView(out).subspan(3)), to_hex(written(edit)));
                 EXPECT_EQ(to_hex(BytesView(out).first(3)), "010203");
+                edit.replace_consistency(execute.parameters, Consistency::each_quorum);
+                out.clear();
+                append_execute(out, frame, execute, execute.parameters, 700, other, micros, Consistency::each_quorum);
+                EXPECT_EQ(to_hex(out), to_hex(written(edit)));
             }
         }
     }
