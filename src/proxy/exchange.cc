@@ -279,15 +279,16 @@ cluster::TableRoute* Exchange::place_on(routing::Side side) {
 void Exchange::settle_repeated_names(cql::FrameEdit& edit) const {
     // A PREPARE goes as it is: the client wants to hear how its own cluster numbers the values.
     if (!repeats_names_ || opcode_ == cql::Opcode::prepare) return;
+    const std::size_t most = shard_.options().max_frame_bytes;
     if (opcode_ == cql::Opcode::query) {
-        pieces_.front().plan->repeated_names->edit(cql::decode_query(view_).value(), edit);
+        pieces_.front().plan->repeated_names->edit(cql::decode_query(view_).value(), most, edit);
     } else if (opcode_ == cql::Opcode::execute) {
-        pieces_.front().plan->repeated_names->edit(cql::decode_execute(view_).value(), edit);
+        pieces_.front().plan->repeated_names->edit(cql::decode_execute(view_).value(), most, edit);
     } else {
         const auto batch = cql::decode_batch(view_);
         std::size_t n = 0;
         for (const auto& child : batch.value().children) {
-            if (const auto& names = pieces_[n++].plan->repeated_names) names->edit(child, edit);
+            if (const auto& names = pieces_[n++].plan->repeated_names) names->edit(child, most, edit);
         }
     }
 }

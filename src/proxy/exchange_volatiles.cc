@@ -52,7 +52,8 @@ bool Exchange::evaluate_volatiles() {
     } else {
         for (const auto& child : children_) evaluate(child, child);
     }
-    if (!changed) return true;
+    // Longer than any frame may be, it stays as it is.
+    if (!changed || edit.size() > cql::kHeaderSize + cql::kMaxBodyLength) return true;
     Bytes ours;
     edit.append_to(ours);
     if (ours.size() > frame_.size()) {

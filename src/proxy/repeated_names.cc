@@ -19,7 +19,7 @@ RepeatedNames::RepeatedNames(const cql::Statement& statement, cql::NamedSlots sl
       names_(statement.marker_names.begin(), statement.marker_names.end()),
       slots_(std::move(slots)) {}
 
-bool RepeatedNames::append_values(const cql::ValuesView& values, Bytes& out) const {
+bool RepeatedNames::append_values(const cql::ValuesView& values, std::size_t most, Bytes& out) const {
     if (!values.named() && values.size() != slots_.by_name()) return false;
     std::vector<cql::BoundValue> found;
     found.reserve(names_.size());
@@ -33,28 +33,32 @@ bool RepeatedNames::append_values(const cql::ValuesView& values, Bytes& out) con
         const std::vector<cql::BoundValue> bound(values.begin(), values.end());
         for (const auto slot : slots_.slots()) found.push_back(bound[slot]);
     }
+    std::size_t size = 0;
+    for (const auto& one : found) size += 4 + (one.value.has_value() ? one.value.bytes().size() : 0);
+    if (size > most) return false;
     Writer writer(out);
     for (const auto& one : found) cql::write_value(writer, one.value);
     return true;
 }
 
-void RepeatedNames::edit(const cql::QueryView& query, cql::FrameEdit& edit) const {
+void RepeatedNames::edit(const cql::QueryView& query, std::size_t most, cql::FrameEdit& edit) const {
     // By name both kinds of cluster find them, and each name once.
     if (query.parameters.values.named()) return;
     edit.replace_query(query, text_);
     Bytes values;
-    if (append_values(query.parameters.values, values)) edit.replace_values(query.parameters, count(), values);
+    if (append_values(query.parameters.values, most, values)) edit.replace_values(query.parameters, count(), values);
 }
 
-void RepeatedNames::edit(const cql::ExecuteView& execute, cql::FrameEdit& edit) const {
+void RepeatedNames::edit(const cql::ExecuteView& execute, std::size_t most, cql::FrameEdit& edit) const {
     Bytes values;
-    if (append_values(execute.parameters.values, values)) edit.replace_values(execute.parameters, count(), values);
+    if (append_values(execute.parameters.values, most, values))
+        edit.replace_values(execute.parameters, count(), values);
 }
 
-void RepeatedNames::edit(const cql::BatchChild& child, cql::FrameEdit& edit) const {
+void RepeatedNames::edit(const cql::BatchChild& child, std::size_t most, cql::FrameEdit& edit) const {
     if (!child.prepared) edit.replace_query(child, text_);
     Bytes values;
-    if (append_values(child.values, values)) edit.replace_values(child, count(), values);
+    if (append_values(child.values, most, values)) edit.replace_values(child, count(), values);
 }
 
 }  // namespace penumbra::proxy

@@ -24,17 +24,18 @@ class RepeatedNames {
     const std::string& text() const { return text_; }
     const cql::NamedSlots& slots() const { return slots_; }
 
-    /// Makes the request one for any cluster; its id is the caller's to replace. Values of a wrong number
-    /// stay as they are, for the cluster to refuse.
-    void edit(const cql::QueryView& query, cql::FrameEdit& edit) const;
-    void edit(const cql::ExecuteView& execute, cql::FrameEdit& edit) const;
-    void edit(const cql::BatchChild& child, cql::FrameEdit& edit) const;
+    /// Makes the request one for any cluster; its id is the caller's to replace. Values of a wrong number stay as they
+    /// are, for the cluster to refuse; so do those that would be more than `most` bytes, for one that many markers
+    /// share stands there for each of them.
+    void edit(const cql::QueryView& query, std::size_t most, cql::FrameEdit& edit) const;
+    void edit(const cql::ExecuteView& execute, std::size_t most, cql::FrameEdit& edit) const;
+    void edit(const cql::BatchChild& child, std::size_t most, cql::FrameEdit& edit) const;
 
   private:
     RepeatedNames(const cql::Statement& statement, cql::NamedSlots slots);
-    /// Appends to `out` one [value] per marker of text(). False when `values` is that already, or is wrong for any
-    /// cluster, which then has to say so itself.
-    bool append_values(const cql::ValuesView& values, Bytes& out) const;
+    /// Appends to `out` one [value] per marker of text(). False when `values` is that already, is too much, or is wrong
+    /// for any cluster, which then has to say so itself.
+    bool append_values(const cql::ValuesView& values, std::size_t most, Bytes& out) const;
     std::uint16_t count() const { return static_cast<std::uint16_t>(slots_.by_occurrence()); }
 
     std::string text_;

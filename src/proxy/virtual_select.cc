@@ -192,6 +192,7 @@ bool VirtualSelect::is_plain() const {
     std::size_t counts = 0;
     for (const auto& selector : s.selectors) {
         const auto& expression = selector.expression;
+        if (selector.alias.size() > 0xFFFF) return false;  // no answer can say such a name
         if (cql::is_count_of_rows(expression) && expression.elements[0].is(TermKind::star) &&
             expression.text == "count") {
             ++counts;
@@ -262,6 +263,8 @@ Task<Result<Bytes>> VirtualSelect::ask(std::string text, std::vector<cql::CellVi
         parameters.page_size = parameters_.page_size;  // what is legal may depend on it
         parameters.keyspace = parameters_.keyspace;
     }
+    if (values.size() > 0xFFFF)
+        co_return refuse_select(cql::ErrorCode::invalid, "this SELECT takes more values than a request can have");
     parameters.values = values;
     parameters.names = names;
     Bytes request;

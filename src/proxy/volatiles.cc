@@ -217,7 +217,8 @@ std::string Volatiles::with_literals(std::string_view text, VolatileValues& valu
 }
 
 bool Volatiles::can_add_to(const cql::ValuesView& values) const {
-    if (values.size() != markers_) return false;
+    // Their number is a [short].
+    if (values.size() != markers_ || values.size() + calls_.size() > 0xFFFF) return false;
     return !values.named() || std::ranges::none_of(calls_, [](const auto& call) { return call.marker_name.empty(); });
 }
 

@@ -262,10 +262,12 @@ class LiteralParser {
         ElementsBuilder builder(type);
         std::size_t count = 0;
         if (!take(closing)) {
+            const auto fixed = type.kind == TypeKind::vector ? fixed_size(*type.elements[0]) : 0;
             do {
                 if (type.kind == TypeKind::tuple && count == type.elements.size())
                     return trouble("a tuple with too many values");
                 TRY(auto element, element_of(type, type.kind == TypeKind::tuple ? count : 0, depth));
+                if (fixed != 0 && element->size() != fixed) return trouble("an element of another size");
                 builder.add(view_of(element));
                 if (type.kind == TypeKind::map) {
                     TRY(expect(':'));

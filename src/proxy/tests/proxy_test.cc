@@ -453,6 +453,16 @@ TEST(VirtualTables, TheClusterHasTheNameThatDriversKnowAlready) {
     EXPECT_EQ(local[0].text("cluster_name").value(), "as it was");
 }
 
+TEST(VirtualTables, ANameLongerThanAnyAnswerCanHaveIsForThePrimaryToRefuse) {
+    World world(2s, 60ms, {}, {}, [](World&, ProxyContext& context) { context.options.max_frame_bytes = 1 << 20; });
+    world.source->on_request = [](const auto& one) { one.server->error(one, ErrorCode::invalid); };
+    auto client = world.client();
+    const std::string select = "select key as ";
+    EXPECT_TRUE(Client::is_result(client->run(select + std::string(0xFFFF, 'a') + " from system.local")));
+    EXPECT_EQ(Client::error(client->run(select + std::string(0x10000, 'a') + " from system.local")),
+              ErrorCode::invalid);
+}
+
 TEST_F(ProxyTest, ABatchOfNothingIsAnsweredByThePrimary) {
     auto client = world.client();
     const auto nothing = [](Bytes& out, const cql::RequestHead& head) {

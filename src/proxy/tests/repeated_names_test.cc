@@ -26,6 +26,31 @@ TEST(RepeatedNames, AreRare) {
     EXPECT_EQ(found->text(), kSent);
 }
 
+TEST(RepeatedNames, ValuesThatAreSharedAreNotMultipliedPastABound) {
+    std::string text = "DELETE FROM app.rows WHERE tenant = :t AND id IN (:n";
+    for (int i = 0; i < 300; ++i) text += ", :n";
+    text += ")";
+    const auto names = RepeatedNames::of(cql::parse(text));
+    ASSERT_NE(names, nullptr);
+    const Bytes tenant(1, Byte{'t'});
+    for (const std::size_t size : {1000UL, 4000UL}) {
+        const Bytes n(size, Byte{1});
+        const std::vector<cql::CellView> values{BytesView(tenant), BytesView(n)};
+        cql::Parameters parameters;
+        parameters.values = values;
+        Bytes frame;
+        cql::encode_execute(frame, {}, tenant, {}, parameters);
+        const auto view = cql::view_frame(frame, cql::Direction::request).value();
+        cql::FrameEdit edit(view);
+        names->edit(cql::decode_execute(view).value(), 1 << 20, edit);
+        if (size == 1000) {
+            EXPECT_GT(edit.size(), 300 * size);
+        } else {
+            EXPECT_EQ(edit.size(), frame.size()) << "as they are: the server says how many it wants";
+        }
+    }
+}
+
 class RepeatedNamesTest : public ::testing::Test {
   protected:
     using Values = std::vector<Bytes>;

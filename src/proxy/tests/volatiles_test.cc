@@ -23,6 +23,8 @@ using ::testing::MatchesRegex;
 using ::testing::Not;
 using ::testing::StartsWith;
 
+using namespace std::chrono_literals;
+
 constexpr std::int64_t kMicros = 1'700'000'000'123'456;  // 2023-11-14T22:13:20.123456Z
 
 cql::Table events() {
@@ -133,7 +135,53 @@ TEST(Volatiles, PreparedTextsGetMarkersAndExecutionsTheirValues) {
                 HasSubstr(":penumbra_0"));
 }
 
+/// A write with a call and so many markers.
+std::string marked(std::string text, std::size_t count) {
+    text += " IN (?";
+    for (std::size_t i = 1; i < count; ++i) text += ",?";
+    return text + ")";
+}
+
+TEST(Volatiles, AreNotAddedWhereTheCountOfValuesHasNoRoom) {
+    constexpr std::size_t kMost = 0xFFFF;
+    for (const std::size_t count : {kMost - 1, kMost}) {
+        const auto volatiles = of(marked("UPDATE app.events SET note = toJson(now()) WHERE id", count));
+        ASSERT_TRUE(volatiles);
+        const std::vector<cql::CellView> values(count, cql::CellView::null());
+        cql::Parameters parameters;
+        parameters.values = values;
+        Bytes frame;
+        cql::encode_query(frame, {}, "x", parameters);
+        const auto query = cql::decode_query(cql::view_frame(frame, cql::Direction::request).value()).value();
+        EXPECT_EQ(volatiles->can_add_to(query.parameters.values), count < kMost) << count;
+    }
+}
+
 // ---- through the proxy
+
+TEST(VolatilesInAWorld, AsManyValuesAsThereCanBeLeaveNoRoomForOurs) {
+    World world(2s, 60ms, {}, {}, [](World&, ProxyContext& context) { context.options.max_frame_bytes = 1 << 20; });
+    world.set_phase(Phase::shadow_sync);
+    auto client = world.client();
+    const auto text = marked("UPDATE app.rows SET v = toJson(now()) WHERE tenant = 'acme' AND id", 0xFFFF);
+    const auto id = client->prepare(text);
+    const std::vector<cql::CellView> values(0xFFFF, cql::CellView::null());
+    cql::Parameters parameters;
+    parameters.values = values;
+    EXPECT_TRUE(Client::is_result(client->ask(
+        [&](Bytes& out, const cql::RequestHead& head) { cql::encode_execute(out, head, id, {}, parameters); })));
+    std::vector<cql::BatchStatement> children(1);
+    children[0].id = id;
+    children[0].values = values;
+    EXPECT_TRUE(Client::is_result(client->ask([&](Bytes& out, const cql::RequestHead& head) {
+        cql::encode_batch(out, head, cql::BatchType::logged, children, {});
+    })));
+    world.settle();
+    ASSERT_EQ(world.source->applied.size(), 2U);
+    for (const auto& applied : world.source->applied) EXPECT_EQ(applied.text, text) << "as the application has it";
+    EXPECT_TRUE(world.target->applied.empty());
+    EXPECT_EQ(world.owed(Side::target).size(), 2U) << "read back instead";
+}
 
 const std::string kText = "INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, toJson(now()))";
 

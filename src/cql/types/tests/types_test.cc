@@ -150,6 +150,9 @@ TEST(Literal, WhatIsNoLiteralSaysWhy) {
     EXPECT_EQ(refusal(type("list<int>"), "[1, null]"), "invalid_argument: null inside a list");
     EXPECT_EQ(refusal(type("tuple<int>"), "(1, 2)"),
               "invalid_argument: a tuple with too many values at 3 of a literal");
+    EXPECT_EQ(refusal(type("vector<int, 2>"), "[1, blobAsInt(0x)]"),
+              "invalid_argument: an element of another size at 17 of a literal");
+    EXPECT_NE(refusal(type("vector<int, 2>"), "[1, blobAsInt(0x0102)]"), "");
     EXPECT_EQ(refusal(type("vector<int, 2>"), "[1]"),
               "invalid_argument: a vector of 1 values instead of 2 at 3 of a literal");
     for (const auto* text : {"", "[1", "[1,", "[1 2]", "{1}", "1", "[1] x", "[[1]]"}) {
