@@ -37,7 +37,7 @@ std::optional<ValueSource> source_of(const Statement& statement, const WholeText
         return source;
     }
     auto bytes = cql::from_literal(*column.type, term->range.in(statement.text));
-    if (!bytes) return std::nullopt;  // a function, or nothing that the server would take
+    if (!bytes) return std::nullopt;  // a function, a time of the server's own, or nothing that it would take
     source.literal = std::move(bytes).value();
     return source;
 }

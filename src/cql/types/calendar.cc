@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "cql/types/value.h"
+
 namespace penumbra::cql {
 namespace {
 
@@ -44,10 +46,16 @@ class Scanner {
         text_.remove_prefix(word.size());
         return true;
     }
+    /// At least so many digits, whatever number they are; false leaves the text alone.
+    bool digits(std::size_t least) {
+        const auto n = count_digits();
+        if (n < least) return false;
+        text_.remove_prefix(n);
+        return true;
+    }
     /// `least` to `most` digits; false leaves the text alone.
     bool number(std::size_t least, std::size_t most, std::int64_t& value) {
-        std::size_t n = 0;
-        while (n < text_.size() && text_[n] >= '0' && text_[n] <= '9') ++n;
+        const auto n = count_digits();
         if (n < least || n > most) return false;
         if (std::from_chars(text_.data(), text_.data() + n, value).ec != std::errc()) return false;
         last_digits_ = n;
@@ -58,6 +66,12 @@ class Scanner {
     std::string_view rest() const { return text_; }
 
   private:
+    std::size_t count_digits() const {
+        std::size_t n = 0;
+        while (n < text_.size() && text_[n] >= '0' && text_[n] <= '9') ++n;
+        return n;
+    }
+
     std::string_view text_;
     std::size_t last_digits_ = 0;
 };
@@ -184,6 +198,24 @@ Result<std::int64_t> parse_timestamp(std::string_view text) {
     std::int64_t millis = 0;
     if (__builtin_mul_overflow(seconds, std::int64_t{1000}, &millis)) return refused();
     return millis + nanos / 1'000'000;  // seconds were whole, so the product leaves room for the fraction
+}
+
+bool lacks_zone(std::string_view timestamp) {
+    // Wider than what any one server takes: days, hours and fractions of any length, blanks at the end (ScyllaDB).
+    Scanner in(timestamp);
+    if (!in.take('-')) in.take('+');
+    if (!in.digits(4) || !in.take('-') || !in.digits(1) || !in.take('-') || !in.digits(1)) return false;
+    const auto date = in;
+    if (in.take_any("Tt ") && in.digits(1)) {
+        if (!in.take(':') || !in.digits(1)) return false;
+        if (in.take(':') && !in.digits(1)) return false;
+        if (in.take('.')) in.digits(1);
+    } else {
+        in = date;
+    }
+    while (in.take(' ')) {
+    }
+    return in.done();
 }
 
 bool has_date_text(std::uint32_t value) {

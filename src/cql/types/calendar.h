@@ -23,7 +23,7 @@ Civil civil_from_days(std::int64_t days);
 std::string timestamp_text(std::int64_t millis);
 bool has_timestamp_text(std::int64_t millis);
 /// All formats of Cassandra's TimestampSerializer and ScyllaDB's timestamp_from_string but zone names other than UTC,
-/// GMT and Z. No zone means UTC. Milliseconds since 1970.
+/// GMT and Z. No zone means UTC here (lacks_zone() tells). Milliseconds since 1970.
 Result<std::int64_t> parse_timestamp(std::string_view text);
 
 /// "2020-02-03" for the days of a date value, whose middle 2^31 is 1970-01-01; only for years 1 to 9999.

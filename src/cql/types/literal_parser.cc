@@ -120,8 +120,11 @@ Result<Bytes> hexadecimal(const DataType& type, std::string_view text) {
     return from_hex(text.substr(2));
 }
 
+/// What a time is in that names no zone: a server takes the one it runs in.
+enum class NoZone : std::uint8_t { is_utc, is_unknown };
+
 /// What quotes enclose, for the types that take strings.
-Result<Bytes> from_string(const DataType& type, std::string_view text) {
+Result<Bytes> from_string(const DataType& type, std::string_view text, NoZone no_zone) {
     switch (type.kind) {
         case TypeKind::text:
         case TypeKind::ascii: {
@@ -131,6 +134,8 @@ Result<Bytes> from_string(const DataType& type, std::string_view text) {
         case TypeKind::timestamp: {
             if (lower(text) == "now") return fail(Errc::unsupported, "the timestamp 'now' is another value each time");
             TRY(const auto millis, parse_timestamp(text));
+            if (no_zone == NoZone::is_unknown && lacks_zone(text))
+                return fail(Errc::unsupported, "a time without a zone is in that of the server");
             return encode_bigint(millis);
         }
         case TypeKind::date: {
@@ -194,7 +199,7 @@ Result<Bytes> from_word(const DataType& type, std::string_view text) {
         case TypeKind::date:
         case TypeKind::time: {
             if (!is_integer(text)) return not_a(type, text);
-            return from_string(type, text);
+            return from_string(type, text, NoZone::is_utc);
         }
         case TypeKind::duration: {
             TRY(const auto duration, parse_duration(text));
@@ -207,7 +212,7 @@ Result<Bytes> from_word(const DataType& type, std::string_view text) {
 /// Reads one term of CQL against the type that it has to have.
 class LiteralParser {
   public:
-    explicit LiteralParser(std::string_view text) : text_(text) {}
+    LiteralParser(std::string_view text, NoZone no_zone) : text_(text), no_zone_(no_zone) {}
 
     Result<Bytes> parse(const DataType& type) {
         TRY(auto cell, term(type, 0));
@@ -231,7 +236,7 @@ class LiteralParser {
         if (first == '(') return fail(Errc::unsupported, "a type cast is no literal");
         if (first == '\'' || text_.substr(at_).starts_with("$$")) {
             TRY(const auto text, string());
-            TRY(auto bytes, from_string(type, text));
+            TRY(auto bytes, from_string(type, text, no_zone_));
             return Cell(std::move(bytes));
         }
         const auto word = take_word();
@@ -409,23 +414,24 @@ class LiteralParser {
     }
 
     std::string_view text_;
+    NoZone no_zone_;
     std::size_t at_ = 0;
 };
 
 }  // namespace
 
 Result<Bytes> from_literal(const DataType& type, std::string_view literal) {
-    return LiteralParser(literal).parse(type);
+    return LiteralParser(literal, NoZone::is_unknown).parse(type);
 }
 
 Result<Bytes> from_text(const DataType& type, std::string_view text) {
-    if (type.is_text()) return from_string(type, text);
+    if (type.is_text()) return from_string(type, text, NoZone::is_utc);
     const bool takes_strings = type.kind == TypeKind::timestamp || type.kind == TypeKind::date ||
                                type.kind == TypeKind::time || type.kind == TypeKind::inet;
     if (takes_strings && !text.starts_with('\'') && text.find('(') == std::string_view::npos)
-        return from_string(type, text);
+        return from_string(type, text, NoZone::is_utc);
     if (type.kind == TypeKind::blob && !text.starts_with("0x") && !text.starts_with("0X")) return from_hex(text);
-    return from_literal(type, text);
+    return LiteralParser(text, NoZone::is_utc).parse(type);
 }
 
 }  // namespace penumbra::cql

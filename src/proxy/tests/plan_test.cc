@@ -11,12 +11,15 @@
 namespace penumbra::proxy::testing {
 namespace {
 
-cql::SchemaPtr schema() {
-    const auto rows = cluster::testing::sample_schema();
+cql::SchemaPtr schema_of(const cluster::testing::SchemaRows& rows) {
     using cluster::testing::as_rows;
     return cluster::build_schema(as_rows(rows.keyspace_rows()), as_rows(rows.table_rows()), as_rows(rows.column_rows()),
                                  as_rows(rows.type_rows()), as_rows(rows.view_rows()))
         .value();
+}
+
+cql::SchemaPtr schema() {
+    return schema_of(cluster::testing::sample_schema());
 }
 
 class PlanTest : public ::testing::Test {
@@ -201,6 +204,35 @@ TEST_F(PlanTest, TheRowIsThereOrNot) {
           "DELETE FROM app.rows WHERE tenant = 'acme' AND id IN (1, 2)",
           "DELETE FROM app.rows WHERE tenant = ? AND id = ?"})
         EXPECT_TRUE(row(several).empty()) << several;
+}
+
+TEST_F(PlanTest, ATimeWithoutAZoneSaysNoRow) {
+    auto rows = cluster::testing::sample_schema();
+    rows.columns.push_back({"app", "log", "day", "partition_key", "timestamp", 0, "none"});
+    rows.columns.push_back({"app", "log", "at", "clustering", "timestamp", 0, "asc"});
+    rows.columns.push_back({"app", "log", "v", "regular", "text", -1, "none"});
+    router_ = World::router(Phase::shadow_sync, Phase::source_only, schema_of(rows));
+    const auto part = [&](const std::string& day, const std::string& at) {
+        return plan("UPDATE app.log SET v = 'x' WHERE day = " + day + " AND at = " + at + " IF v = 'y'")->parts.at(0);
+    };
+    const auto ten = cql::encode_bigint(1714557600000);
+    for (const std::string at :
+         {"'2024-05-01 10:00Z'", "'2024-05-01 12:00+0200'", "1714557600000", "'1714557600000'"}) {
+        const auto said = part("0", at);
+        ASSERT_EQ(said.clustering.size(), 1U) << at;
+        EXPECT_EQ(said.clustering[0].literal, ten) << at;
+        EXPECT_EQ(part(at, "0").key.size(), 1U) << at;
+    }
+    Bytes scratch;
+    for (const std::string at : {"'2024-05-01 10:00'", "'2024-05-01'", "'2024-05-01T10:00:00.000'"}) {
+        const auto row = part("0", at);
+        EXPECT_EQ(row.key.size(), 1U) << at;
+        EXPECT_TRUE(row.clustering.empty()) << at;
+        EXPECT_TRUE(token_of(row, {}, scratch)) << at;
+        const auto partition = part(at, "0");
+        EXPECT_TRUE(partition.key.empty()) << at;
+        EXPECT_FALSE(token_of(partition, {}, scratch)) << at;
+    }
 }
 
 TEST_F(PlanTest, ATextThatComesBackIsParsedTwiceAndThenNoMore) {

@@ -103,6 +103,8 @@ TEST(Literal, EveryKindMeansItsBytes) {
     EXPECT_EQ(to_hex(literal(type("double"), "nan")), "7ff8000000000000");
     EXPECT_EQ(to_hex(literal(type("float"), "-infinity")), "ff800000");
     EXPECT_EQ(to_hex(literal(type("timestamp"), "1")), "0000000000000001");
+    EXPECT_EQ(to_hex(literal(type("timestamp"), "'1'")), "0000000000000001");
+    EXPECT_EQ(literal(type("timestamp"), "'2024-05-01 12:00+0200'"), literal(type("timestamp"), "'2024-05-01 10:00Z'"));
     EXPECT_EQ(to_hex(literal(type("date"), "'1970-01-02'")), "80000001");
     EXPECT_EQ(to_hex(literal(type("duration"), "1mo")), "020000");
     EXPECT_EQ(to_hex(literal(type("duration"), "-P0001-02-03T04:05:06")),
@@ -137,12 +139,27 @@ TEST(Literal, EveryKindMeansItsBytes) {
     EXPECT_EQ(to_hex(literal(type("int"), "blob_as_int(0x00000001)")), "00000001");
 }
 
+TEST(Literal, TimesThatNameNoZoneAreTheServers) {
+    // What Cassandra 4.1 and 5.0 read as another time in another zone, and two more of ScyllaDB's.
+    for (const auto* text : {"2024-05-01 10:00", "2024-05-01", "2024-05-01T10:00:00.5", "+12024-05-01", "-2024-05-01",
+                             "2024-5-1 9:7", "2024-05-01 10:00:05.", "2024-05-01t10:00", "2024-05-01 "})
+        EXPECT_TRUE(lacks_zone(text)) << text;
+    for (const auto* text : {"2024-05-01 10:00Z", "2024-05-01 10:00+0200", "2024-05-01 10:00 UTC", "1714557600000",
+                             "-123", "2024-05-01+02", "2024-05-01 Europe/Berlin", "2024-05-01Z", "now", "", "2024-05",
+                             "10:00", "2024-05-01T10:00:00.500Z"})
+        EXPECT_FALSE(lacks_zone(text)) << text;
+}
+
 TEST(Literal, WhatIsNoLiteralSaysWhy) {
     EXPECT_EQ(refusal(type("int"), "?"), "unsupported: a bind marker is no literal");
     EXPECT_EQ(refusal(type("int"), ":x"), "unsupported: a bind marker is no literal");
     EXPECT_EQ(refusal(type("uuid"), "uuid()"), "unsupported: a call of uuid() is no literal");
     EXPECT_EQ(refusal(type("int"), "(int) 1"), "unsupported: a type cast is no literal");
     EXPECT_EQ(refusal(type("timestamp"), "'NOW'"), "unsupported: the timestamp 'now' is another value each time");
+    EXPECT_EQ(refusal(type("timestamp"), "'2024-05-01 10:00'"),
+              "unsupported: a time without a zone is in that of the server");
+    EXPECT_EQ(refusal(type("list<timestamp>"), "[1, '2024-05-01']"),
+              "unsupported: a time without a zone is in that of the server");
     EXPECT_EQ(refusal(type("int"), "null"), "invalid_argument: null is no value");
     EXPECT_EQ(refusal(type("int"), "2147483648"), "invalid_argument: '2147483648' is no int");
     EXPECT_EQ(refusal(type("int"), "'1'"), "invalid_argument: a string is no int");
