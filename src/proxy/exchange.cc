@@ -121,7 +121,7 @@ void Exchange::plan_pieces() {
     const auto& router = shard_.router();
     kind_ = Plan::Kind::read;
     mirroring_ = Mirroring::exact;
-    needs_keyspace_ = has_strange_piece_ = repeats_names_ = has_json_condition_ = false;
+    needs_keyspace_ = has_strange_piece_ = repeats_names_ = binds_json_ = has_json_condition_ = false;
     for (auto& piece : pieces_) {
         if (piece.prepared) {
             piece.plan = Statements::plan_of(*piece.prepared, router);
@@ -133,6 +133,7 @@ void Exchange::plan_pieces() {
             needs_keyspace_ |= piece.plan->needs_keyspace;
         }
         repeats_names_ |= piece.plan->repeated_names != nullptr;
+        binds_json_ |= !piece.plan->json.empty();
         has_json_condition_ |= piece.plan->has_json_condition;
         // A batch that also writes to a system table is still a write: its other rows belong on both clusters.
         if (piece.plan->kind == Plan::Kind::write) kind_ = Plan::Kind::write;
@@ -218,12 +219,19 @@ void Exchange::start() {
     if (refuse_lost_condition()) return;
     mirrored_ = kind_ == Plan::Kind::write && routing::is_shadowed(phase_);
     if (mirrored_ && mirroring_ == Mirroring::resync && !evaluate_volatiles()) return;
+    if (mirrored_ && binds_json_ && mirroring_ != Mirroring::resync && binds_server_time())
+        mirroring_ = Mirroring::resync;
     // Also where one cluster takes the write alone: a server orders its own timestamps per connection and by
     // milliseconds, and one client's writes leave on several of ours.
     if (kind_ == Plan::Kind::write && !parameters_.timestamp && !timestamp_) timestamp_ = shard_.next_timestamp();
 
     if (mirrored_ && append_intents()) return;
     send_legs();
+}
+
+bool Exchange::binds_server_time() const {
+    return std::ranges::any_of(pieces_,
+                               [](const Piece& piece) { return proxy::binds_server_time(*piece.plan, piece.values); });
 }
 
 void Exchange::send_legs() {

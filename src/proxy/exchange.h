@@ -127,6 +127,8 @@ class Exchange {
     /// What would differ on two clusters (now(), uuid()) becomes values, in our copy of the frame.
     /// False: the request has been answered.
     bool evaluate_volatiles();
+    /// Whether the clusters would make different times of a value that is bound.
+    bool binds_server_time() const;
     void find_token();
     bool pass_gates();
     /// Where a marker is named more than once: what any cluster understands.
@@ -232,6 +234,7 @@ class Exchange {
     bool needs_keyspace_ = false;
     bool has_strange_piece_ = false;    ///< that our parser does not understand
     bool repeats_names_ = false;        ///< some statement of it names a marker twice
+    bool binds_json_ = false;           ///< some statement of it binds JSON that may hold a timestamp
     bool has_json_condition_ = false;   ///< some statement of it is an INSERT JSON with a condition
     bool refreshed_ = false;            ///< the schema was loaded anew for an unknown table
     bool shadow_refused_text_ = false;  ///< invalid there: sending it again would be refused again

@@ -8,6 +8,7 @@
 #include "cql/language/rewrite.h"
 #include "cql/types/token.h"
 #include "cql/types/value.h"
+#include "proxy/server_times.h"
 #include "proxy/virtual_tables.h"
 
 namespace penumbra::proxy {
@@ -23,19 +24,22 @@ struct WholeText {
     const RepeatedNames* repeated_names = nullptr;
 };
 
+/// `column`: what servers call a `?` by.
+ValueSource source_of_marker(const cql::Term& marker, const WholeText& whole, std::string_view column) {
+    ValueSource source;
+    source.is_marker = true;
+    source.marker = source.shared_slot = marker.marker;
+    source.markers = whole.markers;
+    if (whole.repeated_names != nullptr) source.shared_slot = whole.repeated_names->slots().slots()[marker.marker];
+    source.marker_name = marker.text.empty() ? column : marker.text;
+    return source;
+}
+
 std::optional<ValueSource> source_of(const Statement& statement, const WholeText& whole, const cql::ColumnDef& column) {
     const auto* term = statement.value_of(column.name);
     if (term == nullptr) return std::nullopt;
+    if (term->is_marker()) return source_of_marker(*term, whole, column.name);
     ValueSource source;
-    if (term->is_marker()) {
-        source.is_marker = true;
-        source.marker = source.shared_slot = term->marker;
-        source.markers = whole.markers;
-        if (whole.repeated_names != nullptr) source.shared_slot = whole.repeated_names->slots().slots()[term->marker];
-        // Servers call a `?` by its column.
-        source.marker_name = term->text.empty() ? std::string_view(column.name) : term->text;
-        return source;
-    }
     auto bytes = cql::from_literal(*column.type, term->range.in(statement.text));
     if (!bytes) return std::nullopt;  // a function, a time of the server's own, or nothing that it would take
     source.literal = std::move(bytes).value();
@@ -91,6 +95,13 @@ void add_part(const Statement& statement, const WholeText& whole, std::string_vi
     part.routes = &plan.router->table(part.keyspace, part.table);
     const auto* table = plan.router->schema() ? plan.router->schema()->table(part.keyspace, part.table) : nullptr;
     plan.mirroring = std::max(plan.mirroring, mirroring_of(statement, table));
+    if (plan.kind == Plan::Kind::write) {
+        const auto times = server_times_of(statement, table);
+        if (times.in_text) plan.mirroring = Mirroring::resync;
+        // What servers call a marker there differs by version.
+        for (const auto& json : times.json)
+            plan.json.push_back({source_of_marker(*json.marker, whole, {}), json.row_of});
+    }
     if (table == nullptr) {
         plan.unknown_table |= !routing::is_system_keyspace(part.keyspace);
     } else {
@@ -228,6 +239,19 @@ void collect_routes(const Plan& plan, const cql::ValuesView& values, Phases& pha
             for (const auto scope : part.routes->scopes()) add_scope(scope);
         }
     }
+}
+
+bool binds_server_time(const Plan& plan, const cql::ValuesView& values) {
+    return std::ranges::any_of(plan.json, [&](const JsonSource& json) {
+        if (values.named() && json.value.marker_name.empty()) {
+            // It may be any of them.
+            return std::ranges::any_of(values, [&](const cql::BoundValue& bound) {
+                return bound.value.has_value() && json_depends_on_server(text_of(bound.value.bytes()), json.row_of);
+            });
+        }
+        const auto value = json.value.in(values);
+        return value && json_depends_on_server(text_of(*value), json.row_of);
+    });
 }
 
 std::optional<cql::Token> token_of(const PlanPart& part, const cql::ValuesView& values, Bytes& scratch) {

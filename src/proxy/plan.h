@@ -62,6 +62,12 @@ struct PlanPart {
     mutable cluster::TableRoutePtr place[2];
 };
 
+/// A bind marker of a write whose value is JSON that may hold a timestamp (ServerTimes).
+struct JsonSource {
+    ValueSource value;  ///< without a name where the text gives the marker none
+    const cql::Table* row_of = nullptr;
+};
+
 /// What a statement asks of us under one router: worked out once per prepared statement and router. Immutable.
 struct Plan {
     enum class Kind : std::uint8_t {
@@ -87,6 +93,7 @@ struct Plan {
     bool not_understood = false;
     /// INSERT JSON .. IF NOT EXISTS: every ScyllaDB so far takes it and passes over the condition.
     bool has_json_condition = false;
+    std::vector<JsonSource> json;
     RepeatedNamesPtr repeated_names;  ///< null as a rule
     /// Null unless all that keeps the write from being sent to both is what can become a value.
     VolatilesPtr volatiles;
@@ -113,6 +120,10 @@ struct Routed {
 };
 /// Adds what `plan` says of a request with these values. `phases` collects one phase per part.
 void collect_routes(const Plan& plan, const cql::ValuesView& values, Phases& phases, Scopes& scopes);
+
+/// Whether servers would make different times of what is bound: the write is Mirroring::resync then. Asked only of
+/// plans that have `json`.
+bool binds_server_time(const Plan& plan, const cql::ValuesView& values);
 
 /// The token of the partition, if the request says which; `scratch` is reused.
 std::optional<cql::Token> token_of(const PlanPart& part, const cql::ValuesView& values, Bytes& scratch);

@@ -5,6 +5,7 @@
 
 #include "cql/types/value.h"
 #include "proxy/prepared.h"
+#include "proxy/server_times.h"
 
 namespace penumbra::proxy {
 
@@ -31,11 +32,6 @@ TypeKind type_of(VolatileKind kind) {
         default:
             return TypeKind::timeuuid;
     }
-}
-
-bool mentions_timestamp(const cql::DataType& type) {
-    if (type.kind == TypeKind::timestamp) return true;
-    return std::ranges::any_of(type.elements, [](const auto& inner) { return mentions_timestamp(*inner); });
 }
 
 /// Where a term stands within another: as it is, in a collection, or as part of what is computed.
@@ -96,6 +92,10 @@ Verdict judge(const cql::Statement& part, const cql::Volatile& call, const cql::
         case VolatileKind::now_string:
             return judge_now_string(part, call, table);
         case VolatileKind::now_in_json:
+            // What stands in no timestamp is only a string.
+            if (table && part.json.range == call.range && !json_depends_on_server(part.json.text, table))
+                return Verdict::harmless;
+            return Verdict::opaque;
         case VolatileKind::user_function:
             return Verdict::opaque;
         default:

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "cql/language/json_strings.h"
 #include "cql/language/lexer.h"
 
 namespace penumbra::cql {
@@ -264,28 +265,11 @@ std::string string_literal(std::string_view value) {
 }
 
 bool json_has_now(std::string_view json) {
-    const auto hex = [](char c) {
-        return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
-    };
-    for (std::size_t i = 0; i < json.size();) {
-        if (json[i++] != '"') continue;
-        std::size_t matched = 0;  // characters of "now" so far; 4: it is something else
-        while (i < json.size() && json[i] != '"') {
-            int c = static_cast<unsigned char>(json[i++]);
-            if (c == '\\' && i < json.size()) {
-                c = static_cast<unsigned char>(json[i++]);
-                if (c == 'u') {
-                    c = 0;
-                    for (int digits = 0; digits < 4 && i < json.size() && hex(json[i]) >= 0; ++digits, ++i)
-                        c = c * 16 + hex(json[i]);
-                } else {
-                    c = 0;  // no other escape stands for a letter of "now"
-                }
-            }
-            matched = matched < 3 && c < 128 && (c | 0x20) == "now"[matched] ? matched + 1 : 4;
-        }
-        if (i < json.size() && matched == 3) return true;
-        ++i;
+    for (JsonStrings strings(json); strings.next();) {
+        const auto text = strings.text();
+        const bool same =
+            text.size() == 3 && (text[0] | 0x20) == 'n' && (text[1] | 0x20) == 'o' && (text[2] | 0x20) == 'w';
+        if (same) return true;
     }
     return false;
 }

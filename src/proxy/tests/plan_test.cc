@@ -233,6 +233,9 @@ TEST_F(PlanTest, ATimeWithoutAZoneSaysNoRow) {
         EXPECT_TRUE(partition.key.empty()) << at;
         EXPECT_FALSE(token_of(partition, {}, scratch)) << at;
     }
+    EXPECT_EQ(plan("INSERT INTO app.log (day, at) VALUES (0, '2024-05-01')")->mirroring, Mirroring::resync);
+    EXPECT_EQ(plan("INSERT INTO app.log (day, at) VALUES (0, '2024-05-01Z')")->mirroring, Mirroring::exact);
+    EXPECT_EQ(plan("SELECT * FROM app.log WHERE day = '2024-05-01'")->mirroring, Mirroring::exact);
 }
 
 TEST_F(PlanTest, ATextThatComesBackIsParsedTwiceAndThenNoMore) {
