@@ -11,6 +11,15 @@ namespace {
 constexpr Side kSides[] = {Side::source, Side::target};
 /// Servers tell milliseconds, rounded down.
 constexpr Nanos kResolution = Millis(1);
+/// The best of a few answers, unless one is this good.
+constexpr int kProbes = 3;
+constexpr Nanos kSharp = Millis(5);
+/// What leaves more open than this, and twice as much as the reading before, is not believed over that for a while.
+constexpr Nanos kBlurred = Millis(20);
+constexpr Nanos kTrusted = Seconds(60);
+/// How often it is looked whether our clock was set, and what counts as that.
+constexpr Nanos kLook = Seconds(1);
+constexpr Nanos kSet = Millis(2);
 
 double seconds(Nanos duration) {
     return std::chrono::duration<double>(duration).count();
@@ -20,15 +29,32 @@ double seconds(Nanos duration) {
 
 Task<Result<ClockReading>> read_clock(ClusterView* cluster, Deadline by) {
     const auto& clock = Shard::here().clock();
-    const auto asked = clock.wall_micros();
+    const auto asked = clock.now();
     auto answer = co_await cluster->clock(by);
-    const auto answered = clock.wall_micros();
+    // The way there and back by the clock that nobody sets.
+    const auto answered = clock.now();
+    const Nanos wall = Micros(clock.wall_micros());
     CO_TRY(const auto told, std::move(answer));
-    ClockReading reading;
-    reading.ahead = Micros(told - (asked + answered) / 2);
-    reading.uncertainty = Micros((answered - asked) / 2) + kResolution;
-    co_return reading;
+    const auto half = (answered - asked) / 2;
+    co_return ClockReading{Micros(told) - (wall - half), half + kResolution, answered};
 }
+
+namespace {
+
+Task<Result<ClockReading>> read_sharply(ClusterView* cluster, Deadline by) {
+    auto best = co_await read_clock(cluster, by);
+    for (int probe = 1; probe < kProbes && best && best.value().uncertainty > kSharp; ++probe) {
+        auto next = co_await read_clock(cluster, by);
+        if (next && next.value().uncertainty < best.value().uncertainty) best = std::move(next);
+    }
+    co_return best;
+}
+
+bool is_worse(const ClockReading& reading, const ClockReading& before) {
+    return reading.uncertainty > std::max(kBlurred, before.uncertainty * 2) && reading.at - before.at < kTrusted;
+}
+
+}  // namespace
 
 ClockWatch::ClockWatch(ClusterView& source, ClusterView& target, proxy::DataPlane& data_plane, Options options)
     : clusters_{&source, &target}, data_plane_(data_plane), options_(options) {}
@@ -36,24 +62,46 @@ ClockWatch::ClockWatch(ClusterView& source, ClusterView& target, proxy::DataPlan
 Task<void> ClockWatch::measure() {
     const auto by = Deadline::in(Shard::here().clock(), options_.probe_timeout);
     std::vector<Task<Result<ClockReading>>> both;
-    for (auto* cluster : clusters_) both.push_back(read_clock(cluster, by));
+    for (auto* cluster : clusters_) both.push_back(read_sharply(cluster, by));
     const auto read = co_await when_all(std::move(both));
-    Nanos lead{0};
+    shift_readings();
     for (const auto side : kSides) {
         const auto at = static_cast<std::size_t>(side);
-        if (read[at]) {
-            readings_[at] = read[at].value();
-            judge(side);
-        }
-        if (!readings_[at]) continue;
+        if (!read[at] || (readings_[at] && is_worse(read[at].value(), *readings_[at]))) continue;
+        readings_[at] = read[at].value();
+        judge(side);
+    }
+    co_await lead_on();
+}
+
+Task<void> ClockWatch::lead_on() {
+    Nanos lead{0};
+    for (const auto& reading : readings_) {
         // As far as it surely is: what one measurement leaves open must not push our clock to and fro.
-        const auto& reading = *readings_[at];
-        if (reading.ahead > reading.uncertainty && reading.ahead <= kMostLead)
-            lead = std::max(lead, reading.ahead + reading.uncertainty);
+        if (reading && reading->ahead > reading->uncertainty && reading->ahead <= kMostLead)
+            lead = std::max(lead, reading->ahead + reading->uncertainty);
     }
     if (lead == lead_) co_return;
     lead_ = lead;
     co_await data_plane_.lead_timestamps(lead);
+}
+
+void ClockWatch::shift_readings() {
+    const auto& clock = Shard::here().clock();
+    const Nanos now = Micros(clock.wall_micros()) - clock.now().time_since_epoch();
+    const auto set_by = now - wall_over_steady_.value_or(now);
+    wall_over_steady_ = now;
+    for (auto& reading : readings_) {
+        if (reading) reading->ahead -= set_by;
+    }
+}
+
+Task<void> ClockWatch::follow_own_clock() {
+    const auto& clock = Shard::here().clock();
+    const Nanos now = Micros(clock.wall_micros()) - clock.now().time_since_epoch();
+    if (!wall_over_steady_ || std::chrono::abs(now - *wall_over_steady_) < kSet) co_return;
+    shift_readings();
+    co_await lead_on();
 }
 
 void ClockWatch::judge(Side side) {
@@ -75,7 +123,12 @@ void ClockWatch::judge(Side side) {
 Task<void> ClockWatch::run(ClockWatch* self) {
     while (!self->stop_.requested()) {
         co_await self->measure();
-        co_await sleep(self->options_.every, &self->stop_);  // a clock drifts, and nobody tells
+        // A clock drifts, or is set, and nobody tells.
+        const auto next = Shard::here().clock().now() + self->options_.every;
+        while (Shard::here().clock().now() < next && !self->stop_.requested()) {
+            co_await sleep(std::min(kLook, self->options_.every), &self->stop_);
+            co_await self->follow_own_clock();
+        }
     }
 }
 

@@ -52,6 +52,34 @@ TEST(ClockWatch, TimestampsRunAheadAsFarAsACluster) {
     EXPECT_LT(world.data_plane.lead, 150ms);
 }
 
+TEST(ClockWatch, AnAnswerThatWasLongOnItsWayIsNotBelievedOverASharperOne) {
+    Watched world;
+    world.target.ahead = 30ms;
+    world.measure();
+    const auto lead = world.watch.lead();
+    EXPECT_GE(lead, 30ms);
+    EXPECT_LT(lead, 60ms);
+    // It hears of the request at the end of a stall, so that its clock seems to be half of that further ahead.
+    world.target.slow = 200ms;
+    world.measure();
+    EXPECT_EQ(world.watch.lead(), lead);
+}
+
+TEST(ClockWatch, WhenOurOwnClockIsSetWhatWasMeasuredIsSetWithIt) {
+    Watched world;
+    ManualClock clock;
+    Shard shard("control", clock);
+    run_here(shard, world.watch.measure());
+    EXPECT_EQ(world.watch.lead(), 0ns);
+    clock.set_wall(clock.wall_micros() - 300'000);
+    run_here(shard, world.watch.follow_own_clock());
+    EXPECT_GE(world.data_plane.lead, 300ms) << "the clusters' clocks are where they were";
+    EXPECT_LT(world.data_plane.lead, 310ms);
+    clock.set_wall(clock.wall_micros() + 300'000);
+    run_here(shard, world.watch.follow_own_clock());
+    EXPECT_EQ(world.data_plane.lead, 0ns);
+}
+
 TEST(ClockWatch, AClockThatIsWrongIsNotFollowed) {
     Watched world;
     world.target.ahead = std::chrono::hours(2);

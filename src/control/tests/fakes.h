@@ -117,6 +117,7 @@ class FakeCluster final : public ClusterView {
   public:
     explicit FakeCluster(std::string version) : version_(std::move(version)) {}
     Task<Result<WallMicros>> clock(Deadline) override {
+        if (slow > Nanos(0)) co_await sleep(slow);
         co_await yield();
         if (down) co_return fail(Errc::unavailable, "no node answers");
         co_return Shard::here().clock().wall_micros() + ahead.count();
@@ -126,6 +127,7 @@ class FakeCluster final : public ClusterView {
 
     bool down = false;
     Micros ahead{0};
+    Nanos slow{0};  ///< until it hears of a request
     cql::SchemaPtr tables;
 
   private:
