@@ -9,10 +9,11 @@
 
 namespace penumbra::proxy {
 
-Task<Result<Bytes>> ask_primary(ClientPtr client, routing::Side primary, Bytes frame, Deadline by) {
+Task<Result<Bytes>> ask_primary(ClientPtr client, routing::Side primary, std::string keyspace, Bytes frame,
+                                Deadline by) {
     cluster::CallRequest request(std::move(frame));
     cluster::Pool::Placement to;
-    to.group = client->group(primary, Role::primary, client->keyspace());
+    to.group = client->group(primary, Role::primary, keyspace);
     CO_TRY(client->pool(primary).submit(request, to));
     const auto outcome = request.outcome();
     const auto timer = Shard::here().call_at(by.at, [outcome, primary] {

@@ -15,9 +15,11 @@ namespace penumbra::proxy {
 
 // For the coroutines that run a statement on one cluster after the other.
 
-/// Sends the frame to the primary as the client itself: with its login, in its keyspace. The answer as it came, ERRORs
-/// included.
-Task<Result<Bytes>> ask_primary(ClientPtr client, routing::Side primary, Bytes frame, Deadline by);
+/// Sends the frame to the primary as the client itself, with its login. `keyspace`: what completes the statement's
+/// names, empty if nothing; the request's or the prepared statement's, since the connection's own may be another by the
+/// time that this is called. The answer as it came, ERRORs included.
+Task<Result<Bytes>> ask_primary(ClientPtr client, routing::Side primary, std::string keyspace, Bytes frame,
+                                Deadline by);
 
 // What that or cluster::Session::send() gave:
 

@@ -405,7 +405,7 @@ void ClientConnection::handle_register(const cql::FrameView& frame) {
 }
 
 void ClientConnection::run(std::int16_t stream, Plan::Kind kind, BytesView frame, std::string_view text,
-                           const cql::Statement& statement) {
+                           const cql::Statement& statement, const std::string& keyspace) {
     const auto request = cql::view_frame(frame, cql::Direction::request);
     const auto traced = request && request.value().header.has(cql::header_flag::kTracing) ? Traced::yes : Traced::no;
     switch (kind) {
@@ -414,19 +414,19 @@ void ClientConnection::run(std::int16_t stream, Plan::Kind kind, BytesView frame
             return;
         case Plan::Kind::virtual_table:
             shard_.tasks().spawn(
-                answer_virtual(&shard_, this, stream, Bytes(frame.begin(), frame.end()), std::string(text)));
+                answer_virtual(&shard_, this, stream, Bytes(frame.begin(), frame.end()), std::string(text), keyspace));
             return;
         case Plan::Kind::protected_table:
             // In a server's words. Those that check permissions would refuse it too; the others would take it, and
             // break at their next start.
             reply_error(stream, cql::ErrorCode::unauthorized,
-                        fmt::format("{} keyspace is not user-modifiable.", protected_keyspace(statement, keyspace_)));
+                        fmt::format("{} keyspace is not user-modifiable.", protected_keyspace(statement, keyspace)));
             return;
         case Plan::Kind::schema_change:
-            shard_.tasks().spawn(change_schema(&shard_, this, stream, std::string(text), traced));
+            shard_.tasks().spawn(change_schema(&shard_, this, stream, std::string(text), keyspace, traced));
             return;
         case Plan::Kind::truncate:
-            shard_.tasks().spawn(truncate(&shard_, this, stream, std::string(text), traced));
+            shard_.tasks().spawn(truncate(&shard_, this, stream, std::string(text), keyspace, traced));
             return;
         case Plan::Kind::read:
         case Plan::Kind::write:

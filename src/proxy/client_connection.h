@@ -38,6 +38,7 @@ class ClientConnection final : Stream::Handler, cql::WireReader::Admission {
 
     bool is_open() const { return stream_->is_open(); }
     cql::ProtocolVersion version() const { return version_; }
+    /// Of its last USE. A request has its own from the moment it came (Exchange), and may outlive this.
     const std::string& keyspace() const { return keyspace_; }
 
     /// Sends a backend's response frame under the client's stream id. Rows with a paging state get it tagged with
@@ -102,9 +103,9 @@ class ClientConnection final : Stream::Handler, cql::WireReader::Admission {
     static Task<void> authenticate(Ptr self, std::int16_t stream, Bytes token);
     static Task<void> use(Ptr self, std::int16_t stream, std::string keyspace);
     /// Answers a statement that is no exchange's: what is ours to say, or takes several steps on both clusters.
-    /// `frame`: the request as it came.
+    /// `frame`: the request as it came. `keyspace`: what completes the statement's names; not always the connection's.
     void run(std::int16_t stream, Plan::Kind kind, BytesView frame, std::string_view text,
-             const cql::Statement& statement);
+             const cql::Statement& statement, const std::string& keyspace);
     void hold_back_if_busy();
 
     friend class Exchange;

@@ -158,9 +158,11 @@ bool Exchange::hand_over() {
     const auto kind = piece.plan->kind;
     if (is_forwarded(*piece.plan)) return false;
     if (piece.prepared) {
-        client_->run(stream_, kind, frame_, piece.prepared->text->text(), *piece.prepared->text->statement);
+        // What it means was said when it was prepared, whatever has been USEd since.
+        const auto& text = *piece.prepared->text;
+        client_->run(stream_, kind, frame_, text.text(), *text.statement, text.keyspace);
     } else {
-        client_->run(stream_, kind, frame_, piece.text, cql::parse(piece.text));
+        client_->run(stream_, kind, frame_, piece.text, cql::parse(piece.text), session_keyspace_);
     }
     answered_ = true;
     finish();

@@ -91,7 +91,8 @@ void tell(const Log& log, const SchemaChangeRecord& record) {
 
 }  // namespace
 
-Task<void> change_schema(ProxyShard* shard, ClientPtr client, std::int16_t stream, std::string text, Traced traced) {
+Task<void> change_schema(ProxyShard* shard, ClientPtr client, std::int16_t stream, std::string text,
+                         std::string keyspace, Traced traced) {
     auto& changes = *shard->context().schema_changes;
     const auto turn_by = Deadline::in(Shard::here().clock(), shard->options().request_timeout);
     // Two changes at once could reach the two clusters in different orders.
@@ -108,11 +109,10 @@ Task<void> change_schema(ProxyShard* shard, ClientPtr client, std::int16_t strea
     }
     const auto primary = shard->default_primary();
     const auto there = routing::other(primary);
-    const std::string keyspace = client->keyspace();
     const auto version = client->version();
     const auto by = Deadline::in(Shard::here().clock(), shard->options().schema_timeout);
     auto frame = text_request(version, text, traced);
-    auto reply = co_await ask_primary(client, primary, std::move(frame), by);
+    auto reply = co_await ask_primary(client, primary, keyspace, std::move(frame), by);
     // Both clusters need the schema before rows come, whatever the phase: a tenant's first step must not wait for it.
     // Only a source that nobody comes back to does not.
     const bool wanted_there = !shard->router()->source_is_done();

@@ -46,7 +46,8 @@ Task<Status> owe_tables(ProxyShard* shard, PlanPtr plan, Scopes scopes, routing:
 
 }  // namespace
 
-Task<void> truncate(ProxyShard* shard, ClientPtr client, std::int16_t stream, std::string text, Traced traced) {
+Task<void> truncate(ProxyShard* shard, ClientPtr client, std::int16_t stream, std::string text, std::string keyspace,
+                    Traced traced) {
     const auto statement = cql::parse(text);
     const auto by = Deadline::in(Shard::here().clock(), shard->options().request_timeout);
     PlanPtr plan;
@@ -55,7 +56,7 @@ Task<void> truncate(ProxyShard* shard, ClientPtr client, std::int16_t stream, st
     // It goes through the fences of its scopes like any write: in flight over a change of phase, it would take away on
     // the new shadow what the new primary has acknowledged since.
     for (;;) {
-        plan = make_plan(statement, client->keyspace(), shard->router());
+        plan = make_plan(statement, keyspace, shard->router());
         phases.clear();
         scopes.clear();
         collect_routes(*plan, {}, phases, scopes);
@@ -75,12 +76,11 @@ Task<void> truncate(ProxyShard* shard, ClientPtr client, std::int16_t stream, st
     // Every node of a cluster has to take part, and flushes first: it takes seconds where other requests take none.
     const auto soon = [shard] { return Deadline::in(Shard::here().clock(), shard->options().schema_timeout); };
     auto frame = text_request(client->version(), text, traced);
-    auto reply = co_await ask_primary(client, primary, std::move(frame), soon());
+    auto reply = co_await ask_primary(client, primary, keyspace, std::move(frame), soon());
     if (routing::is_shadowed(phase) && !is_surely_refused(reply)) {
         if (is_result(reply)) {
             frame = text_request(client->version(), text);
-            auto shadowed =
-                co_await shard->session(routing::other(primary)).send(std::move(frame), client->keyspace(), soon());
+            auto shadowed = co_await shard->session(routing::other(primary)).send(std::move(frame), keyspace, soon());
             if (!is_result(shadowed))
                 shard->log().error("TRUNCATE failed on the shadow; the table will be resynced",
                                    {kv("error", error_text(shadowed))});

@@ -24,7 +24,8 @@ std::optional<cql::Md5> told(ProxyShard& shard, BytesView request) {
 
 }  // namespace
 
-Task<void> answer_virtual(ProxyShard* shard, ClientPtr client, std::int16_t stream, Bytes frame, std::string text) {
+Task<void> answer_virtual(ProxyShard* shard, ClientPtr client, std::int16_t stream, Bytes frame, std::string text,
+                          std::string keyspace) {
     const auto side = shard->default_primary();
     auto& cluster = shard->context().cluster(side);
     const auto topology = cluster.topology();
@@ -41,6 +42,7 @@ Task<void> answer_virtual(ProxyShard* shard, ClientPtr client, std::int16_t stre
                                    other,
                                    schema,
                                    client,
+                                   std::move(keyspace),
                                    side,
                                    Deadline::in(Shard::here().clock(), shard->options().request_timeout),
                                    told(*shard, frame)};

@@ -261,7 +261,6 @@ Task<Result<Bytes>> VirtualSelect::ask(std::string text, std::vector<cql::CellVi
         }
         parameters.serial_consistency = parameters_.serial_consistency;
         parameters.page_size = parameters_.page_size;  // what is legal may depend on it
-        parameters.keyspace = parameters_.keyspace;
     }
     if (values.size() > 0xFFFF)
         co_return refuse_select(cql::ErrorCode::invalid, "this SELECT takes more values than a request can have");
@@ -269,7 +268,8 @@ Task<Result<Bytes>> VirtualSelect::ask(std::string text, std::vector<cql::CellVi
     parameters.names = names;
     Bytes request;
     cql::encode_query(request, head, text, parameters);
-    auto reply = co_await ask_primary(setting_.client, setting_.side, std::move(request), setting_.by);
+    auto reply =
+        co_await ask_primary(setting_.client, setting_.side, setting_.keyspace, std::move(request), setting_.by);
     co_return reply;
 }
 

@@ -60,6 +60,7 @@ class VirtualSelect {
         cluster::TopologyPtr shadow;  ///< may be null
         cql::SchemaPtr schema;        ///< of the primary
         ClientPtr client;             ///< as whom the primary is asked: what it may not do there, it may not do here
+        std::string keyspace;         ///< completes the statement's names; empty if nothing
         routing::Side side;           ///< of the primary
         Deadline by;
         /// Of an EXECUTE in v3 or v4: the digest of the columns that every client was told of; nothing if they differ.
