@@ -253,13 +253,12 @@ bool ClientConnection::handle(const cql::FrameView& frame) {
     if (opcode == cql::Opcode::auth_response && state_ == State::authenticating) {
         const auto response = cql::decode_auth_response(frame);
         const auto token = response ? response.value().token.bytes() : BytesView();
+        state_ = State::judged;
         shard_.tasks().spawn(authenticate(this, stream, Bytes(token.begin(), token.end())));
         return true;
     }
     if (state_ != State::ready) {
-        reply_error(stream, cql::ErrorCode::protocol_error,
-                    fmt::format("Unexpected message {}, expecting {}", cql::to_string(opcode),
-                                state_ == State::new_ ? "STARTUP or OPTIONS" : "AUTH_RESPONSE"));
+        reply_error(stream, cql::ErrorCode::protocol_error, unexpected(opcode));
         return true;
     }
     switch (opcode) {
@@ -283,6 +282,23 @@ bool ClientConnection::handle(const cql::FrameView& frame) {
     }
 }
 
+std::string ClientConnection::unexpected(cql::Opcode opcode) const {
+    const auto name = cql::to_string(opcode);
+    switch (state_) {
+        case State::new_:
+            return fmt::format("Unexpected message {}, expecting STARTUP or OPTIONS", name);
+        case State::judged:
+            if (opcode == cql::Opcode::auth_response)
+                return fmt::format("Unexpected message {}, the one before it has not been answered", name);
+            [[fallthrough]];
+        case State::authenticating:
+            return fmt::format("Unexpected message {}, expecting SASL_RESPONSE", name);
+        case State::ready:
+            break;
+    }
+    return fmt::format("Unexpected message {}, the connection is already initialized", name);
+}
+
 void ClientConnection::handle_startup(const cql::FrameView& frame) {
     const auto stream = frame.header.stream;
     const auto startup = cql::decode_startup(frame);
@@ -290,9 +306,9 @@ void ClientConnection::handle_startup(const cql::FrameView& frame) {
         reply_error(stream, cql::ErrorCode::protocol_error, startup.error().what);
         return;
     }
-    if (state_ == State::ready) {
-        reply_error(stream, cql::ErrorCode::protocol_error,
-                    "Unexpected message STARTUP, the connection is already initialized");
+    // Once only: what was agreed may already be in use for what comes behind this one.
+    if (state_ != State::new_) {
+        reply_error(stream, cql::ErrorCode::protocol_error, unexpected(cql::Opcode::startup));
         return;
     }
     if (!startup.value().option("CQL_VERSION")) {
@@ -343,38 +359,38 @@ Task<void> ClientConnection::authenticate(Ptr self, std::int16_t stream, Bytes t
     const auto side = self->login_side_;
     auto& pool = shard.pool(side);
     const auto by = Deadline::in(Shard::here().clock(), shard.options().request_timeout);
-    self->state_ = State::judged;
-    if (!self->login_attempt_) {
+    // Ours alone until it has been answered: State::judged lets nobody else begin one or answer meanwhile.
+    ASSERT(self->state_ == State::judged);
+    auto attempt = std::move(self->login_attempt_);
+    if (!attempt) {
         auto begun = co_await pool.begin_login(self->version_, by);
         if (!begun) {
             self->state_ = State::authenticating;
             self->reply_error(stream, cql::ErrorCode::overloaded, begun.error().what);
             co_return;
         }
-        self->login_attempt_ = std::move(begun).value();
+        attempt = std::move(begun).value();
     }
-    auto answered = co_await self->login_attempt_->answer(std::move(token), by);
+    auto answered = co_await attempt->answer(std::move(token), by);
     if (!answered) {
-        self->login_attempt_.reset();
         self->state_ = State::authenticating;
         self->reply_error(stream, cql::ErrorCode::server_error, answered.error().what);
         co_return;
     }
     const auto verdict = cql::view_frame(answered.value(), cql::Direction::response);
     if (!verdict) {
-        self->login_attempt_.reset();
         self->state_ = State::authenticating;
         self->reply_error(stream, cql::ErrorCode::server_error, "the cluster's answer could not be read");
         co_return;
     }
-    if (auto login = self->login_attempt_->finish()) {
+    if (auto login = attempt->finish()) {
         const bool other_asks = shard.context().cluster(routing::other(side)).authenticator().has_value();
         self->identity_.accepted(side, std::move(login), shard.options().logins, other_asks);
         self->state_ = State::ready;
     } else {
         self->state_ = State::authenticating;
     }
-    if (verdict.value().header.opcode != cql::Opcode::auth_challenge) self->login_attempt_.reset();
+    if (verdict.value().header.opcode == cql::Opcode::auth_challenge) self->login_attempt_ = std::move(attempt);
     self->reply(stream, verdict.value(), side);
 }
 

@@ -99,6 +99,8 @@ class ClientConnection final : Stream::Handler, cql::WireReader::Admission {
     void send_version_error(std::uint8_t asked);
     void refuse_size(const cql::FrameHeader& header);
     void handle_startup(const cql::FrameView& frame);
+    /// What a server says of a message that comes in the wrong state of its connection.
+    std::string unexpected(cql::Opcode opcode) const;
     void handle_register(const cql::FrameView& frame);
     static Task<void> authenticate(Ptr self, std::int16_t stream, Bytes token);
     static Task<void> use(Ptr self, std::int16_t stream, std::string keyspace);
@@ -113,7 +115,7 @@ class ClientConnection final : Stream::Handler, cql::WireReader::Admission {
     enum class State : std::uint8_t {
         new_,
         authenticating,  ///< AUTHENTICATE or AUTH_CHALLENGE was sent, and an AUTH_RESPONSE is due
-        judged,          ///< the primary looks at an AUTH_RESPONSE
+        judged,          ///< the primary looks at an AUTH_RESPONSE; nothing but OPTIONS is taken until it has said
         ready
     };
 
@@ -122,7 +124,7 @@ class ClientConnection final : Stream::Handler, cql::WireReader::Admission {
     State state_ = State::new_;
     cql::ProtocolVersion version_ = cql::ProtocolVersion::v4;
     ClientIdentity identity_;
-    std::unique_ptr<cluster::LoginAttempt> login_attempt_;
+    std::unique_ptr<cluster::LoginAttempt> login_attempt_;  ///< after an AUTH_CHALLENGE, until the next AUTH_RESPONSE
     routing::Side login_side_ = routing::Side::source;
     std::string keyspace_;
     bool wants_schema_events_ = false;

@@ -12,6 +12,11 @@ using cql::ProtocolVersion;
 constexpr auto* kInsert = "INSERT INTO app.rows (tenant, id, v) VALUES ('acme', 1, 'x')";
 const std::map<std::string, std::string> kUsers{{"alice", "a"}, {"bob", "b"}};
 
+std::string message_of(const Bytes& answer) {
+    if (Client::error(answer) != ErrorCode::protocol_error) return "no protocol error";
+    return std::string(cql::decode_error(Client::view(answer)).value().message);
+}
+
 /// A world whose clusters ask for passwords, and clients that give them.
 class Logins {
   public:
@@ -25,7 +30,10 @@ class Logins {
         return client;
     }
     static Bytes log_in(Client& client, const std::string& user, const std::string& password) {
-        return client.ask([&](Bytes& out, const cql::RequestHead& head) {
+        return client.wait(send_login(client, user, password));
+    }
+    static std::int16_t send_login(Client& client, const std::string& user, const std::string& password) {
+        return client.send([&](Bytes& out, const cql::RequestHead& head) {
             const auto token = cluster::Credentials{user, password}.plain_token();
             cql::encode_auth_response(out, head, cql::CellView(token));
         });
@@ -116,6 +124,57 @@ TEST(Login, AUserTheNewPrimaryRefusesHearsIt) {
     logins.world.target->users.erase("alice");
     logins.world.set_phase(Phase::target_only);
     EXPECT_EQ(Client::error(alice->run(kInsert)), ErrorCode::bad_credentials);
+}
+
+TEST(Login, ASecondStartupIsRefusedAtEveryStepAndHarmsNobody) {
+    Logins logins;
+    auto other = logins.as("bob");
+    for (const auto version : {ProtocolVersion::v3, ProtocolVersion::v4, ProtocolVersion::v5}) {
+        auto client = logins.connect(version);
+        // In v5 both come in one segment: with the first, what the reader holds of the second must not change meaning.
+        const auto start_again = [&](std::int16_t stream) {
+            Bytes both;
+            cql::RequestHead head;
+            head.version = version;
+            head.stream = stream;
+            cql::encode_startup(both, head, {{"CQL_VERSION", "3.0.0"}, {"COMPRESSION", "lz4"}});
+            ++head.stream;
+            cql::encode_options(both, head);
+            client->raw(both);
+            EXPECT_EQ(Client::opcode(client->wait(head.stream)), Opcode::supported);
+            return message_of(client->wait(stream));
+        };
+        EXPECT_EQ(start_again(1000), "Unexpected message STARTUP, expecting SASL_RESPONSE");
+        EXPECT_EQ(Client::opcode(Logins::log_in(*client, "alice", "a")), Opcode::auth_success);
+        EXPECT_EQ(start_again(2000), "Unexpected message STARTUP, the connection is already initialized");
+        EXPECT_TRUE(Client::is_result(client->run(kInsert)));
+        EXPECT_TRUE(Client::is_result(other->run(kInsert)));
+    }
+}
+
+TEST(Login, OneAnswerIsJudgedAtATime) {
+    Logins logins;
+    auto& source = *logins.world.source;
+    for (const auto version : {ProtocolVersion::v4, ProtocolVersion::v5}) {
+        auto client = logins.connect(version);
+        logins.world.loop.on([&] { source.holds_logins = true; });
+        const auto first = Logins::send_login(*client, "alice", "a");
+        logins.world.loop.until([&] { return !source.held_logins.empty(); });
+        EXPECT_EQ(message_of(Logins::log_in(*client, "bob", "b")),
+                  "Unexpected message AUTH_RESPONSE, the one before it has not been answered");
+        const auto startup = client->ask([](Bytes& out, const cql::RequestHead& head) {
+            cql::encode_startup(out, head, {{"CQL_VERSION", "3.0.0"}});
+        });
+        EXPECT_EQ(message_of(startup), "Unexpected message STARTUP, expecting SASL_RESPONSE");
+        const auto third = Logins::log_in(*client, "bob", "b");
+        EXPECT_EQ(Client::error(third), ErrorCode::protocol_error);
+        EXPECT_EQ(message_of(client->run(kInsert)), "Unexpected message QUERY, expecting SASL_RESPONSE");
+        logins.world.loop.on([&] { source.release_logins(); });
+        EXPECT_EQ(Client::opcode(client->wait(first)), Opcode::auth_success);
+        EXPECT_TRUE(Client::is_result(client->run(kInsert)));
+        EXPECT_EQ(logins.who_asked(source), "alice");
+        for (const auto& [stream, answers] : client->answers) EXPECT_EQ(answers.size(), 1U) << stream;
+    }
 }
 
 TEST(Login, APrimaryThatIsSilentIsNoYes) {

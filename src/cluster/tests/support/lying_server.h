@@ -194,6 +194,7 @@ class LyingServer {
     std::optional<std::string> authenticator;
     std::map<std::string, std::string> users;  ///< and their passwords, where there is an authenticator
     std::string challenge;                     ///< asked before the password, as some mechanisms do
+    bool holds_logins = false;                 ///< AUTH_RESPONSEs wait for release_logins()
     std::vector<std::string> versions;         ///< PROTOCOL_VERSIONS; empty: does not say
     std::vector<std::string> compressions;
     /// ScyllaDB's manners: SUPPORTED with shards, and a port of its own where the source port chooses one.
@@ -223,6 +224,7 @@ class LyingServer {
     std::size_t accepted = 0;
     std::size_t system_reads = 0;
     std::string system_reader;  ///< the user of the latest of them
+    std::vector<Asked> held_logins;
     std::size_t uses = 0;
     std::size_t options_asked = 0;
 
@@ -278,6 +280,11 @@ class LyingServer {
         for (const auto& name : columns)
             result.result_metadata.columns.push_back({"app", "settings", name, SchemaRows::text()});
         respond(one, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_prepared(out, head, result); });
+    }
+    void release_logins() {
+        holds_logins = false;
+        for (const auto& one : std::exchange(held_logins, {}))
+            log_in(*connections_.at(one.connection), one, cql::view_frame(one.frame, cql::Direction::request).value());
     }
     void forget_prepared() { prepared_.clear(); }
     cql::Md5 id_of(const std::string& text) const { return cql::md5({name_, text}); }
@@ -473,7 +480,11 @@ class LyingServer {
                 start(peer, one, frame);
                 return;
             case cql::Opcode::auth_response:
-                log_in(peer, one, frame);
+                if (holds_logins) {
+                    held_logins.push_back(one);
+                } else {
+                    log_in(peer, one, frame);
+                }
                 return;
             case cql::Opcode::register_:
                 peer.registered = true;
