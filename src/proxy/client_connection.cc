@@ -530,14 +530,13 @@ void ClientConnection::reply_rows(std::int16_t stream, const cql::RowsView& rows
     });
 }
 
-void ClientConnection::push_schema_event(const Bytes& frame) {
+void ClientConnection::push_schema_event(const cql::SchemaChange& change) {
     if (!is_open() || !wants_schema_events_) return;
-    auto& out = stream_->out();
-    const auto at = out.size();
-    out.insert(out.end(), frame.begin(), frame.end());
-    // v3 and v4 lay the event out alike.
-    out[at] = static_cast<Byte>(cql::kResponseBit | static_cast<std::uint8_t>(version_));
-    stream_->flush_soon();
+    auto told = change;
+    // v3 has no functions and no aggregates (native_protocol_v4.spec, 10): its servers say that their keyspace changed.
+    if (version_ == cql::ProtocolVersion::v3 && (change.target == "FUNCTION" || change.target == "AGGREGATE"))
+        told = {"UPDATED", "KEYSPACE", change.keyspace, {}, {}};
+    respond(cql::kEventStream, [&](Bytes& out, const cql::ResponseHead& head) { cql::encode_event(out, head, told); });
 }
 
 void ClientConnection::push_status_event(const Endpoint& proxy, bool up) {

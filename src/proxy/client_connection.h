@@ -60,8 +60,8 @@ class ClientConnection final : Stream::Handler, cql::WireReader::Admission {
     }
     void reply_rows(std::int16_t stream, const cql::RowsView& rows, std::optional<cql::Uuid> tracing_id = {},
                     std::span<const std::string> warnings = {});
-    /// A SCHEMA_CHANGE event frame of the primary, if the client registered for it.
-    void push_schema_event(const Bytes& frame);
+    /// A schema change on the primary, if the client registered for it.
+    void push_schema_event(const cql::SchemaChange& change);
     /// A proxy came or went, if the client registered for it.
     void push_status_event(const Endpoint& proxy, bool up);
 

@@ -88,7 +88,12 @@ Task<void> ProxyShard::stop(Deadline by) {
 }
 
 void ProxyShard::push_schema_event(const Bytes& frame) {
-    for (auto* client : clients_) client->push_schema_event(frame);
+    const auto viewed = cql::view_frame(frame, cql::Direction::response);
+    ASSERT(viewed.has_value());
+    const auto event = cql::decode_event(viewed.value());
+    ASSERT(event.has_value());  // as it had when the control connection saw that it is one of these
+    const auto& change = std::get<cql::SchemaChange>(event.value());
+    for (auto* client : clients_) client->push_schema_event(change);
 }
 
 void ProxyShard::set_peers(ProxiesUp up, const PeerChange& change) {

@@ -95,6 +95,7 @@ class ProxyShard final : Deferred {
     Task<void> stop(Deadline by);
 
     void publish(routing::RouterPtr router) { router_ = std::move(router); }
+    /// A SCHEMA_CHANGE event frame of the primary, as Cluster::on_schema_event() gives it.
     void push_schema_event(const Bytes& frame);
     /// Another proxy came or went: shown in the virtual tables from now on, and told to whoever registered.
     void set_peers(ProxiesUp up, const PeerChange& change);

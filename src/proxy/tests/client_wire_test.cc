@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "proxy/tests/support/world.h"
@@ -172,6 +173,51 @@ TEST_F(StartupTest, TheResultMetadataIdIsOursAndChangesWithTheColumns) {
     EXPECT_NE(next, ours);
     client.wait(client.execute(id, tenant, {}, next));
     EXPECT_EQ(sent(*world.target), id_of(*world.target, "addedtenantv"));
+}
+
+TEST(SchemaEvents, OfFunctionsAreOfTheirKeyspaceToWhoKnowsNoFunctions) {
+    World world;
+    Bytes event;
+    const auto push = [&](const cql::SchemaChange& change) {
+        event.clear();
+        cql::ResponseHead head;
+        head.stream = cql::kEventStream;
+        cql::encode_event(event, head, change);
+        world.loop.on([&] { world.proxy->push_schema_event(event); });
+    };
+    std::vector<std::unique_ptr<Client>> clients;
+    for (const auto version : cql::kAllVersions) {
+        auto& client = *clients.emplace_back(std::make_unique<Client>(world.loop, world.address));
+        client.version = version;
+        client.start_up();
+        const auto registered = client.ask([](Bytes& out, const cql::RequestHead& head) {
+            const std::string_view wanted[] = {"SCHEMA_CHANGE"};
+            cql::encode_register(out, head, wanted);
+        });
+        EXPECT_EQ(Client::opcode(registered), Opcode::ready);
+    }
+    const Bytes arguments{0, 3, 'i', 'n', 't'};
+    push({"CREATED", "FUNCTION", "app", "f", {1, arguments}});
+    push({"DROPPED", "AGGREGATE", "app", "a", {1, arguments}});
+    push({"UPDATED", "TABLE", "app", "rows", {}});
+    for (const auto& client : clients) {
+        auto& answers = client->answers[cql::kEventStream];
+        world.loop.until([&] { return answers.size() == 3; });
+        std::vector<std::string> seen;
+        for (const auto& frame : answers) {
+            EXPECT_EQ(Client::view(frame).version(), client->version);
+            const auto decoded = cql::decode_event(Client::view(frame)).value();
+            const auto& change = std::get<cql::SchemaChange>(decoded);
+            seen.push_back(fmt::format("{} {} {} {}", change.change, change.target, change.keyspace, change.name));
+            for (const auto& argument : change.arguments.to_vector()) seen.back() += fmt::format("({})", argument);
+        }
+        const auto expected =
+            client->version == ProtocolVersion::v3
+                ? std::vector<std::string>{"UPDATED KEYSPACE app ", "UPDATED KEYSPACE app ", "UPDATED TABLE app rows"}
+                : std::vector<std::string>{"CREATED FUNCTION app f(int)", "DROPPED AGGREGATE app a(int)",
+                                           "UPDATED TABLE app rows"};
+        EXPECT_EQ(seen, expected) << cql::to_string(client->version);
+    }
 }
 
 TEST_F(StartupTest, AClientThatWantsTlsIsToldApartInTheLog) {
