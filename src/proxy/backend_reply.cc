@@ -55,6 +55,13 @@ bool is_surely_refused(const Result<Bytes>& reply) {
     return code && surely_refused(code.value());
 }
 
+std::string late_journal_text(routing::Side owed_to) {
+    return fmt::format(
+        "the journal's disk has not taken in time what the {} cluster is owed; the {} cluster took it. "
+        "The proxy's operator should see to the disk of --state",
+        routing::to_string(owed_to), routing::to_string(routing::other(owed_to)));
+}
+
 std::string error_text(const Result<Bytes>& reply) {
     if (!reply) return reply.error().what;
     const auto frame = cql::view_frame(reply.value(), cql::Direction::response);

@@ -32,6 +32,9 @@ bool is_result(const Result<Bytes>& reply);
 /// It did nothing: refused by the server, or sent nowhere.
 bool is_surely_refused(const Result<Bytes>& reply);
 
+/// What a client hears whose write one cluster took and the journal's disk did not, in its time.
+std::string late_journal_text(routing::Side owed_to);
+
 /// What went wrong, for a log.
 std::string error_text(const Result<Bytes>& reply);
 

@@ -8,6 +8,7 @@
 #include "base/inject.h"
 #include "cql/language/parser.h"
 #include "cql/protocol/frame_edit.h"
+#include "proxy/backend_reply.h"
 #include "proxy/paging.h"
 #include "proxy/proxy_shard.h"
 
@@ -542,6 +543,13 @@ void Exchange::on_request_deadline() {
         const Error late(Errc::timeout,
                          fmt::format("the {} cluster did not answer in time", routing::to_string(primary_.side)));
         primary_ended(nullptr, &late);
+        return;
+    }
+    if (owing_ == Owing::appending && !answered_) {
+        // To acknowledge what a crash could lose would be to lie. It goes on, and is owed once the disk has it.
+        const auto owed_to = routing::other(primary_.side);
+        shard_.report_late_journal(owed_to);
+        answer_failure(Error(Errc::timeout, late_journal_text(owed_to)), Applied::unknown);
     }
 }
 

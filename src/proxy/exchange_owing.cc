@@ -32,6 +32,8 @@ Exchange::Owed Exchange::owed_as() const {
 
 void Exchange::owe(Owed what) {
     owing_ = Owing::appending;
+    // Where its shadow had more time than itself, its own is over: the disk gets as much, and not more.
+    if (!answered_ && !request_hook_.is_linked()) shard_.watch_request(*this);
     if (what == Owed::rows && !intents_.empty()) {
         // The same orders, on disk since before anybody was asked.
         intents_become_owed();

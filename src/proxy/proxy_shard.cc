@@ -218,16 +218,17 @@ void ProxyShard::give_up_shadows() {
 void ProxyShard::sweep() {
     const auto now = shard_.now();
     int left = kSweptPerTurn;
-    // Out of the list first: what it is told may end it, and the next to come is at the front again.
-    for (; left > 0 && !due_shadows_.empty() && due_shadows_.front().shadow_due_ <= now; --left) {
-        auto& late = due_shadows_.front();
-        due_shadows_.pop_front();
-        late.on_shadow_deadline();
-    }
+    // Out of the list first: what it is told may end it, and the next to come is at the front again. Requests before
+    // shadows: a write whose shadow has as much time as itself is owed then, and the disk has some for it.
     for (; left > 0 && !due_requests_.empty() && due_requests_.front().request_due_ <= now; --left) {
         auto& late = due_requests_.front();
         due_requests_.pop_front();
         late.on_request_deadline();
+    }
+    for (; left > 0 && !due_shadows_.empty() && due_shadows_.front().shadow_due_ <= now; --left) {
+        auto& late = due_shadows_.front();
+        due_shadows_.pop_front();
+        late.on_shadow_deadline();
     }
     sweep_timer_ = shard_.call_in(left > 0 ? kSweepEvery : Nanos(0), [this] { sweep(); });
 }
@@ -248,6 +249,13 @@ void ProxyShard::report_shadow_failure(const cql::FrameView* frame, const Error*
         what = code ? std::string(cql::to_string(code.value())) : "an answer that is no error";
     }
     log_.warn("a shadow write failed and is owed", {kv("shadow", side), kv("error", what), kv("more", dropped)});
+}
+
+void ProxyShard::report_late_journal(routing::Side owed_to) {
+    std::uint64_t dropped = 0;
+    if (!late_journal_log_.pass(shard_.now(), dropped)) return;
+    log_.error("the disk of --state has not taken in time what a cluster is owed; clients get write timeouts",
+               {kv("owed_to", owed_to), kv("more", dropped)});
 }
 
 void ProxyShard::report_not_understood(std::string_view text, Plan::Kind taken_for) {

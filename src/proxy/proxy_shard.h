@@ -152,6 +152,8 @@ class ProxyShard final : Deferred {
     Bytes& scratch() { return scratch_; }
     /// Logs a shadow's failure, rate limited: the application does not hear of it, the operator must.
     void report_shadow_failure(const cql::FrameView* frame, const Error* error, routing::Side side);
+    /// Logs, rate limited, that the disk did not take in time what that cluster is owed.
+    void report_late_journal(routing::Side owed_to);
     /// Counts, and logs rate limited and without its values, what the primary took and our parser does not understand:
     /// a write of which the shadow may not have all, or a read that we may take for one of something else.
     void report_not_understood(std::string_view text, Plan::Kind taken_for);
@@ -216,6 +218,7 @@ class ProxyShard final : Deferred {
     ShadowBreaker breakers_[2];
     std::uint64_t uuid_node_ = 0;
     LogLimit shadow_failure_log_;
+    LogLimit late_journal_log_;
     LogLimit turned_away_log_;
     LogLimit not_understood_log_;
 };

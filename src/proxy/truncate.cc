@@ -1,6 +1,7 @@
 #include "proxy/truncate.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -8,7 +9,7 @@
 #include "proxy/backend_reply.h"
 #include "proxy/plan.h"
 #include "proxy/proxy_shard.h"
-#include "sync/owed_write.h"
+#include "sync/range_orders.h"
 
 namespace penumbra::proxy {
 
@@ -25,23 +26,37 @@ bool is_shadowed(const routing::Router& router, routing::ScopeId scope) {
     return found != migrations.end() && routing::is_shadowed(found->phase);
 }
 
-/// Orders to resync whole tables, in the journal when this returns.
+/// Orders to resync whole tables, on disk when this returns well. Otherwise they stay ordered: an order that the disk
+/// refuses is tried again, one that it is slow to take is owed when it has it.
 Task<Status> owe_tables(ProxyShard* shard, PlanPtr plan, Scopes scopes, routing::Side owed_to) {
-    auto* journal = shard->context().journal;
+    struct Orders {
+        std::size_t under_way = 1;  ///< one more than there are, until all have been given
+        Status how = ok();
+    };
+    const auto orders = std::make_shared<Orders>();
+    const OneShot<Status> owed;
+    const auto ended = [orders, owed](Status how) {
+        if (!how) orders->how = std::move(how);
+        if (--orders->under_way == 0) owed.set(std::move(orders->how));
+    };
     for (const auto scope : scopes) {
         if (!is_shadowed(*plan->router, scope)) continue;
         for (const auto& part : plan->parts) {
-            Bytes payload;
-            sync::encode_owed_resync({part.keyspace, part.table, {}}, payload);
-            const OneShot<Result<journal::EntryId>> durable;
-            journal->append(static_cast<std::uint8_t>(owed_to), scope.value(), payload,
-                            [durable](Result<journal::EntryId> entry) { durable.set(std::move(entry)); });
-            auto entry = co_await durable;
-            CO_TRY(const auto id, std::move(entry));
-            journal->release(id);
+            ++orders->under_way;
+            shard->context().range_orders->order(static_cast<std::uint8_t>(owed_to), scope, part.keyspace, part.table,
+                                                 {}, ended);
         }
     }
-    co_return ok();
+    ended(ok());
+    const auto late = [shard, owed, owed_to] {
+        if (owed.is_set()) return;
+        shard->report_late_journal(owed_to);
+        owed.set(fail(Errc::timeout, late_journal_text(owed_to)));
+    };
+    const auto timer = Shard::here().call_in(shard->options().request_timeout, late);
+    auto how = co_await owed;
+    Shard::here().cancel(timer);
+    co_return how;
 }
 
 }  // namespace
@@ -77,6 +92,7 @@ Task<void> truncate(ProxyShard* shard, ClientPtr client, std::int16_t stream, st
     const auto soon = [shard] { return Deadline::in(Shard::here().clock(), shard->options().schema_timeout); };
     auto frame = text_request(client->version(), text, traced);
     auto reply = co_await ask_primary(client, primary, keyspace, std::move(frame), soon());
+    Status owed = ok();
     if (routing::is_shadowed(phase) && !is_surely_refused(reply)) {
         if (is_result(reply)) {
             frame = text_request(client->version(), text);
@@ -88,11 +104,14 @@ Task<void> truncate(ProxyShard* shard, ClientPtr client, std::int16_t stream, st
         // In any case: it has no timestamp and leaves no tombstones. What a copy read before it may come to the shadow
         // after it, and a write beside it may be before it on one cluster and after it on the other. To read tables
         // that are empty, or nearly, takes little.
-        auto owed = co_await owe_tables(shard, plan, scopes, routing::other(primary));
-        if (!owed && is_result(reply)) reply = fail(std::move(owed).error());
+        owed = co_await owe_tables(shard, plan, scopes, routing::other(primary));
     }
     for (const auto& [gate, turn] : entered) gate->leave(turn);
-    reply_outcome(*client, stream, reply, primary);
+    if (!owed && is_result(reply)) {
+        client->reply_error(stream, cql::ErrorCode::truncate_error, owed.error().what);
+    } else {
+        reply_outcome(*client, stream, reply, primary);
+    }
 }
 
 }  // namespace penumbra::proxy
