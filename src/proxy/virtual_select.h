@@ -4,10 +4,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/clock.h"
 #include "cluster/topology.h"
+#include "cql/language/named_slots.h"
 #include "cql/language/statement.h"
 #include "cql/protocol/md5.h"
 #include "cql/protocol/requests.h"
@@ -96,6 +99,12 @@ class VirtualSelect {
     /// Sends the statement itself; an answer with a frame is an error that the client gets.
     Task<Result<VirtualAnswer>> judge();
 
+    /// What was bound, by place and by name: statements may have markers by the ten thousand.
+    struct Bound {
+        cql::NamedSlots slots;
+        std::vector<cql::CellView> in_order;
+        std::unordered_map<std::string_view, cql::CellView> by_name;
+    };
     cql::CellView bound(const cql::Term& marker) const;
     Task<Result<cql::Cell>> value_of(const cql::Term* term, cql::TypePtr type);
     Task<Result<std::vector<cql::Cell>>> values_of(const cql::Term* term, std::vector<cql::TypePtr> types);
@@ -116,6 +125,7 @@ class VirtualSelect {
     Bytes frame_;
     cql::OwnedStatement statement_;
     cql::ParametersView parameters_;
+    mutable std::optional<Bound> bound_;  ///< once it is asked for; views into frame_
     cql::ProtocolVersion version_ = cql::ProtocolVersion::v4;
     bool traced_ = false;
     bool prepared_ = false;

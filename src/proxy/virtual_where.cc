@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "cql/language/named_slots.h"
 #include "cql/types/elements.h"
 #include "cql/types/scalars.h"
 #include "cql/types/value.h"
@@ -39,10 +38,20 @@ Result<std::vector<cql::Cell>> parts_of(const cql::DataType& type, BytesView val
 
 cql::CellView VirtualSelect::bound(const cql::Term& marker) const {
     const auto& values = parameters_.values;
+    if (!bound_) {
+        bound_.emplace(Bound{cql::NamedSlots(*statement_), {}, {}});
+        for (const auto& value : values) {
+            bound_->in_order.push_back(value.value);
+            if (values.named()) bound_->by_name.emplace(value.name, value.value);
+        }
+    }
+    if (values.named()) {
+        const auto found = bound_->by_name.find(marker.text);
+        return found == bound_->by_name.end() ? cql::CellView::null() : found->second;
+    }
     const auto count = static_cast<std::uint32_t>(values.size());
-    const auto place = cql::NamedSlots(*statement_).position(marker.marker, count).value_or(marker.marker);
-    const auto value = values.named() ? values.by_name(marker.text) : values.nth(place);
-    return value ? value->value : cql::CellView::null();
+    const auto place = bound_->slots.position(marker.marker, count).value_or(marker.marker);
+    return place < bound_->in_order.size() ? bound_->in_order[place] : cql::CellView::null();
 }
 
 Task<Result<cql::Cell>> VirtualSelect::value_of(const cql::Term* term, cql::TypePtr type) {
