@@ -156,7 +156,7 @@ class Round:
                          pause=self._settings.pause, fat=6000 if small else 0,
                          count_to=self._settings.count_to, lists=self._settings.lists)
         if clock:
-            self.load.history.slack += CLOCK_STEP
+            self.load.history.slack += CLOCK_STEP + 50_000     # and what a measurement of clocks leaves open
         self.process.must("POST", "/v1/migrations", {"name": self._name, "tenants": [str(self._tenant)],
                                                      "tables": {"allow": [f"{self._keyspace}.*"]}})
 
