@@ -50,6 +50,11 @@ Task<Result<ClockReading>> read_sharply(ClusterView* cluster, Deadline by) {
     co_return best;
 }
 
+Nanos wall_over_steady() {
+    const auto& clock = Shard::here().clock();
+    return Micros(clock.wall_micros()) - clock.now().time_since_epoch();
+}
+
 bool is_worse(const ClockReading& reading, const ClockReading& before) {
     return reading.uncertainty > std::max(kBlurred, before.uncertainty * 2) && reading.at - before.at < kTrusted;
 }
@@ -87,8 +92,7 @@ Task<void> ClockWatch::lead_on() {
 }
 
 void ClockWatch::shift_readings() {
-    const auto& clock = Shard::here().clock();
-    const Nanos now = Micros(clock.wall_micros()) - clock.now().time_since_epoch();
+    const auto now = wall_over_steady();
     const auto set_by = now - wall_over_steady_.value_or(now);
     wall_over_steady_ = now;
     for (auto& reading : readings_) {
@@ -97,9 +101,7 @@ void ClockWatch::shift_readings() {
 }
 
 Task<void> ClockWatch::follow_own_clock() {
-    const auto& clock = Shard::here().clock();
-    const Nanos now = Micros(clock.wall_micros()) - clock.now().time_since_epoch();
-    if (!wall_over_steady_ || std::chrono::abs(now - *wall_over_steady_) < kSet) co_return;
+    if (!wall_over_steady_ || std::chrono::abs(wall_over_steady() - *wall_over_steady_) < kSet) co_return;
     shift_readings();
     co_await lead_on();
 }
@@ -126,7 +128,7 @@ Task<void> ClockWatch::run(ClockWatch* self) {
         // A clock drifts, or is set, and nobody tells.
         const auto next = Shard::here().clock().now() + self->options_.every;
         while (Shard::here().clock().now() < next && !self->stop_.requested()) {
-            co_await sleep(std::min(kLook, self->options_.every), &self->stop_);
+            co_await sleep(std::min(kLook, self->options_.every), &self->stop_);  // ends with stop()
             co_await self->follow_own_clock();
         }
     }

@@ -126,8 +126,8 @@ class Journal {
     std::uint64_t bytes_on_disk() const;
     Figures figures() const;
 
-    /// Drops everything owed by a scope (its migration was cancelled or completed): nobody wants it any more. Call it
-    /// once nobody appends for the scope. Takes time by what is owed: not for a shard with clients.
+    /// Drops everything owed by a scope (its migration was cancelled or completed): nobody wants it any more. What is
+    /// appended from then on is owed. Takes time by what is owed: not for a shard with clients.
     void forget_scope(std::uint32_t scope);
 
   private:

@@ -169,7 +169,7 @@ void Replayer::State::pause_scope(routing::ScopeId scope) {
     std::uint64_t dropped = 0;
     if (pause_limit.pass(Shard::here().now(), dropped)) {
         log.info("the cluster does not take owed writes now; trying on",
-                 {kv("stream", static_cast<int>(options.stream)), kv("migration", scope), kv("dropped", dropped)});
+                 {kv("stream", static_cast<int>(options.stream)), kv("scope", scope), kv("dropped", dropped)});
     }
 }
 

@@ -127,7 +127,7 @@ class FakeCluster final : public ClusterView {
 
     bool down = false;
     Micros ahead{0};
-    Nanos slow{0};  ///< until it hears of a request
+    Nanos slow{0};  ///< on its way to it, as in a stall
     cql::SchemaPtr tables;
 
   private:

@@ -115,22 +115,18 @@ TEST_P(StalledShadowTest, TakesNoMemoryFromRequests) {
     // what comes in one turn must be less than the last quarter.
     const std::size_t unanswered = GetParam() == Phase::shadow_sync ? 45 : 4;
     std::vector<std::int16_t> sent;
+    const auto is_answered = [&](std::int16_t stream) { return client->answers.contains(stream); };
+    const auto began = std::chrono::steady_clock::now();
     for (std::size_t i = 0; i < 120; ++i) {
         sent.push_back(client->query(insert_of(30'000)));
-        if (!world.loop.until([&] {
-                return world.source->applied.size() == i + 2 && client->answers.size() + unanswered >= sent.size();
-            }))
-            break;
+        ASSERT_TRUE(world.loop.until([&] {
+            const auto answered = static_cast<std::size_t>(std::ranges::count_if(sent, is_answered));
+            return world.source->applied.size() == i + 2 && answered + unanswered >= sent.size();
+        })) << i;
     }
     // Those that there is no memory to wait with have their answers, long before the shadow's time is over.
-    std::size_t answered = 0;
-    for (const auto stream : sent) {
-        if (!client->answers.contains(stream)) continue;
-        EXPECT_TRUE(Client::is_result(client->wait(stream)));
-        ++answered;
-    }
-    EXPECT_EQ(sent.size(), 120U);
-    EXPECT_GE(answered, sent.size() - unanswered - 4);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 6s);
+    for (const auto stream : sent) EXPECT_TRUE(!is_answered(stream) || Client::is_result(client->wait(stream)));
     EXPECT_GE(world.loop.run<Traffic>([&] { return world.proxy->traffic(); }).shadow_given_up, 16U);
     EXPECT_EQ(world.loop.run<Traffic>([&] { return world.proxy->traffic(); }).overloaded, 0U);
     EXPECT_GE(world.owed(Side::target).size(), 70U) << "of the others the shadow has some time yet";
