@@ -131,6 +131,12 @@ class MemoryFileSystem final : public FileSystem {
         return out;
     }
 
+    /// No file came, went or was renamed since its directory was synced.
+    bool all_names_durable() const {
+        const std::lock_guard lock(mutex_);
+        return std::ranges::all_of(directories_, [](const auto& at) { return at.second.unsynced.empty(); });
+    }
+
     Result<std::shared_ptr<File>> create(const std::filesystem::path& path) override {
         const std::lock_guard lock(mutex_);
         if (const int error = enter("create", path.native())) return fail(system_error("create", path.native(), error));
