@@ -47,10 +47,11 @@ TEST(Shard, TimersRunInOrderAndCanBeCancelled) {
     Shard shard("test");
     std::string seen;
     bool stop = false;
-    shard.call_in(3ms, [&] { seen += 'b'; });
-    shard.call_in(1ms, [&] { seen += 'a'; });
-    const auto never = shard.call_in(2ms, [&] { seen += 'x'; });
-    shard.call_in(5ms, [&] { stop = true; });
+    const auto now = Clock::system().now();
+    shard.call_at(now + 3ms, [&] { seen += 'b'; });
+    shard.call_at(now + 1ms, [&] { seen += 'a'; });
+    const auto never = shard.call_at(now + 2ms, [&] { seen += 'x'; });
+    shard.call_at(now + 5ms, [&] { stop = true; });
     shard.cancel(never);
     shard.run([&] { return stop; });
     EXPECT_EQ(seen, "ab");
