@@ -73,14 +73,14 @@ class Work {
         }
         return from;
     }
-    /// Behind the bracket that closes the one at `open`.
+    /// Behind the bracket that closes the one at `open`; more than size() if nothing closes it.
     std::size_t past_group(std::size_t open) const {
         std::size_t depth = 0;
-        for (; open < size(); ++open) {
-            if (opens(tokens_[open])) ++depth;
-            if (closes(tokens_[open]) && --depth == 0) return open + 1;
+        for (auto i = open; i < size(); ++i) {
+            if (opens(tokens_[i])) ++depth;
+            if (closes(tokens_[i]) && --depth == 0) return i + 1;
         }
-        return open;
+        return size() + 1;
     }
     /// Past MASKED WITH DEFAULT or MASKED WITH [keyspace.]function(..), or `at` where there is no mask.
     std::size_t past_mask(std::size_t at) const {
@@ -264,7 +264,7 @@ void Work::create_table() {
     const auto open = at(change.name.range.end);
     if (is(open, TokenKind::open_paren)) {
         const auto close = past_group(open);
-        if (close > open + 2) columns(open + 1, close - 1);
+        if (close > open + 2 && close <= size()) columns(open + 1, close - 1);
     }
     properties(PropertyOf::table);
 }
@@ -408,7 +408,9 @@ void Work::alter_columns(std::size_t from) {
     const bool conditional = is(from, "if") && is(from + 1, "not") && is(from + 2, "exists");
     if (conditional) from += 3;
     const bool grouped = is(from, TokenKind::open_paren);
-    const auto listed = grouped ? parts(from + 1, past_group(from) - 1) : parts(from, size());
+    const auto group_end = grouped ? past_group(from) : size();
+    if (group_end > size()) return;
+    const auto listed = grouped ? parts(from + 1, group_end - 1) : parts(from, size());
     std::vector<std::string> definitions;
     bool changed = false;
     for (const auto& [a, b] : listed) {
@@ -450,7 +452,8 @@ void Work::drop_columns(std::size_t from) {
     if (using_at < size() && to_.scylla)
         leave_out(using_at, size(), "ScyllaDB does not know it here: what was written before the statement is gone");
     const bool grouped = is(from, TokenKind::open_paren);
-    const auto names_end = grouped ? std::min(past_group(from), using_at) : using_at;
+    const auto names_end = grouped ? past_group(from) : using_at;
+    if (names_end > using_at) return;
     const auto listed = grouped ? parts(from + 1, names_end - 1) : parts(from, names_end);
     if (listed.empty()) return;
     if (conditional && !if_exists_of_alter()) {

@@ -237,6 +237,8 @@ TEST(Translate, alter) {
          "~ALTER TABLE t ADD a int | ~ALTER TABLE t ADD b text static"},
         {kScylla, "ALTER TABLE IF EXISTS t ADD IF NOT EXISTS (a int, b text)",
          "~ALTER TABLE t ADD a int | ~ALTER TABLE t ADD b text"},
+        {kScylla, "ALTER TABLE t ADD (a int, b text MASKED WITH DEFAULT", "="},
+        {kScylla, "ALTER TABLE t DROP IF EXISTS (a, b", "="},
         {kScylla, "ALTER TABLE t DROP a, b", "ALTER TABLE t DROP (a, b)"},
         {kScylla, "ALTER TABLE t DROP IF EXISTS a, \"B\"", "~ALTER TABLE t DROP a | ~ALTER TABLE t DROP \"B\""},
         {kScylla, "ALTER TABLE t DROP a USING TIMESTAMP 1000", "ALTER TABLE t DROP a"},
