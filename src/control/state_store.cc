@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <system_error>
+#include <thread>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -11,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/inject.h"
 #include "control/records.h"
 #include "control/sqlite.h"
 
@@ -406,6 +408,8 @@ Result<Epoch> StateStore::advance(const Migration& migration, Work work) {
         TRY(state_->write_record_of(JobKind::copy, fresh));
         TRY(state_->write_record_of(JobKind::verify, fresh));
     }
+    // A disk that takes its time, while the fence is up: who is not held then is found out.
+    if (INJECT("control.slow_disk")) std::this_thread::sleep_for(Millis(300));
     TRY(transaction.commit());
     return epoch;
 }

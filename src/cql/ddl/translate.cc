@@ -47,6 +47,8 @@ class Work {
         return i < tokens_.size() && is_word(text_, tokens_[i], word);
     }
     bool is(std::size_t i, TokenKind kind) const { return i < tokens_.size() && tokens_[i].kind == kind; }
+    /// May begin a column's definition. IF is reserved.
+    bool is_name(std::size_t i) const { return is(i, TokenKind::quoted) || (is(i, TokenKind::word) && !is(i, "if")); }
     std::size_t size() const { return tokens_.size(); }
     std::uint32_t begin(std::size_t i) const {
         return i < size() ? tokens_[i].range.begin : static_cast<std::uint32_t>(text_.size());
@@ -64,6 +66,22 @@ class Work {
         std::size_t i = 0;
         while (i < size() && begin(i) < place) ++i;
         return i;
+    }
+    /// Every parenthesis, bracket and brace is closed by its like. (Not < and >, which compare as well.)
+    bool is_balanced() const {
+        std::vector<TokenKind> open;
+        for (const auto& t : tokens_) {
+            if (!closes(t) || t.kind == TokenKind::gt) {
+                if (opens(t) && t.kind != TokenKind::lt) open.push_back(t.kind);
+                continue;
+            }
+            const auto opener = t.kind == TokenKind::close_paren     ? TokenKind::open_paren
+                                : t.kind == TokenKind::close_bracket ? TokenKind::open_bracket
+                                                                     : TokenKind::open_brace;
+            if (open.empty() || open.back() != opener) return false;
+            open.pop_back();
+        }
+        return open.empty();
     }
     std::size_t find(std::size_t from, std::string_view word) const {
         for (std::size_t depth = 0; from < size(); ++from) {
@@ -235,6 +253,7 @@ std::string Work::column(std::size_t first, std::size_t last) {
     std::vector<Edit> inner;
     std::swap(inner, edits_);
     std::swap(outer, edits_);
+    if (inner.empty()) return std::string(text(first, last));
     std::string out;
     std::uint32_t from = begin(first);
     for (const auto& e : inner) {
@@ -355,7 +374,7 @@ void Work::alter() {
     const auto& change = *s_.schema;
     if (change.if_exists && !if_exists_of_alter()) {
         const auto words = at(change.name.range.begin);
-        if (words >= 2 && is(words - 1, "exists") && is(words - 2, "if")) {
+        if (words >= 2 && is_name(words) && is(words - 1, "exists") && is(words - 2, "if")) {
             leave_out(words - 2, words, fmt::format("{} does not know it here", to_string(to_)));
             may_be_fine_ = true;
         }
@@ -384,11 +403,12 @@ void Work::alter_table(std::size_t from) {
         properties(PropertyOf::table, true);
     } else if (is(from, "add")) {
         alter_columns(from + 1);
-    } else if (is(from, "drop") && is(from + 1, "compact")) {
+    } else if (is(from, "drop") && is(from + 1, "compact") && is(from + 2, "storage")) {
         if (to_.scylla) refuse("ScyllaDB cannot take COMPACT STORAGE from a table");
     } else if (is(from, "drop")) {
         drop_columns(from + 1);
-    } else if (is(from, "rename") && is(from + 1, "if") && is(from + 2, "exists") && !if_exists_of_alter()) {
+    } else if (is(from, "rename") && is(from + 1, "if") && is(from + 2, "exists") && is_name(from + 3) &&
+               !if_exists_of_alter()) {
         leave_out(from + 1, from + 3, fmt::format("{} does not know it here", to_string(to_)));
         may_be_fine_ = true;
     } else if (is(from, "alter") && !to_.cassandra_since(5, 0)) {
@@ -414,7 +434,7 @@ void Work::alter_columns(std::size_t from) {
     std::vector<std::string> definitions;
     bool changed = false;
     for (const auto& [a, b] : listed) {
-        if (a == b) return;
+        if (a == b || !is_name(a)) return;
         definitions.push_back(column(a, b));
         changed |= definitions.back() != text(a, b);
     }
@@ -455,7 +475,7 @@ void Work::drop_columns(std::size_t from) {
     const auto names_end = grouped ? past_group(from) : using_at;
     if (names_end > using_at) return;
     const auto listed = grouped ? parts(from + 1, names_end - 1) : parts(from, names_end);
-    if (listed.empty()) return;
+    if (listed.empty() || !std::ranges::all_of(listed, [&](const auto& at) { return is_name(at.first); })) return;
     if (conditional && !if_exists_of_alter()) {
         report("IF EXISTS left out, a statement for each column",
                fmt::format("{} does not know it here", to_string(to_)));
@@ -476,8 +496,9 @@ void Work::alter_type(std::size_t from) {
     if (if_exists_of_alter()) return;
     const bool add = is(from, "add") && is(from + 1, "if") && is(from + 2, "not") && is(from + 3, "exists");
     const bool rename = is(from, "rename") && is(from + 1, "if") && is(from + 2, "exists");
-    if (!add && !rename) return;
-    leave_out(from + 1, from + (add ? 4 : 3), fmt::format("{} does not know it here", to_string(to_)));
+    const auto past_condition = from + (add ? 4 : 3);
+    if ((!add && !rename) || !is_name(past_condition)) return;
+    leave_out(from + 1, past_condition, fmt::format("{} does not know it here", to_string(to_)));
     may_be_fine_ = true;
 }
 
@@ -533,7 +554,7 @@ void Work::roles() {
 }
 
 Translation Work::run() {
-    if (size() > 0 && s_.complete) {
+    if (size() > 0 && s_.complete && is_balanced()) {
         if (s_.kind == StatementKind::access_control) {
             roles();
         } else if (s_.kind == StatementKind::service_level && to_.is_cassandra()) {
