@@ -124,6 +124,9 @@ const char* Chain::apply(Segment& segment, const Record& record) {
     const auto& header = record.header;
     if (header.kind != RecordKind::closed) segment.scopes.insert(header.scope);
     switch (header.kind) {
+        case RecordKind::lasting_entry:
+            segment.stays_behind.push_back(header.scope);
+            [[fallthrough]];
         case RecordKind::entry: {
             const bool added = index_->recover({.id = EntryId(header.sequence),
                                                 .ledger = &index_->ledger(stream_, header.scope),
@@ -144,17 +147,17 @@ const char* Chain::apply(Segment& segment, const Record& record) {
             break;
         }
         case RecordKind::retry:
-            segment.undoes.push_back(header.scope);
+            segment.stays_behind.push_back(header.scope);
             index_->retry(stream_, header.scope);
             break;
         case RecordKind::forget:
-            segment.undoes.push_back(header.scope);
+            segment.stays_behind.push_back(header.scope);
             index_->forget(stream_, header.scope, EntryId(header.sequence));
             break;
         case RecordKind::forget_before: {
             auto note = decode_set_aside(record.payload);
             if (!note) return "the note names no entry";
-            segment.undoes.push_back(header.scope);
+            segment.stays_behind.push_back(header.scope);
             index_->forget(stream_, header.scope, EntryId(note.value().sequence));
             break;
         }
@@ -163,7 +166,7 @@ const char* Chain::apply(Segment& segment, const Record& record) {
             auto note = decode_set_aside(record.payload);
             if (!note) return "the note names no entry";
             const EntryId id(note.value().sequence);
-            segment.undoes.push_back(header.scope);
+            segment.stays_behind.push_back(header.scope);
             // Without the entry, or the note: settled, and its segment deleted before this one was.
             if (header.kind == RecordKind::retry_one) {
                 index_->retry(id);
@@ -297,11 +300,12 @@ Status Chain::write(Segment& segment, std::span<const BytesView> parts, std::uin
 bool Chain::may_go(Segments::const_iterator at) const {
     const auto& segment = *at->second;
     if (&segment == newest() || index_->live(segment) != 0) return false;
-    if (segment.clean_before && segment.undoes.empty()) return true;
+    if (segment.clean_before && segment.stays_behind.empty()) return true;
     if (deletions_uncertain_) return false;
     if (!segment.clean_before && segments_.contains(segment.header.previous)) return false;
     return std::ranges::none_of(segments_.begin(), at, [&](const auto& older) {
-        return std::ranges::any_of(segment.undoes, [&](auto scope) { return older.second->scopes.contains(scope); });
+        return std::ranges::any_of(segment.stays_behind,
+                                   [&](auto scope) { return older.second->scopes.contains(scope); });
     });
 }
 

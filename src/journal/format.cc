@@ -120,7 +120,7 @@ const char* decode_record_header(BytesView bytes, SegmentId id, std::uint64_t of
     if (load_be<std::uint32_t>(at + 44) != record_header_crc(id, offset, bytes)) {
         return "the checksum of the record header does not hold";
     }
-    if (at[4] < static_cast<Byte>(RecordKind::entry) || at[4] > static_cast<Byte>(RecordKind::forget_before)) {
+    if (at[4] < static_cast<Byte>(RecordKind::entry) || at[4] > static_cast<Byte>(RecordKind::lasting_entry)) {
         return "the record is of a kind that this version does not know";
     }
     header.kind = static_cast<RecordKind>(at[4]);

@@ -41,8 +41,12 @@ enum class RecordKind : std::uint8_t {
     closed = 5,
     retry_one = 6,
     forget_one = 7,
-    forget_before = 8
+    forget_before = 8,
+    lasting_entry = 9
 };
+constexpr bool is_entry(RecordKind kind) {
+    return kind == RecordKind::entry || kind == RecordKind::lasting_entry;
+}
 
 struct RecordHeader {
     RecordKind kind = RecordKind::entry;

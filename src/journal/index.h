@@ -30,8 +30,10 @@ struct Segment {
     bool clean = true;           ///< nothing beyond `end` can be in the file
     bool clean_before = true;    ///< so was the one before it
     SteadyTime opened_at{};
-    std::set<std::uint32_t> scopes;     ///< that have records in here, settled or not
-    std::vector<std::uint32_t> undoes;  ///< scopes of the retry and forget records in here
+    std::set<std::uint32_t> scopes;  ///< that have records in here, settled or not
+    /// Scopes of the records in here that must not go before older ones of their scope: retries, forgets, lasting
+    /// entries.
+    std::vector<std::uint32_t> stays_behind;
 
     // Guarded by Index::mutex_.
     std::uint64_t live = 0;          ///< owed entries, and set-aside records in force

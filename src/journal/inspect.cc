@@ -61,6 +61,7 @@ class Balance {
         const auto& header = record.header;
         switch (header.kind) {
             case RecordKind::entry:
+            case RecordKind::lasting_entry:
                 owed_[header.sequence] = {{EntryId(header.sequence), stream_, header.scope, header.appended_at},
                                           RecordKind::entry,
                                           {},
@@ -189,7 +190,7 @@ void inspect_segment(InspectedSegment& segment, const InspectedSegment* next, Ba
     [[maybe_unused]] const auto again = scan_segment(bytes, segment.header, end, [&](const Record& record) {
         ++segment.records;
         balance.apply(record);
-        if (record.header.kind != RecordKind::entry) return;
+        if (!is_entry(record.header.kind)) return;
         ++segment.entries;
         if (show) {
             show({EntryId(record.header.sequence), stream, record.header.scope, record.header.appended_at},

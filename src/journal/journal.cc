@@ -135,7 +135,7 @@ Result<std::unique_ptr<Journal>> Journal::open(Options options, const Clock& clo
 }
 
 void Journal::append(std::uint8_t stream, std::uint32_t scope, BytesView payload,
-                     UniqueFunction<void(Result<EntryId>)> durable) {
+                     UniqueFunction<void(Result<EntryId>)> durable, Stays stays) {
     auto& state = *state_;
     auto& lane = state.writer->lane_here();
     if (auto admitted = state.admit(payload.size(), record_bytes(payload.size())); !admitted) {
@@ -148,7 +148,8 @@ void Journal::append(std::uint8_t stream, std::uint32_t scope, BytesView payload
     // Before anybody could see it otherwise, and before we return: a fence that comes next counts it.
     state.index->accepted(ledger);
     auto batch = lane.take_to_fill();
-    auto& append = batch->add(RecordKind::entry, stream, scope, state.clock.wall_micros(), payload);
+    const auto kind = stays == Stays::behind_older ? RecordKind::lasting_entry : RecordKind::entry;
+    auto& append = batch->add(kind, stream, scope, state.clock.wall_micros(), payload);
     append.ledger = &ledger;
     append.durable = std::move(durable);
     lane.hand_over(std::move(batch));

@@ -85,11 +85,16 @@ class Journal {
     /// Writes and syncs what was appended. The shards must still be there: they are sent the answers.
     ~Journal();
 
+    /// How long a record stays on disk. Settled ones that are still there are offered again after a restart;
+    /// `behind_older` is for a record that must then come behind the older ones of its scope and stream: it stays as
+    /// long as those.
+    enum class Stays : std::uint8_t { until_settled, behind_older };
+
     /// `durable` runs on the calling shard once the record is on disk (fdatasync returned), or with why it is not; then
     /// nothing is owed. It never runs inside append(). Until release() or settle() the record counts as under way and
     /// is not offered for replay.
     void append(std::uint8_t stream, std::uint32_t scope, BytesView payload,
-                UniqueFunction<void(Result<EntryId>)> durable);
+                UniqueFunction<void(Result<EntryId>)> durable, Stays stays = Stays::until_settled);
     /// The shadow has it: nothing is owed any more. Forgotten settles (a crash) only mean a replay.
     void settle(EntryId id);
     /// Whoever appended it gives up on it: offered for replay from now on. False: nothing is owed under this id.

@@ -310,7 +310,8 @@ void Writer::make_known(Segment& segment, std::span<const Item> items) {
     for (const auto& [batch, append] : items) {
         const auto& header = append->header;
         segment.scopes.insert(header.scope);
-        if (header.kind == RecordKind::entry) {
+        if (is_entry(header.kind)) {
+            if (header.kind == RecordKind::lasting_entry) segment.stays_behind.push_back(header.scope);
             new_entries_.push_back({.id = EntryId(header.sequence),
                                     .ledger = append->ledger,
                                     .segment = &segment,
@@ -322,7 +323,7 @@ void Writer::make_known(Segment& segment, std::span<const Item> items) {
             const auto& note = taken_notes_[static_cast<std::size_t>(append - note_batch_.appends.data())];
             if (header.kind == RecordKind::set_aside) index_->noted(note.entry, segment);
             if (header.kind != RecordKind::set_aside && header.kind != RecordKind::closed)
-                segment.undoes.push_back(header.scope);
+                segment.stays_behind.push_back(header.scope);
             clean_up_asked_ = true;
         }
         offset += record_bytes(header.length);

@@ -43,8 +43,8 @@ Task<Status> owe_tables(ProxyShard* shard, PlanPtr plan, Scopes scopes, routing:
         if (!is_shadowed(*plan->router, scope)) continue;
         for (const auto& part : plan->parts) {
             ++orders->under_way;
-            shard->context().range_orders->order(static_cast<std::uint8_t>(owed_to), scope, part.keyspace, part.table,
-                                                 {}, ended);
+            shard->context().range_orders->order_anew(static_cast<std::uint8_t>(owed_to), scope, part.keyspace,
+                                                      part.table, ended);
         }
     }
     ended(ok());

@@ -29,12 +29,22 @@ void RangeOrders::order(std::uint8_t stream, routing::ScopeId scope, std::string
     if (first) write(key, slice);
 }
 
+void RangeOrders::order_anew(std::uint8_t stream, routing::ScopeId scope, std::string_view keyspace,
+                             std::string_view table, UniqueFunction<void(Status)> durable) {
+    const TableKey key{stream, scope, std::string(keyspace), std::string(table)};
+    {
+        const std::lock_guard lock(mutex_);
+        tables_[key];
+    }
+    write(key, {}, std::move(durable));
+}
+
 bool RangeOrders::slices_fit(const Table& table) const {
     const bool whole_instead = table.whole.standing || table.whole.writing || table.unwritten;
     return !whole_instead && table.slices.size() < kMostSlices && journal_.bytes_on_disk() < slices_until_;
 }
 
-void RangeOrders::write(const TableKey& key, Slice slice) {
+void RangeOrders::write(const TableKey& key, Slice slice, UniqueFunction<void(Status)> own) {
     OwedResync order{key.keyspace, key.table, {}};
     if (slice) order.range = range_of(*slice);
     Bytes payload;
@@ -42,8 +52,14 @@ void RangeOrders::write(const TableKey& key, Slice slice) {
     // Under the lock, so that nothing is appended once stop() has returned; the answer never comes inside the call.
     const std::lock_guard lock(mutex_);
     if (stopped_) return;
-    journal_.append(key.stream, key.scope.value(), payload,
-                    [this, key, slice](Result<journal::EntryId> entry) { written(key, slice, std::move(entry)); });
+    journal_.append(
+        key.stream, key.scope.value(), payload,
+        [this, key, slice, own = std::move(own)](Result<journal::EntryId> entry) mutable {
+            const auto how = entry ? ok() : Status(fail(Error(entry.error())));
+            written(key, slice, std::move(entry));
+            if (own) own(how);
+        },
+        slice ? journal::Journal::Stays::until_settled : journal::Journal::Stays::behind_older);
 }
 
 void RangeOrders::written(const TableKey& key, Slice slice, Result<journal::EntryId> entry) {

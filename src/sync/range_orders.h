@@ -42,6 +42,11 @@ class RangeOrders {
     /// take it.
     void order(std::uint8_t stream, routing::ScopeId scope, std::string_view keyspace, std::string_view table,
                std::optional<RingSlice> slice, UniqueFunction<void(Status)> durable);
+    /// As order() for the whole table, by an order that is younger than everything that was appended before this call
+    /// and that lasts as long as that does: for TRUNCATE, behind which nothing older may be replayed without being made
+    /// good.
+    void order_anew(std::uint8_t stream, routing::ScopeId scope, std::string_view keyspace, std::string_view table,
+                    UniqueFunction<void(Status)> durable);
     /// Orders up to this entry are about to be replayed: who comes from now on needs another one. Whether they were put
     /// off before, and since then came to stand for more.
     bool begins(std::uint8_t stream, routing::ScopeId scope, const OwedResync& order, journal::EntryId newest);
@@ -95,7 +100,8 @@ class RangeOrders {
     };
 
     bool slices_fit(const Table& table) const;
-    void write(const TableKey& key, Slice slice);
+    /// `own`: whoever waits for this very order, if anybody does.
+    void write(const TableKey& key, Slice slice, UniqueFunction<void(Status)> own = {});
     void written(const TableKey& key, Slice slice, Result<journal::EntryId> entry);
     Written slice_written(Table& table, RingSlice slice, const Result<journal::EntryId>& entry);
     Written whole_written(Table& table, const Result<journal::EntryId>& entry);

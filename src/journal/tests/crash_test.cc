@@ -19,6 +19,8 @@ class CrashTest : public JournalFixture {
         std::uint8_t stream = 0;
         std::uint32_t scope = 0;
         bool owed = true;  // acknowledged, and neither settled nor forgotten since
+        bool lasting = false;
+        bool given_up = false;  // forgotten, or dropped
     };
 
     void SetUp() override {
@@ -44,10 +46,12 @@ class CrashTest : public JournalFixture {
                     const auto scope = static_cast<std::uint32_t>(next_scope_ + any(2));
                     const auto stream = static_cast<std::uint8_t>(any(4) == 0 ? 0 : 1);
                     appended_.insert(payloads.begin(), payloads.end());
-                    const auto answers = append_all(payloads, scope, stream);
+                    const bool lasting = any(4) == 0;
+                    const auto answers =
+                        append_all(payloads, scope, stream, lasting ? Stays::behind_older : Stays::until_settled);
                     for (std::size_t i = 0; i < payloads.size(); ++i) {
                         if (!answers[i]) continue;
-                        promises_[payloads[i]] = {answers[i].value(), stream, scope};
+                        promises_[payloads[i]] = {answers[i].value(), stream, scope, true, lasting};
                         highest_ = std::max(highest_, answers[i].value());
                         if (any(2)) journal->release(answers[i].value());
                     }
@@ -74,8 +78,9 @@ class CrashTest : public JournalFixture {
                     break;
                 case 10:
                     journal->forget_scope(next_scope_);
-                    for (auto& [payload, promise] : promises_)
-                        promise.owed = promise.owed && promise.scope != next_scope_;
+                    for (auto& [payload, promise] : promises_) {
+                        if (promise.scope == next_scope_) give_up(promise);
+                    }
                     ++next_scope_;  // never used again, as in life
                     break;
                 case 12:
@@ -84,8 +89,9 @@ class CrashTest : public JournalFixture {
                     break;
                 case 13:
                     for (const auto& aside : journal->set_aside_entries({}, 2)) {
-                        for (auto& [payload, promise] : promises_)
-                            promise.owed = promise.owed && promise.id != aside.entry.id;
+                        for (auto& [payload, promise] : promises_) {
+                            if (promise.id == aside.entry.id) give_up(promise);
+                        }
                         EXPECT_TRUE(journal->drop_set_aside(aside.entry.id));
                     }
                     break;
@@ -95,6 +101,11 @@ class CrashTest : public JournalFixture {
                     break;
             }
         }
+    }
+
+    static void give_up(Promise& promise) {
+        promise.owed = false;
+        promise.given_up = true;
     }
 
     /// Everything promised is there, everything there was appended, and nothing is twice.
@@ -126,6 +137,13 @@ class CrashTest : public JournalFixture {
         }
         for (const auto& [payload, promise] : promises_) {
             EXPECT_TRUE(!promise.owed || found.contains(payload)) << when << ": acknowledged and gone: " << payload;
+            if (!promise.lasting || promise.given_up || found.contains(payload)) continue;
+            EXPECT_TRUE(std::ranges::none_of(entries,
+                                             [&](const EntryInfo& older) {
+                                                 return older.stream == promise.stream &&
+                                                        older.scope == promise.scope && older.id < promise.id;
+                                             }))
+                << when << ": gone before an older one of its scope: " << payload;
         }
         EXPECT_EQ(journal->owed_total().entries, entries.size()) << when;
     }

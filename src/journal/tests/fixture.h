@@ -61,15 +61,18 @@ class JournalFixture : public ::testing::Test {
     void run_answers() {
         on_shard([] {});
     }
-    std::vector<Result<EntryId>> append_all(const Strings& payloads, std::uint32_t scope = 1, std::uint8_t stream = 1) {
+    using Stays = Journal::Stays;
+    std::vector<Result<EntryId>> append_all(const Strings& payloads, std::uint32_t scope = 1, std::uint8_t stream = 1,
+                                            Stays stays = Stays::until_settled) {
         std::vector<std::optional<Result<EntryId>>> answers(payloads.size());
         std::size_t left = payloads.size();
         on_shard([&] {
             for (std::size_t i = 0; i < payloads.size(); ++i) {
-                journal->append(stream, scope, bytes_of(payloads[i]), [&, i](Result<EntryId> id) {
+                const auto answered = [&, i](Result<EntryId> id) {
                     answers[i].emplace(std::move(id));
                     --left;
-                });
+                };
+                journal->append(stream, scope, bytes_of(payloads[i]), answered, stays);
             }
         });
         shard.run([&] { return left == 0; });

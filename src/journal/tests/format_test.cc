@@ -229,7 +229,7 @@ TEST(Scan, SaysWhatIsWrong) {
               "damaged at offset 120 (the record is out of order)");
     EXPECT_EQ(wrong_with([](RecordHeader& h) { h.sequence = ~0ull; }),
               "damaged at offset 120 (the record has an impossible sequence)");
-    EXPECT_EQ(wrong_with([](RecordHeader& h) { h.kind = RecordKind(9); }),
+    EXPECT_EQ(wrong_with([](RecordHeader& h) { h.kind = RecordKind(10); }),
               "damaged at offset 120 (the record is of a kind that this version does not know)");
     EXPECT_EQ(wrong_with([](RecordHeader& h) { h.synced_end = 128; }),
               "damaged at offset 120 (the record vouches for what comes after it)");

@@ -266,6 +266,20 @@ TEST_F(JournalTest, AForgottenScopeStaysForgottenWhileItsRecordsAreOnDisk) {
     await([&] { return segments().size() == 1; });
 }
 
+TEST_F(JournalTest, ALastingEntryIsThereAsLongAsOlderOnesOfItsScope) {
+    append_released("keeps the first segment", 2);
+    journal->settle(append("of the scope", 1));
+    journal->settle(append(std::string(900, 'x'), 3));  // a second segment
+    journal->settle(append_all({std::string(900, 'l')}, 1, 1, Stays::behind_older).front().value());
+    journal->settle(append_all({std::string(900, 'm')}, 3, 1, Stays::behind_older).front().value());
+    for (int i = 0; i < 3; ++i) journal->settle(append(std::string(900, 'y'), 1));  // later segments come and go
+    await([&] { return segments().size() == 3; });
+    restart();
+    EXPECT_THAT(owed(), ElementsAre("keeps the first segment", "of the scope", std::string(900, 'l')));
+    for (const auto& entry : journal->owed(1, 3)) journal->settle(entry.id);
+    await([&] { return segments().size() == 1; });
+}
+
 TEST_F(JournalTest, SetAsideIsKeptCountedListedAndNotOffered) {
     append_released("good");
     const auto bad = append_released("bad", 7);

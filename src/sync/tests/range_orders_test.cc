@@ -261,6 +261,39 @@ TEST_F(RangeOrdersTest, OneForTheTableThatComesTogetherWithSlicesStandsForThem) 
     EXPECT_EQ(std::ranges::count(owed(), part("t", 6)), 0);
 }
 
+TEST_F(RangeOrdersTest, AnewIsYoungerThanWhatWasAppendedBeforeAndLasts) {
+    ASSERT_TRUE(order("t", {}));
+    const auto standing = newest();
+    std::optional<journal::EntryId> statement;
+    on_shard([&] { journal->append(1, 1, bytes_of("a statement"), [&](auto id) { statement = id.value(); }); });
+    shard.run([&] { return statement.has_value(); });
+    journal->settle(*statement);
+    std::optional<Status> told;
+    on_shard([&] { orders->order_anew(1, ScopeId(1), "ks", "t", [&](Status how) { told = std::move(how); }); });
+    shard.run([&] { return told.has_value(); });
+    EXPECT_TRUE(*told);
+    EXPECT_EQ(owed(), std::vector{whole("t")}) << "of two that stand for the same one is owed";
+    EXPECT_EQ(newest(), standing);
+    open(1 << 20);
+    const auto offered = journal->owed(1, 10);
+    ASSERT_EQ(offered.size(), 3U) << "a restart offers what is on disk";
+    EXPECT_EQ(offered[1].id, *statement);
+    EXPECT_EQ(std::get<OwedResync>(decode_owed(journal->read(offered[2].id).value()).value()), whole("t"));
+}
+
+TEST_F(RangeOrdersTest, AnewIsToldWhenTheDiskDoesNotTakeIt) {
+    open(8192);
+    const auto taken = fill();
+    std::optional<Status> told;
+    on_shard([&] { orders->order_anew(1, ScopeId(1), "ks", "t", [&](Status how) { told = std::move(how); }); });
+    shard.run([&] { return told.has_value(); });
+    EXPECT_FALSE(*told);
+    EXPECT_EQ(orders->unwritten(), 1U) << "and it is tried again";
+    for (const auto id : taken) journal->settle(id);
+    shard.run([&] { return orders->unwritten() == 0; });
+    EXPECT_EQ(owed(), std::vector{whole("t")});
+}
+
 TEST_F(RangeOrdersTest, WhatTheDiskDoesNotTakeIsTriedUntilItDoes) {
     open(8192);
     const auto taken = fill();
