@@ -169,6 +169,12 @@ def test_known_differences_explain_only_what_they_say() -> None:
     assert known.reason({"kind": "prepare"}, warned, result) == "warning about USE"
     assert known.reason({"kind": "prepare"}, Answer({"opcode": 8, "kind": 1, "warnings": ["another"]}), result) is None
     old, new = [("k", "t", "c0", 9)], [("k", "t", "c0", 9), ("k", "t", "c1", 9)]
+    read, rows = {"kind": "execute", "reads": True}, Answer({"opcode": 8, "kind": 2})
+    of_cassandra = Answer({"opcode": 0, "code": 0x1200, "message": "Operation timed out - received only 0 responses."})
+    of_ours = Answer({"opcode": 0, "code": 0x1200, "message": "the target cluster did not answer in time"})
+    assert known.reason(read, of_cassandra, rows) == known.reason(read, rows, of_cassandra) == "Cassandra cannot read"
+    assert known.reason(read, of_ours, rows) is None
+    assert known.reason({"kind": "execute"}, of_cassandra, rows) is None
     ours, theirs = (answers.decode(rows_frame([b"a", b"b"], metadata=metadata), 4, known=columns)
                     for metadata, columns in ((True, old), (False, new)))
     assert known.reason({"kind": "execute"}, ours, theirs) == "columns said again"
