@@ -347,6 +347,21 @@ std::string to_marshal_class(const DataType& type) {
     return out;
 }
 
+namespace {
+
+std::string quoted(std::string_view name) {
+    std::string out = "\"";
+    for (const char c : name) out.append(c == '"' ? 2 : 1, c);
+    return out + "\"";
+}
+
+/// Without its quotes a user type of such a name would be taken for the native one.
+bool is_native_name(std::string_view name) {
+    return scalar_kind(name).has_value() || name == "empty";
+}
+
+}  // namespace
+
 std::string to_cql(const DataType& type) {
     if (const auto* s = scalar_name(type.kind)) return std::string(s->cql);
     std::string inner;
@@ -362,7 +377,7 @@ std::string to_cql(const DataType& type) {
             return out + "'";
         }
         case TypeKind::vector: return "vector<" + inner + ", " + std::to_string(type.dimension) + ">";
-        case TypeKind::udt: out = quote_identifier(type.name); break;
+        case TypeKind::udt: out = is_native_name(type.name) ? quoted(type.name) : quote_identifier(type.name); break;
         default: out = std::string(to_string(type.kind)) + "<" + inner + ">"; break;
     }
     return type.frozen ? "frozen<" + out + ">" : out;
@@ -446,9 +461,7 @@ std::string quote_identifier(std::string_view name) {
         !std::ranges::binary_search(kReserved, name)) {
         return std::string(name);
     }
-    std::string out = "\"";
-    for (const char c : name) out.append(c == '"' ? 2 : 1, c);
-    return out + "\"";
+    return quoted(name);
 }
 
 }  // namespace penumbra::cql

@@ -86,6 +86,12 @@ TEST(Type, SameTypeLooksAtValuesOnly) {
     EXPECT_FALSE(same_type(*type("'a'"), *type("'b'")));
 }
 
+TEST(Type, AUserTypeWithTheNameOfANativeOneIsQuoted) {
+    EXPECT_EQ(to_cql(*udt_of("ks", "empty", {})), "\"empty\"");
+    EXPECT_EQ(to_cql(*udt_of("ks", "int", {})), "\"int\"");
+    EXPECT_EQ(to_cql(*udt_of("ks", "address", {})), "address");
+}
+
 TEST(Identifier, IsQuotedOnlyWhereItMustBe) {
     EXPECT_EQ(quote_identifier("plain_1"), "plain_1");
     for (const auto* name : {"Select", "select", "from", "token", "a b", "", "1a", "_a", "ü"}) {
