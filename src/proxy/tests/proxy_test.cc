@@ -281,6 +281,16 @@ TEST_F(ProxyTest, TablesAreComparedAfterATruncate) {
     EXPECT_EQ(world.journal->owed_of(1, routing::kDefaultScope.value()).entries, 0U);
 }
 
+TEST_F(ProxyTest, EachTruncateHasAnOrderThatIsYoungerThanIt) {
+    world.set_phase(Phase::shadow_sync);
+    auto client = world.client();
+    for (std::uint64_t orders = 1; orders <= 2; ++orders) {
+        EXPECT_TRUE(Client::is_result(client->run("TRUNCATE app.rows")));
+        EXPECT_EQ(world.journal->figures().records, orders);
+        EXPECT_EQ(world.owed(Side::target).size(), 1U) << "of those that stand for the same one is owed";
+    }
+}
+
 TEST_F(ProxyTest, TheTraceOfATruncateAndOfASchemaChangeIsThePrimarys) {
     world.set_phase(Phase::shadow_sync);
     auto client = world.client();

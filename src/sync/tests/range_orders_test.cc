@@ -261,7 +261,7 @@ TEST_F(RangeOrdersTest, OneForTheTableThatComesTogetherWithSlicesStandsForThem) 
     EXPECT_EQ(std::ranges::count(owed(), part("t", 6)), 0);
 }
 
-TEST_F(RangeOrdersTest, AnewIsYoungerThanWhatWasAppendedBeforeAndLasts) {
+TEST_F(RangeOrdersTest, AnewIsYoungerThanWhatWasAppendedBefore) {
     ASSERT_TRUE(order("t", {}));
     const auto standing = newest();
     std::optional<journal::EntryId> statement;
@@ -279,6 +279,33 @@ TEST_F(RangeOrdersTest, AnewIsYoungerThanWhatWasAppendedBeforeAndLasts) {
     ASSERT_EQ(offered.size(), 3U) << "a restart offers what is on disk";
     EXPECT_EQ(offered[1].id, *statement);
     EXPECT_EQ(std::get<OwedResync>(decode_owed(journal->read(offered[2].id).value()).value()), whole("t"));
+}
+
+TEST_F(RangeOrdersTest, AnewIsOfferedByARestartThatOffersWhatWasBeforeIt) {
+    open(64 << 10);  // four segments
+    const auto append = [&](std::uint32_t scope, std::size_t size) {
+        std::optional<journal::EntryId> id;
+        on_shard([&] { journal->append(1, scope, Bytes(size), [&](auto entry) { id = entry.value(); }); });
+        shard.run([&] { return id.has_value(); });
+        return *id;
+    };
+    append(2, 10);  // keeps the first segment
+    const auto before = append(1, 10);
+    journal->settle(before);
+    journal->settle(append(3, 16'200));  // a second segment
+    bool told = false;
+    on_shard([&] { orders->order_anew(1, ScopeId(1), "ks", "t", [&](Status how) { told = how.has_value(); }); });
+    shard.run([&] { return told; });
+    const auto anew = newest();
+    replay_begins(whole("t"));
+    journal->settle(anew);
+    journal->settle(append(3, 16'200));  // a third
+    open(64 << 10);
+    std::vector<journal::EntryId> offered;
+    for (const auto& entry : journal->owed(1, 10)) {
+        if (entry.scope == 1) offered.push_back(entry.id);
+    }
+    EXPECT_EQ(offered, (std::vector{before, anew}));
 }
 
 TEST_F(RangeOrdersTest, AnewIsToldWhenTheDiskDoesNotTakeIt) {
